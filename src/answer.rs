@@ -1,0 +1,54 @@
+//! Answers: what a run returns, each claim tied to the steps that support it.
+
+use serde::{Deserialize, Serialize};
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The evidence answers the question.
+    Answered,
+    /// The evidence does not answer the question.
+    Unanswerable,
+    /// A limit was reached; the answer is what is known by then.
+    Budget,
+    /// The run failed.
+    Failed,
+}
+
+/// One statement of the answer with the steps whose results contain it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The statement.
+    pub text: String,
+    /// Ids of the steps that support it.
+    pub steps: Vec<String>,
+}
+
+/// What a run returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The answer in words.
+    pub text: String,
+    /// How the run ended.
+    pub status: Status,
+    /// What the answer states, with its evidence.
+    pub claims: Vec<Claim>,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// LLM calls.
+    pub llm_calls: u64,
+    /// Prompt tokens that were computed.
+    pub prompt_tokens: u64,
+    /// Prompt tokens that a prefix cache held.
+    pub cached_tokens: u64,
+    /// Tokens the LLM wrote.
+    pub completion_tokens: u64,
+    /// Steps executed.
+    pub steps: u64,
+    /// Rounds of planning.
+    pub rounds: u64,
+}

@@ -1,0 +1,134 @@
+//! Limits of one run, and the meter that counts against them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The limits of one run. Reaching one ends the run with what is known by then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Most steps a run may execute.
+    pub max_steps: u64,
+    /// Most rounds of planning (a repair is not a round).
+    pub max_rounds: u64,
+    /// Most LLM tokens, prompt (without what a prefix cache held) and reply together.
+    pub max_tokens: u64,
+    /// Wall-clock limit of the whole run, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { max_steps: 16, max_rounds: 4, max_tokens: 20_000, timeout_ms: 300_000 }
+    }
+}
+
+/// Counts what a run has used. Clones share the same counters.
+#[derive(Debug, Clone)]
+pub struct Meter(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    budget: Budget,
+    started: Instant,
+    steps: AtomicU64,
+    rounds: AtomicU64,
+    tokens: AtomicU64,
+}
+
+impl Meter {
+    /// Starts counting now.
+    pub fn start(budget: Budget) -> Self {
+        Self(Arc::new(Counters {
+            budget,
+            started: Instant::now(),
+            steps: AtomicU64::new(0),
+            rounds: AtomicU64::new(0),
+            tokens: AtomicU64::new(0),
+        }))
+    }
+
+    /// The limits this meter counts against.
+    pub fn budget(&self) -> &Budget {
+        &self.0.budget
+    }
+
+    /// Time since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.0.started.elapsed()
+    }
+
+    /// The moment the wall-clock limit is reached.
+    pub fn deadline(&self) -> Instant {
+        self.0.started + Duration::from_millis(self.0.budget.timeout_ms)
+    }
+
+    /// Wall-clock time left, zero when used up.
+    pub fn remaining(&self) -> Duration {
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    /// Steps executed so far.
+    pub fn steps(&self) -> u64 {
+        self.0.steps.load(Ordering::Relaxed)
+    }
+
+    /// Rounds of planning so far.
+    pub fn rounds(&self) -> u64 {
+        self.0.rounds.load(Ordering::Relaxed)
+    }
+
+    /// LLM tokens so far.
+    pub fn tokens(&self) -> u64 {
+        self.0.tokens.load(Ordering::Relaxed)
+    }
+
+    /// Fails with [`ErrorKind::Budget`] when the wall-clock or token limit is reached.
+    pub fn check(&self) -> Result<()> {
+        if self.remaining().is_zero() {
+            return Err(spent("wall-clock", format!("{} ms", self.0.budget.timeout_ms), "--timeout"));
+        }
+        if self.tokens() >= self.0.budget.max_tokens {
+            return Err(spent("token", self.0.budget.max_tokens.to_string(), "max_tokens"));
+        }
+        Ok(())
+    }
+
+    /// Counts one step, or fails when no step is left.
+    pub fn take_step(&self) -> Result<()> {
+        self.check()?;
+        take(&self.0.steps, self.0.budget.max_steps)
+            .ok_or_else(|| spent("step", self.0.budget.max_steps.to_string(), "--max-steps"))
+    }
+
+    /// Counts one round, or fails when no round is left.
+    pub fn take_round(&self) -> Result<()> {
+        self.check()?;
+        take(&self.0.rounds, self.0.budget.max_rounds)
+            .ok_or_else(|| spent("round", self.0.budget.max_rounds.to_string(), "max_rounds"))
+    }
+
+    /// Adds LLM tokens that were used.
+    pub fn add_tokens(&self, tokens: u64) {
+        self.0.tokens.fetch_add(tokens, Ordering::Relaxed);
+    }
+}
+
+fn take(counter: &AtomicU64, limit: u64) -> Option<()> {
+    counter
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| (used < limit).then_some(used + 1))
+        .ok()
+        .map(|_| ())
+}
+
+fn spent(what: &str, limit: String, option: &str) -> Error {
+    Error::new(
+        ErrorKind::Budget,
+        format!("the {what} budget of {limit} is used up; raise it with `{option}`"),
+    )
+}

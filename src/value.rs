@@ -1,0 +1,238 @@
+//! Values: what flows between steps, and how each one looks in JSON.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::image::Image;
+
+/// A labelled box: `{"label","score","box":[x1,y1,x2,y2]}`.
+///
+/// The box is in float pixels of the root image, EXIF-oriented.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    /// The model's own name for the thing (COCO: `tv`).
+    pub label: String,
+    /// Confidence, 0 to 1.
+    pub score: f64,
+    /// Left, top, right, bottom.
+    #[serde(rename = "box")]
+    pub bounds: [f64; 4],
+}
+
+/// A line of text: `{"text","score","polygon":[[x,y] x 4]}`.
+///
+/// The polygon runs clockwise from the text's own top left corner, in float pixels of the root image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// What the line says.
+    pub text: String,
+    /// Confidence, 0 to 1.
+    pub score: f64,
+    /// The four corners.
+    pub polygon: [[f64; 2]; 4],
+}
+
+impl Line {
+    /// The upright box around the polygon: left, top, right, bottom.
+    pub fn bounds(&self) -> [f64; 4] {
+        let xs = self.polygon.map(|p| p[0]);
+        let ys = self.polygon.map(|p| p[1]);
+        [min(&xs), min(&ys), max(&xs), max(&ys)]
+    }
+}
+
+fn min(values: &[f64; 4]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn max(values: &[f64; 4]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// A class name with its confidence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// The model's own name for the class.
+    pub label: String,
+    /// Confidence, 0 to 1.
+    pub score: f64,
+}
+
+/// A named point, e.g. a body joint, in pixels of the root image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// What the point marks.
+    pub label: String,
+    /// Confidence, 0 to 1.
+    pub score: f64,
+    /// Horizontal position.
+    pub x: f64,
+    /// Vertical position.
+    pub y: f64,
+}
+
+/// A grid of numbers over an image, e.g. depth; row by row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grid {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// `width * height` numbers.
+    pub data: Vec<f32>,
+}
+
+/// Rows and columns of text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    /// Rows of cells; every row has the same length.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// What flows between steps.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// An image.
+    Image(Image),
+    /// A picture whose bright pixels mark what is meant.
+    Mask(Image),
+    /// A labelled box.
+    Region(Region),
+    /// A line of text.
+    Line(Line),
+    /// Named points.
+    Points(Vec<Point>),
+    /// Class names with confidences, best first.
+    Labels(Vec<Label>),
+    /// An embedding.
+    Vector(Vec<f32>),
+    /// A grid of numbers over the image, e.g. depth.
+    Map(Grid),
+    /// Rows and columns of text.
+    Table(Table),
+    /// Text.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// Yes or no.
+    Bool(bool),
+    /// Any JSON.
+    Json(Json),
+    /// Several values of one type.
+    List(Vec<Value>),
+}
+
+impl Value {
+    /// The type's name, for messages.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Image(_) => "Image",
+            Self::Mask(_) => "Mask",
+            Self::Region(_) => "Region",
+            Self::Line(_) => "Line",
+            Self::Points(_) => "Points",
+            Self::Labels(_) => "Labels",
+            Self::Vector(_) => "Vector",
+            Self::Map(_) => "Map",
+            Self::Table(_) => "Table",
+            Self::Text(_) => "Text",
+            Self::Number(_) => "Number",
+            Self::Bool(_) => "Bool",
+            Self::Json(_) => "Json",
+            Self::List(_) => "List",
+        }
+    }
+
+    /// The JSON form. Images and masks become `{"blob":"sha256:..."}`.
+    pub fn to_json(&self) -> Json {
+        match self {
+            Self::Image(image) | Self::Mask(image) => json!({ "blob": image.digest() }),
+            Self::Region(region) => json!(region),
+            Self::Line(line) => json!(line),
+            Self::Points(points) => json!(points),
+            Self::Labels(labels) => json!(labels),
+            Self::Vector(vector) => json!(vector),
+            Self::Map(grid) => json!(grid),
+            Self::Table(table) => json!(table),
+            Self::Text(text) => json!(text),
+            Self::Number(number) => number_json(*number),
+            Self::Bool(bool) => json!(bool),
+            Self::Json(json) => json.clone(),
+            Self::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+        }
+    }
+
+    /// All images and masks in the value, in order: what a trace stores as blobs.
+    pub fn images(&self) -> Vec<&Image> {
+        match self {
+            Self::Image(image) | Self::Mask(image) => vec![image],
+            Self::List(items) => items.iter().flat_map(Self::images).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// A field by name: `label`, `score`, `box` of a region; `text`, `score`, `polygon` of a line;
+    /// any key of a JSON object.
+    pub fn field(&self, name: &str) -> Option<Self> {
+        match self {
+            Self::Region(region) => match name {
+                "label" => Some(Self::Text(region.label.clone())),
+                "score" => Some(Self::Number(region.score)),
+                "box" => Some(numbers(&region.bounds)),
+                _ => None,
+            },
+            Self::Line(line) => match name {
+                "text" => Some(Self::Text(line.text.clone())),
+                "score" => Some(Self::Number(line.score)),
+                "polygon" => Some(Self::List(line.polygon.iter().map(|p| numbers(p)).collect())),
+                _ => None,
+            },
+            Self::Json(Json::Object(object)) => object.get(name).map(|v| Self::plain(v.clone())),
+            Self::Table(table) if name == "rows" => Some(Self::Json(json!(table.rows))),
+            _ => None,
+        }
+    }
+
+    /// The n-th element of a list, of points, labels, or of a JSON array.
+    pub fn element(&self, n: usize) -> Option<Self> {
+        match self {
+            Self::List(items) => items.get(n).cloned(),
+            Self::Labels(labels) => labels.get(n).map(|l| Self::Json(json!(l))),
+            Self::Points(points) => points.get(n).map(|p| Self::Json(json!(p))),
+            Self::Vector(vector) => vector.get(n).map(|v| Self::Number(f64::from(*v))),
+            Self::Json(Json::Array(items)) => items.get(n).map(|v| Self::plain(v.clone())),
+            _ => None,
+        }
+    }
+
+    /// Wraps JSON: strings, numbers and booleans become their own types, the rest stays [`Value::Json`].
+    pub fn plain(json: Json) -> Self {
+        match json {
+            Json::String(text) => Self::Text(text),
+            Json::Bool(bool) => Self::Bool(bool),
+            Json::Number(ref number) => number.as_f64().map_or(Self::Json(json.clone()), Self::Number),
+            other => Self::Json(other),
+        }
+    }
+}
+
+fn numbers(values: &[f64]) -> Value {
+    Value::List(values.iter().map(|v| Value::Number(*v)).collect())
+}
+
+/// Whole numbers print without a fraction; what JSON cannot hold becomes null.
+fn number_json(number: f64) -> Json {
+    if number.fract() == 0.0 && number.abs() < 9.0e15 {
+        Json::from(number as i64)
+    } else {
+        serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)
+    }
+}
+
