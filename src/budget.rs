@@ -127,8 +127,5 @@ fn take(counter: &AtomicU64, limit: u64) -> Option<()> {
 }
 
 fn spent(what: &str, limit: String, option: &str) -> Error {
-    Error::new(
-        ErrorKind::Budget,
-        format!("the {what} budget of {limit} is used up; raise it with `{option}`"),
-    )
+    Error::new(ErrorKind::Budget, format!("the {what} budget of {limit} is used up; raise it with `{option}`"))
 }

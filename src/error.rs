@@ -84,12 +84,7 @@ struct Inner {
 impl Error {
     /// Makes an error of the given kind with a message for the caller.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            message: message.into(),
-            context: Vec::new(),
-            source: None,
-        }))
+        Self(Box::new(Inner { kind, message: message.into(), context: Vec::new(), source: None }))
     }
 
     /// Shorthand for [`ErrorKind::InvalidInput`].

@@ -1,0 +1,18 @@
+//! `lavr`: LLM-aided visual reasoning. An LLM plans, small expert vision models see.
+
+pub mod answer;
+pub mod budget;
+pub mod chat;
+pub mod cx;
+pub mod error;
+pub mod image;
+pub mod message;
+pub mod observation;
+pub mod plan;
+pub mod runner;
+pub mod signature;
+pub mod store;
+pub mod task;
+pub mod tool;
+pub mod trace;
+pub mod value;

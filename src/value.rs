@@ -235,4 +235,3 @@ fn number_json(number: f64) -> Json {
         serde_json::Number::from_f64(number).map_or(Json::Null, Json::Number)
     }
 }
-

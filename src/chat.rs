@@ -1,0 +1,112 @@
+//! LLMs: one trait, and the backends behind it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::message::Message;
+
+/// What an LLM is asked to complete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatRequest {
+    /// Messages that never vary between calls of the same kind: instructions, tools, fixed demos.
+    /// A backend may keep their computed state.
+    pub prefix: Vec<Message>,
+    /// The messages that vary. The last one is the user's.
+    pub messages: Vec<Message>,
+    /// When given, the reply is JSON that fits this JSON Schema.
+    pub schema: Option<Json>,
+    /// Most tokens of the reply.
+    pub max_tokens: u32,
+    /// Sampling temperature; 0 takes the most probable token.
+    pub temperature: f32,
+}
+
+/// Why a reply ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The LLM was done.
+    Stop,
+    /// `max_tokens` or the context was reached; the reply may be cut off.
+    Length,
+}
+
+/// Tokens and time of one call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ChatUsage {
+    /// Prompt tokens that were computed.
+    pub prompt_tokens: u64,
+    /// Prompt tokens whose state was already there.
+    pub cached_tokens: u64,
+    /// Tokens written, forced ones included.
+    pub completion_tokens: u64,
+    /// Of these, tokens that the schema forced.
+    pub forced_tokens: u64,
+    /// Time until the prompt was computed.
+    pub prompt_time: Duration,
+    /// Time the reply took after that.
+    pub completion_time: Duration,
+}
+
+/// What an LLM replied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatReply {
+    /// The text.
+    pub text: String,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// Tokens and time.
+    pub usage: ChatUsage,
+}
+
+/// What a backend can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// The model's name, as it stands in traces.
+    pub model: String,
+    /// Tokens of context, prompt and reply together.
+    pub context: u32,
+    /// Whether a schema in the request constrains the reply for certain.
+    pub constrained: bool,
+}
+
+/// An LLM.
+///
+/// Dropping the returned future, or cancelling the [`Cx`], stops the work between two tokens.
+#[async_trait]
+pub trait ChatModel: Send + Sync {
+    /// Completes a chat.
+    ///
+    /// # Errors
+    /// `Model` when the backend fails, `InvalidInput` when the prompt does not fit
+    /// the context, `Cancelled` or `Budget` when the run ends first.
+    async fn complete(&self, cx: &Cx, request: &ChatRequest) -> Result<ChatReply>;
+
+    /// Completes a chat and hands each piece of text to `on_text` as it is written.
+    ///
+    /// A backend that cannot stream hands over the whole reply at once.
+    async fn stream(
+        &self,
+        cx: &Cx,
+        request: &ChatRequest,
+        on_text: &mut (dyn for<'a> FnMut(&'a str) + Send),
+    ) -> Result<ChatReply> {
+        let reply = self.complete(cx, request).await?;
+        on_text(&reply.text);
+        Ok(reply)
+    }
+
+    /// Makes the state of a constant prefix ready, so that later calls start at once.
+    /// A backend without such state does nothing.
+    async fn warm(&self, _cx: &Cx, _prefix: &[Message]) -> Result<()> {
+        Ok(())
+    }
+
+    /// What this LLM is and can do.
+    fn capabilities(&self) -> Capabilities;
+}

@@ -1,0 +1,102 @@
+//! `Cx`: what every step of a run shares: budget, cancellation, images, event sink.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::{Budget, Meter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::trace::{Entry, Event};
+
+/// Receives the events of a run as they happen, with the images they mention.
+pub trait EventSink: Send + Sync {
+    /// Takes one entry. It must not block for long.
+    fn event(&self, entry: &Entry, images: &[&Image]);
+}
+
+/// Shared by everything that works on one run. Clones are handles to the same run.
+#[derive(Clone)]
+pub struct Cx {
+    meter: Meter,
+    cancel: CancellationToken,
+    sinks: Arc<Vec<Arc<dyn EventSink>>>,
+    images: Arc<Mutex<HashMap<String, Image>>>,
+}
+
+impl Cx {
+    /// Starts a run with the given limits; the clock runs from here.
+    pub fn new(budget: Budget) -> Self {
+        Self::with(budget, CancellationToken::new(), Vec::new())
+    }
+
+    /// Starts a run that `cancel` stops and whose events go to `sinks`.
+    pub fn with(budget: Budget, cancel: CancellationToken, sinks: Vec<Arc<dyn EventSink>>) -> Self {
+        Self { meter: Meter::start(budget), cancel, sinks: Arc::new(sinks), images: Arc::default() }
+    }
+
+    /// What the run has used, and its limits.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// The token that stops the run.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// Fails with `Cancelled` when the run was stopped, with `Budget` when its time or tokens are used up.
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"));
+        }
+        self.meter.check()
+    }
+
+    /// Waits for `work`, but no longer than the run lasts.
+    ///
+    /// # Errors
+    /// `Cancelled` or `Budget` when the run ends first; else what `work` returns.
+    pub async fn within<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.check()?;
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "the run was cancelled")),
+            () = tokio::time::sleep_until(self.meter.deadline().into()) => {
+                self.meter.check()?;
+                Err(Error::new(ErrorKind::Budget, "the wall-clock budget is used up"))
+            }
+            result = work => result,
+        }
+    }
+
+    /// Reports an event to all sinks.
+    pub fn emit(&self, event: Event, images: &[&Image]) {
+        let t_ms = u64::try_from(self.meter.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let entry = Entry { t_ms, event };
+        for sink in self.sinks.iter() {
+            sink.event(&entry, images);
+        }
+    }
+
+    /// Makes an image known under its digest, so that a handle finds it.
+    pub fn keep_image(&self, image: &Image) {
+        if let Ok(mut images) = self.images.lock() {
+            images.insert(image.digest().to_owned(), image.clone());
+        }
+    }
+
+    /// The image with this digest.
+    ///
+    /// # Errors
+    /// `NotFound` when no step of this run made or was given it.
+    pub fn image(&self, digest: &str) -> Result<Image> {
+        self.images
+            .lock()
+            .ok()
+            .and_then(|images| images.get(digest).cloned())
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no image `{digest}` in this run")))
+    }
+}

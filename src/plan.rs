@@ -1,0 +1,97 @@
+//! Plans: a typed DAG of steps, and its JSON form.
+//!
+//! ```json
+//! {"steps":[{"id":"people","tool":"detect_objects","args":{"image":"$image","labels":["person"]}},
+//!           {"id":"n","tool":"count","args":{"items":"$people"}}],
+//!  "result":"$n"}
+//! ```
+//!
+//! A reference is a whole JSON string `$id`, `$id.field`, `$id[0]` ...; a literal
+//! that begins with `$` is written `$$`. Nothing is interpolated inside longer strings.
+
+mod check;
+mod json;
+
+pub use check::{Fault, FaultKind, PlanLimits, check};
+
+/// One part of the path behind a reference's id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Segment {
+    /// `.name`
+    Field(String),
+    /// `[n]`
+    Index(usize),
+}
+
+/// A reference to an image of the task or to the result of an earlier step.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Reference {
+    /// The step's id, or `image`, `image2` ...
+    pub id: String,
+    /// The path into the result.
+    pub path: Vec<Segment>,
+}
+
+/// An argument as written: a literal, or references, possibly inside lists and objects.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgValue {
+    /// A reference.
+    Ref(Reference),
+    /// A literal without references inside: null, boolean, number or text.
+    Literal(serde_json::Value),
+    /// A list.
+    List(Vec<ArgValue>),
+    /// An object; the keys keep their order.
+    Object(Vec<(String, ArgValue)>),
+}
+
+/// One call of a tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Unique name, `[a-z][a-z0-9_]*`.
+    pub id: String,
+    /// The tool's name.
+    pub tool: String,
+    /// The arguments, in the order they were written.
+    pub args: Vec<(String, ArgValue)>,
+}
+
+/// A DAG of steps; what depends on what follows from the references.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The steps, in the order they were written.
+    pub steps: Vec<Step>,
+    /// What the plan is for: the reference whose value is the result.
+    pub result: Reference,
+}
+
+impl ArgValue {
+    /// All references inside, in order.
+    pub fn references(&self) -> Vec<&Reference> {
+        match self {
+            Self::Ref(reference) => vec![reference],
+            Self::Literal(_) => Vec::new(),
+            Self::List(items) => items.iter().flat_map(Self::references).collect(),
+            Self::Object(entries) => entries.iter().flat_map(|(_, v)| v.references()).collect(),
+        }
+    }
+}
+
+impl Step {
+    /// An argument by name.
+    pub fn arg(&self, name: &str) -> Option<&ArgValue> {
+        self.args.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// All references in the arguments, in order.
+    pub fn references(&self) -> Vec<&Reference> {
+        self.args.iter().flat_map(|(_, v)| v.references()).collect()
+    }
+}
+
+impl Plan {
+    /// A step by id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}

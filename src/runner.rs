@@ -1,0 +1,55 @@
+//! Runners: what turns input tensors into output tensors for an expert.
+
+use async_trait::async_trait;
+use ndarray::ArrayD;
+
+use crate::cx::Cx;
+use crate::error::Result;
+
+/// The elements of a tensor.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Tensor {
+    /// 32-bit floats.
+    F32(ArrayD<f32>),
+    /// 32-bit integers.
+    I32(ArrayD<i32>),
+    /// 64-bit integers.
+    I64(ArrayD<i64>),
+    /// Bytes.
+    U8(ArrayD<u8>),
+}
+
+impl Tensor {
+    /// The shape, outermost dimension first.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(a) => a.shape(),
+            Self::I32(a) => a.shape(),
+            Self::I64(a) => a.shape(),
+            Self::U8(a) => a.shape(),
+        }
+    }
+}
+
+/// Named tensors, in the model's order.
+pub type Tensors = Vec<(String, Tensor)>;
+
+/// Runs a model on tensors: in process through ONNX Runtime, or behind a server.
+#[async_trait]
+pub trait Runner: Send + Sync {
+    /// Computes the outputs, in the model's order.
+    ///
+    /// # Errors
+    /// `Model` with the input's names and shapes when the model refuses them;
+    /// `Cancelled` or `Budget` when the run ends first.
+    async fn run(&self, cx: &Cx, inputs: Tensors) -> Result<Tensors>;
+
+    /// The model's own metadata under a key, e.g. an OCR recogniser's characters.
+    ///
+    /// # Errors
+    /// `Model` when the model cannot be loaded.
+    async fn metadata(&self, _key: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+}

@@ -1,0 +1,191 @@
+//! Tools: what a plan can call, and the catalog that holds them.
+
+mod catalog;
+mod manifest;
+mod typed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+
+pub use catalog::Catalog;
+pub use manifest::Manifest;
+pub use typed::{ImageRef, Item, ToolOutput, Typed, TypedTool};
+
+use crate::cx::Cx;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::signature::Signature;
+use crate::value::{Line, Region, Value};
+
+/// What a tool does besides returning a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Effects {
+    /// Nothing: the same arguments give the same result.
+    #[default]
+    None,
+    /// It reaches the network.
+    Network,
+}
+
+/// Whether a model stands behind a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ToolKind {
+    /// A model stands behind it.
+    Expert,
+    /// It is plain code.
+    Operation,
+}
+
+/// What a tool is: everything a planner, a checker and a person need to know.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ToolSpec {
+    /// Unique name, `[a-z][a-z0-9_]*`.
+    pub name: String,
+    /// Expert or operation.
+    pub kind: ToolKind,
+    /// What it does, one sentence.
+    pub description: String,
+    /// What to use it for, as the planner reads it.
+    pub use_for: String,
+    /// What it cannot do.
+    pub limitations: String,
+    /// The licence of the code or weights behind it.
+    pub licence: String,
+    /// Arguments and result.
+    pub signature: Signature,
+    /// What it does besides returning a value.
+    pub effects: Effects,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+/// Something a plan can call.
+#[async_trait]
+pub trait Tool: Send + Sync {
+    /// What the tool is.
+    fn spec(&self) -> &ToolSpec;
+
+    /// Does the work. The arguments fit the signature: names, types and defaults are settled.
+    ///
+    /// # Errors
+    /// Any; the error becomes the step's observation. Dropping the future stops the call.
+    async fn call(&self, cx: &Cx, args: Args) -> Result<Value>;
+
+    /// Loads what the first call needs, so that it starts at once. Does nothing by default.
+    async fn prepare(&self, _cx: &Cx) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The resolved arguments of one call.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Args(Vec<(String, Value)>);
+
+impl Args {
+    /// No arguments.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets an argument, replacing one of the same name.
+    pub fn set(&mut self, name: impl Into<String>, value: Value) {
+        let name = name.into();
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some(entry) => entry.1 = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    /// The argument, when it was given.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// Names and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(n, v)| (n.as_str(), v))
+    }
+
+    /// The JSON form: images as blobs.
+    pub fn to_json(&self) -> Json {
+        Json::Object(self.0.iter().map(|(n, v)| (n.clone(), v.to_json())).collect::<Map<_, _>>())
+    }
+
+    /// All images in the arguments.
+    pub fn images(&self) -> Vec<&Image> {
+        self.0.iter().flat_map(|(_, v)| v.images()).collect()
+    }
+
+    /// The image argument of this name.
+    ///
+    /// # Errors
+    /// `Tool` when it is missing or not an image.
+    pub fn image(&self, name: &str) -> Result<&Image> {
+        match self.get(name) {
+            Some(Value::Image(image)) => Ok(image),
+            other => Err(wrong(name, "an Image", other)),
+        }
+    }
+
+    /// The text argument of this name, when it was given.
+    ///
+    /// # Errors
+    /// `Tool` when it is something else than text.
+    pub fn text(&self, name: &str) -> Result<Option<&str>> {
+        match self.get(name) {
+            None | Some(Value::Json(Json::Null)) => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            other => Err(wrong(name, "Text", other)),
+        }
+    }
+
+    /// The list of texts of this name, when it was given.
+    ///
+    /// # Errors
+    /// `Tool` when it is something else.
+    pub fn texts(&self, name: &str) -> Result<Option<Vec<String>>> {
+        let value = match self.get(name) {
+            None | Some(Value::Json(Json::Null)) => return Ok(None),
+            Some(value) => value,
+        };
+        let texts: Option<Vec<String>> = match value.to_json() {
+            Json::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        texts.map(Some).ok_or_else(|| wrong(name, "List<Text>", Some(value)))
+    }
+}
+
+fn wrong(name: &str, wanted: &str, got: Option<&Value>) -> Error {
+    let got = got.map_or("nothing", Value::type_name);
+    Error::new(ErrorKind::Tool, format!("argument `{name}` should be {wanted}, got {got}"))
+}
+
+impl FromIterator<(String, Value)> for Args {
+    fn from_iter<T: IntoIterator<Item = (String, Value)>>(entries: T) -> Self {
+        let mut args = Self::new();
+        for (name, value) in entries {
+            args.set(name, value);
+        }
+        args
+    }
+}
+
+/// A tool behind a shared pointer.
+pub type SharedTool = Arc<dyn Tool>;
+
+/// Anything with a place in the image: a region or a line.
+pub(crate) fn bounds_of(value: &Value) -> Option<[f64; 4]> {
+    match value {
+        Value::Region(Region { bounds, .. }) => Some(*bounds),
+        Value::Line(line) => Some(Line::bounds(line)),
+        _ => None,
+    }
+}

@@ -1,0 +1,94 @@
+//! The catalog: all tools of an agent, by name, in a fixed order.
+
+use std::sync::Arc;
+
+use super::{Manifest, SharedTool, Tool, Typed, TypedTool};
+use crate::error::{Error, ErrorKind, Result};
+use crate::signature::{Signature, Signatures};
+
+/// All tools of an agent, in the order they were registered.
+#[derive(Clone, Default)]
+pub struct Catalog {
+    tools: Vec<SharedTool>,
+}
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a tool.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the name is not `[a-z][a-z0-9_]*`, or is taken.
+    pub fn add(&mut self, tool: SharedTool) -> Result<()> {
+        let name = tool.spec().name.clone();
+        if !is_name(&name) {
+            return Err(Error::invalid(format!("`{name}` is not a tool name; use lower-case letters, digits and `_`")));
+        }
+        if self.get(&name).is_some() {
+            return Err(Error::invalid(format!("there is already a tool `{name}`")));
+        }
+        self.tools.push(tool);
+        Ok(())
+    }
+
+    /// Adds a typed tool with its manifest.
+    ///
+    /// # Errors
+    /// As [`Catalog::add`] and [`Typed::new`].
+    pub fn register<T: TypedTool>(&mut self, tool: T, manifest: &Manifest) -> Result<()> {
+        self.add(Arc::new(Typed::new(tool, manifest)?))
+    }
+
+    /// A tool by name.
+    pub fn get(&self, name: &str) -> Option<&SharedTool> {
+        self.tools.iter().find(|tool| tool.spec().name == name)
+    }
+
+    /// A tool by name, or an error that suggests a near one.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn find(&self, name: &str) -> Result<&SharedTool> {
+        self.get(name).ok_or_else(|| {
+            let names = self.names();
+            let hint = nearest(name, &names).map_or_else(
+                || format!("the tools are {}", names.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            Error::new(ErrorKind::NotFound, format!("there is no tool `{name}`; {hint}"))
+        })
+    }
+
+    /// All tools, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn Tool> {
+        self.tools.iter().map(AsRef::as_ref)
+    }
+}
+
+impl Signatures for Catalog {
+    fn signature(&self, tool: &str) -> Option<&Signature> {
+        self.get(tool).map(|t| &t.spec().signature)
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.tools.iter().map(|t| t.spec().name.as_str()).collect()
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+}
+
+/// The known name that `name` was probably meant to be.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|k| (strsim::jaro_winkler(name, k), *k))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}

@@ -1,0 +1,196 @@
+//! Traces: the append-only journal of one run.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::answer::{Answer, Usage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::message::Message;
+use crate::observation::Failure;
+use crate::plan::Fault;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run began.
+    Started {
+        /// The version of `lavr`.
+        lavr: String,
+        /// What is asked.
+        question: String,
+        /// The images, as blobs.
+        images: Vec<Json>,
+        /// The LLM's name.
+        model: String,
+    },
+    /// An LLM was called and replied (or failed).
+    LlmCall {
+        /// What for: `plan`, `repair`, `refine`.
+        purpose: String,
+        /// The prompt, constant part first.
+        prompt: Vec<Message>,
+        /// The JSON Schema the reply had to fit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        schema: Option<Json>,
+        /// What it replied.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply: Option<String>,
+        /// How it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
+        /// Prompt tokens computed.
+        prompt_tokens: u64,
+        /// Prompt tokens whose state was there.
+        cached_tokens: u64,
+        /// Tokens written.
+        completion_tokens: u64,
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// A plan was written and has faults.
+    Faults {
+        /// The plan, or the reply when it is not a plan at all.
+        plan: Json,
+        /// What is wrong with it.
+        faults: Vec<Fault>,
+    },
+    /// A plan passed the check.
+    Planned {
+        /// The plan.
+        plan: Json,
+        /// How many repairs it took.
+        repairs: u64,
+    },
+    /// A step began.
+    StepStarted {
+        /// Its id.
+        id: String,
+        /// Its tool.
+        tool: String,
+        /// Its arguments, references resolved.
+        args: Json,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Its id.
+        id: String,
+        /// Its tool.
+        tool: String,
+        /// What it returned.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<Json>,
+        /// How it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// The run ended with an answer.
+    Answered {
+        /// The answer.
+        answer: Answer,
+        /// What the run used.
+        usage: Usage,
+    },
+    /// The run ended without an answer.
+    Failed {
+        /// Why.
+        error: Failure,
+        /// What the run used.
+        usage: Usage,
+    },
+}
+
+/// One line of a trace file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Milliseconds since the run began, from a monotonic clock.
+    pub t_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Writes a trace: JSON lines to `FILE`, images to `FILE.blobs/`.
+///
+/// Every line is flushed as it is written, so a killed run keeps what happened before.
+#[derive(Debug)]
+pub struct TraceWriter {
+    path: PathBuf,
+    blobs: PathBuf,
+    state: Mutex<(File, HashSet<String>)>,
+}
+
+impl TraceWriter {
+    /// Creates the file; one that is there already is replaced.
+    ///
+    /// # Errors
+    /// `Io` or `NotFound` naming the file.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref().to_owned();
+        let file = File::create(&path).map_err(|e| place(e, &path))?;
+        let mut blobs = path.clone().into_os_string();
+        blobs.push(".blobs");
+        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())) })
+    }
+
+    /// Appends one entry, first storing the images it mentions.
+    ///
+    /// # Errors
+    /// `Io` naming the file, e.g. when the disk is full.
+    pub fn append(&self, entry: &Entry, images: &[&Image]) -> Result<()> {
+        let mut state = self.state.lock().map_err(|_| Error::internal("the trace's lock is poisoned"))?;
+        for image in images {
+            if state.1.insert(image.digest().to_owned()) {
+                self.store_blob(image)?;
+            }
+        }
+        let mut line =
+            serde_json::to_vec(entry).map_err(|e| Error::internal("a trace entry has no JSON form").with_source(e))?;
+        line.push(b'\n');
+        state.0.write_all(&line).map_err(|e| place(e, &self.path))
+    }
+
+    fn store_blob(&self, image: &Image) -> Result<()> {
+        std::fs::create_dir_all(&self.blobs).map_err(|e| place(e, &self.blobs))?;
+        let name = image.digest().replace(':', "-");
+        let path = self.blobs.join(name);
+        if path.exists() {
+            return Ok(());
+        }
+        std::fs::write(&path, image.encoded()).map_err(|e| place(e, &path))
+    }
+}
+
+fn place(error: std::io::Error, path: &Path) -> Error {
+    Error::new(ErrorKind::Io, format!("trace `{}` cannot be written: {error}", path.display())).with_source(error)
+}
+
+/// Reads a trace file.
+///
+/// # Errors
+/// `NotFound`/`Io` when it cannot be read, `InvalidInput` naming the line that is not an entry.
+pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
+    let path = path.as_ref();
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Error::from(e).context(format!("trace `{}`", path.display())))?;
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(n, line)| {
+            serde_json::from_str(line).map_err(|e| {
+                Error::invalid(format!("line {} is not a trace entry: {e}", n + 1))
+                    .context(format!("trace `{}`", path.display()))
+            })
+        })
+        .collect()
+}
