@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Usage;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The limits of one run. Reaching one ends the run with what is known by then.
@@ -38,7 +39,10 @@ struct Counters {
     started: Instant,
     steps: AtomicU64,
     rounds: AtomicU64,
-    tokens: AtomicU64,
+    prompt_tokens: AtomicU64,
+    cached_tokens: AtomicU64,
+    completion_tokens: AtomicU64,
+    llm_calls: AtomicU64,
 }
 
 impl Meter {
@@ -49,7 +53,10 @@ impl Meter {
             started: Instant::now(),
             steps: AtomicU64::new(0),
             rounds: AtomicU64::new(0),
-            tokens: AtomicU64::new(0),
+            prompt_tokens: AtomicU64::new(0),
+            cached_tokens: AtomicU64::new(0),
+            completion_tokens: AtomicU64::new(0),
+            llm_calls: AtomicU64::new(0),
         }))
     }
 
@@ -83,9 +90,22 @@ impl Meter {
         self.0.rounds.load(Ordering::Relaxed)
     }
 
-    /// LLM tokens so far.
+    /// LLM tokens so far: prompts as far as they were computed, and replies.
     pub fn tokens(&self) -> u64 {
-        self.0.tokens.load(Ordering::Relaxed)
+        self.0.prompt_tokens.load(Ordering::Relaxed) + self.0.completion_tokens.load(Ordering::Relaxed)
+    }
+
+    /// Everything the run has used so far.
+    pub fn usage(&self) -> Usage {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Usage {
+            llm_calls: load(&self.0.llm_calls),
+            prompt_tokens: load(&self.0.prompt_tokens),
+            cached_tokens: load(&self.0.cached_tokens),
+            completion_tokens: load(&self.0.completion_tokens),
+            steps: self.steps(),
+            rounds: self.rounds(),
+        }
     }
 
     /// Fails with [`ErrorKind::Budget`] when the wall-clock or token limit is reached.
@@ -113,9 +133,12 @@ impl Meter {
             .ok_or_else(|| spent("round", self.0.budget.max_rounds.to_string(), "max_rounds"))
     }
 
-    /// Adds LLM tokens that were used.
-    pub fn add_tokens(&self, tokens: u64) {
-        self.0.tokens.fetch_add(tokens, Ordering::Relaxed);
+    /// Counts one LLM call with its tokens.
+    pub fn add_llm_call(&self, prompt: u64, cached: u64, completion: u64) {
+        self.0.llm_calls.fetch_add(1, Ordering::Relaxed);
+        self.0.prompt_tokens.fetch_add(prompt, Ordering::Relaxed);
+        self.0.cached_tokens.fetch_add(cached, Ordering::Relaxed);
+        self.0.completion_tokens.fetch_add(completion, Ordering::Relaxed);
     }
 }
 

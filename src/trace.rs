@@ -13,8 +13,8 @@ use crate::answer::{Answer, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
-use crate::observation::Failure;
-use crate::plan::Fault;
+use crate::observation::{Failure, Observation};
+use crate::plan::{Fault, Plan};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -193,4 +193,22 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
             })
         })
         .collect()
+}
+
+/// What a run knows so far: the plan and what its steps brought to light.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trace {
+    /// The plan that passed the check.
+    pub plan: Option<Plan>,
+    /// How many repairs the plan took.
+    pub repairs: u64,
+    /// The steps that are over, in plan order.
+    pub observations: Vec<Observation>,
+}
+
+impl Trace {
+    /// The observation of a step.
+    pub fn observation(&self, id: &str) -> Option<&Observation> {
+        self.observations.iter().find(|o| o.id == id)
+    }
 }

@@ -1,0 +1,373 @@
+//! The agent: one question through planner, executor and refiner.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use futures::{Stream, StreamExt, stream};
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::{Answer, Status, Usage};
+use crate::chat::ChatModel;
+use crate::cx::{Cx, EventSink};
+use crate::error::{Error, ErrorKind, Result};
+use crate::executor::Executor;
+use crate::image::Image;
+use crate::observation::Failure;
+use crate::planner::{Controller, Move, Planner};
+use crate::prompt::Prompts;
+use crate::refiner::{Refiner, SemanticsRefiner, Verdict};
+use crate::task::Task;
+use crate::tool::Catalog;
+use crate::trace::{Entry, Event, Trace};
+
+/// What a run returned: the answer, how it came about, what it cost.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The answer; its `status` says how the run ended.
+    pub answer: Answer,
+    /// The plan and the observations.
+    pub trace: Trace,
+    /// What the run used.
+    pub usage: Usage,
+    /// How long its parts took.
+    pub timings: Timings,
+    /// Why the run failed, or which limit it reached.
+    pub error: Option<Failure>,
+}
+
+/// Milliseconds that the parts of a run took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Timings {
+    /// Planning, repairs included.
+    pub plan_ms: u64,
+    /// Running the steps.
+    pub execute_ms: u64,
+    /// Wording the answer.
+    pub refine_ms: u64,
+    /// All of it.
+    pub total_ms: u64,
+}
+
+impl Report {
+    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`, and on failure `error`.
+    pub fn to_json(&self) -> Json {
+        let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
+        let mut report = json!({
+            "answer": self.answer.text,
+            "status": self.answer.status,
+            "claims": self.answer.claims,
+            "plan": self.trace.plan.as_ref().map(crate::plan::Plan::to_json),
+            "steps": steps,
+            "usage": self.usage,
+            "timings": self.timings,
+        });
+        if let (Some(object), Some(error)) = (report.as_object_mut(), &self.error) {
+            object.insert("error".to_owned(), json!(error));
+        }
+        report
+    }
+}
+
+fn step_json(observation: &crate::observation::Observation) -> Json {
+    let mut step = json!({ "id": observation.id, "tool": observation.tool, "args": observation.args });
+    if let Some(object) = step.as_object_mut() {
+        match (observation.value(), observation.failure()) {
+            (Some(value), _) => object.insert("result".to_owned(), value.to_json()),
+            (None, failure) => object.insert("error".to_owned(), json!(failure)),
+        };
+        object.insert("ms".to_owned(), json!(observation.ms));
+    }
+    step
+}
+
+/// Answers questions about images. Cheap to clone; all clones share models and tools.
+#[derive(Clone)]
+pub struct Agent(Arc<Parts>);
+
+struct Parts {
+    model: String,
+    catalog: Catalog,
+    planner: Arc<dyn Planner>,
+    executor: Executor,
+    refiner: Arc<dyn Refiner>,
+}
+
+/// Puts an [`Agent`] together.
+#[must_use]
+pub struct AgentBuilder {
+    chat: Option<Arc<dyn ChatModel>>,
+    catalog: Catalog,
+    prompts: Option<Prompts>,
+    planner: Option<Arc<dyn Planner>>,
+    refiner: Option<Arc<dyn Refiner>>,
+    parallel: usize,
+    max_repairs: u64,
+}
+
+impl AgentBuilder {
+    /// The LLM that plans and words the answers. Required.
+    pub fn chat(mut self, chat: Arc<dyn ChatModel>) -> Self {
+        self.chat = Some(chat);
+        self
+    }
+
+    /// The tools a plan may call. Required.
+    pub fn catalog(mut self, catalog: Catalog) -> Self {
+        self.catalog = catalog;
+        self
+    }
+
+    /// Templates and demos other than the compiled-in ones.
+    pub fn prompts(mut self, prompts: Prompts) -> Self {
+        self.prompts = Some(prompts);
+        self
+    }
+
+    /// A planner other than the [`Controller`].
+    pub fn planner(mut self, planner: Arc<dyn Planner>) -> Self {
+        self.planner = Some(planner);
+        self
+    }
+
+    /// A refiner other than the [`SemanticsRefiner`].
+    pub fn refiner(mut self, refiner: Arc<dyn Refiner>) -> Self {
+        self.refiner = Some(refiner);
+        self
+    }
+
+    /// How many steps may run at the same time.
+    pub fn parallel(mut self, steps: usize) -> Self {
+        self.parallel = steps;
+        self
+    }
+
+    /// How often a faulty plan goes back to the LLM.
+    pub fn max_repairs(mut self, repairs: u64) -> Self {
+        self.max_repairs = repairs;
+        self
+    }
+
+    /// Builds the agent.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there is no LLM, no tool, or a prompt file is faulty.
+    pub fn build(self) -> Result<Agent> {
+        let chat = self.chat.ok_or_else(|| Error::invalid("the agent has no LLM; give one with `.chat(..)`"))?;
+        if self.catalog.iter().next().is_none() {
+            return Err(Error::invalid("the agent has no tool; give some with `.catalog(..)`"));
+        }
+        let prompts = Arc::new(self.prompts.map_or_else(Prompts::builtin, Ok)?);
+        let planner = match self.planner {
+            Some(planner) => planner,
+            None => Arc::new(Controller::new(
+                Arc::clone(&chat),
+                self.catalog.clone(),
+                Arc::clone(&prompts),
+                self.max_repairs,
+            )?),
+        };
+        let refiner = match self.refiner {
+            Some(refiner) => refiner,
+            None => Arc::new(SemanticsRefiner::new(Arc::clone(&chat), prompts)?),
+        };
+        Ok(Agent(Arc::new(Parts {
+            model: chat.capabilities().model,
+            executor: Executor::new(self.catalog.clone(), self.parallel),
+            catalog: self.catalog,
+            planner,
+            refiner,
+        })))
+    }
+}
+
+/// What a caller can watch and stop a run with.
+#[derive(Clone, Default)]
+pub struct Watch {
+    /// Stops the run.
+    pub cancel: CancellationToken,
+    /// Receive its events.
+    pub sinks: Vec<Arc<dyn EventSink>>,
+}
+
+impl Agent {
+    /// Starts putting an agent together.
+    pub fn builder() -> AgentBuilder {
+        AgentBuilder {
+            chat: None,
+            catalog: Catalog::new(),
+            prompts: None,
+            planner: None,
+            refiner: None,
+            parallel: Executor::PARALLEL,
+            max_repairs: Controller::MAX_REPAIRS,
+        }
+    }
+
+    /// The tools of this agent.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Answers a task.
+    ///
+    /// A run that began always returns a report: its `answer.status` says
+    /// whether the question was answered, and `error` why it was not.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the question is empty or too long.
+    pub async fn ask(&self, task: &Task) -> Result<Report> {
+        self.ask_watched(task, Watch::default()).await
+    }
+
+    /// Answers a task that the caller watches and may stop.
+    ///
+    /// # Errors
+    /// As [`Agent::ask`].
+    pub async fn ask_watched(&self, task: &Task, watch: Watch) -> Result<Report> {
+        task.validate()?;
+        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
+        for image in &task.images {
+            cx.keep_image(image);
+        }
+        self.emit_start(&cx, task);
+        let mut run = Run { cx: &cx, trace: Trace::default(), timings: Timings::default() };
+        let began = Instant::now();
+        let outcome = run.go(self, task).await;
+        run.timings.total_ms = millis(began);
+        Ok(run.report(outcome))
+    }
+
+    /// Answers a task as a stream of its events; the last one is `answered` or `failed`.
+    ///
+    /// Dropping the stream cancels the run.
+    ///
+    /// # Errors
+    /// As [`Agent::ask`].
+    pub fn stream(&self, task: Task) -> Result<impl Stream<Item = Entry> + Send + use<>> {
+        task.validate()?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let cancel = CancellationToken::new();
+        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(Mutex::new(sender)))] };
+        let agent = self.clone();
+        tokio::spawn(async move { agent.ask_watched(&task, watch).await });
+        let guard = cancel.drop_guard();
+        let state = (receiver, guard);
+        Ok(stream::unfold(state, |(mut receiver, guard)| async move {
+            let entry: Entry = receiver.recv().await?;
+            Some((entry, (receiver, guard)))
+        })
+        .boxed())
+    }
+
+    /// Plans a task and checks the plan, without running anything.
+    ///
+    /// # Errors
+    /// `Plan` when no valid plan comes about; those of the LLM; `Budget` when a limit is reached.
+    pub async fn plan(&self, task: &Task, watch: Watch) -> Result<Trace> {
+        task.validate()?;
+        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
+        let known = Trace::default();
+        let Move::Plan { plan, repairs } = self.0.planner.next(&cx, task, &known).await?;
+        Ok(Trace { plan: Some(plan), repairs, observations: Vec::new() })
+    }
+
+    fn emit_start(&self, cx: &Cx, task: &Task) {
+        let images: Vec<&Image> = task.images.iter().collect();
+        let event = Event::Started {
+            lavr: env!("CARGO_PKG_VERSION").to_owned(),
+            question: task.question.clone(),
+            images: images.iter().map(|i| json!({ "blob": i.digest() })).collect(),
+            model: self.0.model.clone(),
+        };
+        cx.emit(event, &images);
+    }
+}
+
+struct Run<'a> {
+    cx: &'a Cx,
+    trace: Trace,
+    timings: Timings,
+}
+
+impl Run<'_> {
+    async fn go(&mut self, agent: &Agent, task: &Task) -> Result<Verdict> {
+        let parts = &agent.0;
+        let began = Instant::now();
+        let next = parts.planner.next(self.cx, task, &self.trace).await;
+        self.timings.plan_ms = millis(began);
+        let Move::Plan { plan, repairs } = next?;
+        self.trace.repairs = repairs;
+        let began = Instant::now();
+        let execution = parts.executor.run(self.cx, &plan, &task.images).await;
+        self.timings.execute_ms = millis(began);
+        self.trace.plan = Some(plan);
+        self.trace.observations = execution.observations;
+        if let Some(stopped) = execution.stopped {
+            return Err(stopped);
+        }
+        let began = Instant::now();
+        let verdict = parts.refiner.refine(self.cx, task, &self.trace).await;
+        self.timings.refine_ms = millis(began);
+        verdict
+    }
+
+    fn report(self, outcome: Result<Verdict>) -> Report {
+        let (answer, error) = match outcome {
+            Ok(Verdict::Answer(answer)) => (answer, None),
+            Ok(Verdict::NotEnough { missing }) => (unanswerable(&missing), None),
+            Err(error) if error.kind() == ErrorKind::Budget => (partial(&self.trace), Some(Failure::from(&error))),
+            Err(error) => (failed(), Some(Failure::from(&error))),
+        };
+        let usage = self.cx.meter().usage();
+        let event = match (&error, answer.status) {
+            (Some(error), Status::Failed) => Event::Failed { error: error.clone(), usage },
+            _ => Event::Answered { answer: answer.clone(), usage },
+        };
+        self.cx.emit(event, &[]);
+        Report { answer, trace: self.trace, usage, timings: self.timings, error }
+    }
+}
+
+fn unanswerable(missing: &str) -> Answer {
+    let missing = missing.trim().trim_end_matches('.');
+    let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
+    Answer {
+        text: format!("The evidence does not answer this{reason}."),
+        status: Status::Unanswerable,
+        claims: Vec::new(),
+    }
+}
+
+/// What is known when a limit ends the run: the results as they are, without an LLM.
+fn partial(known: &Trace) -> Answer {
+    let claims = crate::refiner::plain_claims(known);
+    let text = if claims.is_empty() {
+        "Nothing was found out before the limit was reached.".to_owned()
+    } else {
+        claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    Answer { text, status: Status::Budget, claims }
+}
+
+fn failed() -> Answer {
+    Answer { text: String::new(), status: Status::Failed, claims: Vec::new() }
+}
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+struct Channel(Mutex<mpsc::UnboundedSender<Entry>>);
+
+impl EventSink for Channel {
+    fn event(&self, entry: &Entry, _images: &[&Image]) {
+        if let Ok(sender) = self.0.lock() {
+            // The receiver is gone when the stream was dropped; the run is being cancelled then.
+            let _ = sender.send(entry.clone());
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What is laid around every LLM call: the budget, the clock, and the trace.
+
+use std::time::Instant;
+
+use super::{ChatModel, ChatReply, ChatRequest};
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::observation::Failure;
+use crate::trace::Event;
+
+/// Calls an LLM within the run's limits, counts its tokens, and reports the call.
+///
+/// # Errors
+/// Those of the backend, and `Cancelled` or `Budget` when the run ends first.
+pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRequest) -> Result<ChatReply> {
+    let began = Instant::now();
+    let result = cx.within(chat.complete(cx, request)).await;
+    let usage = result.as_ref().map(|reply| reply.usage).unwrap_or_default();
+    cx.meter().add_llm_call(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
+    let event = Event::LlmCall {
+        purpose: purpose.to_owned(),
+        prompt: request.prefix.iter().chain(&request.messages).cloned().collect(),
+        schema: request.schema.clone(),
+        reply: result.as_ref().ok().map(|reply| reply.text.clone()),
+        error: result.as_ref().err().map(Failure::from),
+        prompt_tokens: usage.prompt_tokens,
+        cached_tokens: usage.cached_tokens,
+        completion_tokens: usage.completion_tokens,
+        ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    cx.emit(event, &[]);
+    result
+}

@@ -1,0 +1,124 @@
+//! The command line: parses, runs, and says how it went by its exit code.
+
+mod ask;
+mod models;
+mod options;
+mod output;
+mod plan;
+mod progress;
+mod steps;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::{Error, ErrorKind};
+
+/// Exit codes: what became of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// The question was answered, or the command did its work.
+    Answered = 0,
+    /// The command failed.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// The evidence does not answer the question.
+    Unanswerable = 3,
+    /// A limit was reached; what is known was printed.
+    Budget = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Ask questions about images: an LLM plans, small expert models see, and every claim points at its evidence.
+#[derive(Parser)]
+#[command(
+    name = "lavr",
+    version,
+    after_help = "Examples:\n  \
+        lavr ask photo.jpg \"How many people are there?\"\n  \
+        lavr ask receipt.jpg \"What is the total?\" --annotate seen.png\n  \
+        lavr plan \"Are there more dogs than cats?\" --json\n  \
+        lavr tools run read_text --image sign.jpg --json\n\n\
+        Exit codes: 0 answered, 1 failed, 2 usage, 3 not answerable from the evidence, 4 budget reached.\n\
+        Models are kept in ~/.cache/lavr (or LAVR_HOME); LAVR_OFFLINE=1 never fetches."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer a question about one or more images
+    Ask(ask::AskArgs),
+    /// Write and check the plan for a question, without running it
+    Plan(plan::PlanArgs),
+    /// List, describe or run the tools a plan can call
+    Tools(tools::ToolsArgs),
+    /// List the model files, or fetch them ahead of time
+    Models(models::ModelsArgs),
+}
+
+/// Runs the program with the process's arguments.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Printing help fails only when the terminal is gone; nobody is left to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Answered.into() };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::complain(&Error::internal(format!("cannot start: {error}")));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(dispatch(cli.command));
+    // Blocking work that was cancelled may still be winding down; it must not hold up the exit.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn dispatch(command: Command) -> Exit {
+    let cancel = CancellationToken::new();
+    tokio::spawn(cancel_on_interrupt(cancel.clone()));
+    let result = match command {
+        Command::Ask(args) => ask::run(args, cancel).await,
+        Command::Plan(args) => plan::run(args, cancel).await,
+        Command::Tools(args) => tools::run(args, cancel).await,
+        Command::Models(args) => models::run(args, cancel).await,
+    };
+    result.unwrap_or_else(|error| {
+        output::complain(&error);
+        exit_for(error.kind())
+    })
+}
+
+fn exit_for(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Budget => Exit::Budget,
+        _ => Exit::Failed,
+    }
+}
+
+/// The first Ctrl-C stops the run in order, the second at once.
+async fn cancel_on_interrupt(cancel: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        cancel.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(130);
+    }
+}

@@ -1,0 +1,83 @@
+//! Steps on stderr as they happen.
+
+use serde_json::Value as Json;
+
+use super::output::{note, safe};
+use crate::cx::EventSink;
+use crate::image::Image;
+use crate::trace::{Entry, Event};
+
+/// Prints one line for each thing that happens in a run.
+pub(super) struct Steps;
+
+impl EventSink for Steps {
+    fn event(&self, entry: &Entry, _images: &[&Image]) {
+        if let Some(line) = line(&entry.event) {
+            note(&format!("{:>7.2} s  {}", entry.t_ms as f64 / 1000.0, safe(&line)));
+        }
+    }
+}
+
+fn line(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::LlmCall { purpose, completion_tokens, prompt_tokens, cached_tokens, ms, .. } => {
+            format!(
+                "{purpose}: {completion_tokens} tokens from {prompt_tokens} (+{cached_tokens} cached) in {}",
+                seconds(*ms)
+            )
+        }
+        Event::Faults { faults, .. } => {
+            let listed: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            format!("the plan is faulty: {}", listed.join("; "))
+        }
+        Event::StepStarted { id, tool, args } => format!("{id}: {tool}({})", args_text(args)),
+        Event::StepEnded { id, result: Some(result), ms, .. } => {
+            format!("{id} = {} ({})", short(result), seconds(*ms))
+        }
+        Event::StepEnded { id, error: Some(error), ms, .. } => {
+            format!("{id} failed: {} ({})", error.message, seconds(*ms))
+        }
+        _ => return None,
+    })
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{:.2} s", ms as f64 / 1000.0)
+}
+
+fn args_text(args: &Json) -> String {
+    let entries = args.as_object().into_iter().flatten();
+    entries.map(|(name, value)| format!("{name}: {}", short(value))).collect::<Vec<_>>().join(", ")
+}
+
+/// A value in at most some 80 characters.
+fn short(value: &Json) -> String {
+    let text = match value {
+        Json::Array(items) if items.is_empty() => "nothing".to_owned(),
+        Json::Array(items) => {
+            let shown: Vec<String> = items.iter().take(6).map(item).collect();
+            let more = if items.len() > shown.len() { format!(", … {} in all", items.len()) } else { String::new() };
+            format!("[{}{more}]", shown.join(", "))
+        }
+        other => item(other),
+    };
+    if text.chars().count() <= 100 {
+        return text;
+    }
+    let mut cut: String = text.chars().take(99).collect();
+    cut.push('…');
+    cut
+}
+
+fn item(value: &Json) -> String {
+    let field = |name: &str| value.get(name).and_then(Json::as_str);
+    match (field("label"), field("text"), field("blob")) {
+        (Some(label), _, _) => {
+            let score = value.get("score").and_then(Json::as_f64).unwrap_or_default();
+            format!("{label} {score:.2}")
+        }
+        (_, Some(text), _) => format!("\"{text}\""),
+        (_, _, Some(_)) => "image".to_owned(),
+        _ => value.to_string(),
+    }
+}

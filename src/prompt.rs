@@ -1,0 +1,261 @@
+//! Prompts: templates and demos, as files a person edits.
+//!
+//! They are compiled in from `prompts/`; a folder of the same layout overrides
+//! them file by file, and a `demos` folder as a whole.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde::Deserialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::plan::Plan;
+use crate::signature::Returns;
+use crate::task::image_name;
+use crate::tool::{Catalog, ToolSpec};
+
+static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
+
+/// An in-context example for the planner.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanDemo {
+    /// What is asked.
+    pub question: String,
+    /// How many images there are.
+    #[serde(default = "one")]
+    pub images: usize,
+    /// The plan, as JSON.
+    pub plan: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// An in-context example for the refiner.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefineDemo {
+    /// What is asked.
+    pub question: String,
+    /// The evidence, as the refiner sees it.
+    pub evidence: String,
+    /// The sentences of the answer; none when the evidence does not answer.
+    #[serde(default)]
+    pub answer: Vec<String>,
+    /// What is missing when the evidence does not answer.
+    #[serde(default)]
+    pub missing: Option<String>,
+}
+
+/// The templates and demos of an agent.
+#[derive(Debug, Clone)]
+pub struct Prompts {
+    templates: Environment<'static>,
+    plan_demos: Vec<PlanDemo>,
+    refine_demos: Vec<RefineDemo>,
+}
+
+impl Prompts {
+    /// The prompts that are compiled in.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty file.
+    pub fn builtin() -> Result<Self> {
+        Self::from_files(builtin_files()?)
+    }
+
+    /// The compiled-in prompts with those of a folder laid over them.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such folder, `InvalidInput` naming the faulty file.
+    pub fn with_folder(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        let own = read_folder(folder).map_err(|e| e.context(format!("prompts `{}`", folder.display())))?;
+        let mut files = builtin_files()?;
+        for demos in ["plan/demos/", "refine/demos/"] {
+            if own.keys().any(|name| name.starts_with(demos)) {
+                files.retain(|name, _| !name.starts_with(demos));
+            }
+        }
+        files.extend(own);
+        Self::from_files(files)
+    }
+
+    fn from_files(files: BTreeMap<String, String>) -> Result<Self> {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::Strict);
+        let (mut plan_demos, mut refine_demos) = (Vec::new(), Vec::new());
+        for (name, text) in files {
+            let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
+            if name.starts_with("plan/demos/") {
+                plan_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("refine/demos/") {
+                refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else {
+                templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
+            }
+        }
+        Ok(Self { templates, plan_demos, refine_demos })
+    }
+
+    /// The demos of the planner.
+    pub fn plan_demos(&self) -> &[PlanDemo] {
+        &self.plan_demos
+    }
+
+    /// The demos of the refiner.
+    pub fn refine_demos(&self) -> &[RefineDemo] {
+        &self.refine_demos
+    }
+
+    fn render(&self, name: &str, context: minijinja::Value) -> Result<String> {
+        self.templates
+            .get_template(name)
+            .and_then(|template| template.render(context))
+            .map_err(|e| Error::invalid(format!("prompt file `{name}`: {e}")).with_source(e))
+    }
+
+    /// The constant part of the planner's prompt: instructions, tools, demos.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template or demo.
+    pub fn plan_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        let tools: Vec<String> = catalog.iter().map(|tool| tool_line(tool.spec())).collect();
+        let mut messages = vec![Message::system(self.render("plan/system.md", context! { tools })?)];
+        for demo in &self.plan_demos {
+            let plan = Plan::parse(&demo.plan).map_err(|faults| {
+                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
+            })?;
+            messages.push(self.plan_user(&demo.question, demo.images)?);
+            messages.push(Message::assistant(spaced_json(&plan.to_json())?));
+        }
+        Ok(messages)
+    }
+
+    /// The varying part of the planner's prompt.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn plan_user(&self, question: &str, images: usize) -> Result<Message> {
+        let images: Vec<String> = (0..images).map(|n| format!("${}", image_name(n))).collect();
+        Ok(Message::user(self.render("plan/user.md", context! { question, images })?))
+    }
+
+    /// What the planner is told when its plan is faulty.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn plan_repair(&self, faults: &str) -> Result<Message> {
+        Ok(Message::user(self.render("plan/repair.md", context! { faults })?))
+    }
+
+    /// The constant part of the refiner's prompt.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn refine_prefix(&self) -> Result<Vec<Message>> {
+        let mut messages = vec![Message::system(self.render("refine/system.md", context! {})?)];
+        for demo in &self.refine_demos {
+            let reply = match &demo.missing {
+                Some(missing) => serde_json::json!({ "answerable": false, "missing": missing }),
+                None => serde_json::json!({ "answerable": true, "answer": demo.answer }),
+            };
+            messages.push(self.refine_user(&demo.question, demo.evidence.trim())?);
+            messages.push(Message::assistant(spaced_json(&reply)?));
+        }
+        Ok(messages)
+    }
+
+    /// The varying part of the refiner's prompt.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn refine_user(&self, question: &str, evidence: &str) -> Result<Message> {
+        Ok(Message::user(self.render("refine/user.md", context! { question, evidence })?))
+    }
+}
+
+fn builtin_files() -> Result<BTreeMap<String, String>> {
+    fn walk(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) -> Result<()> {
+        for file in dir.files() {
+            let name = file.path().to_string_lossy().replace('\\', "/");
+            let text = file.contents_utf8().ok_or_else(|| Error::invalid(format!("`{name}` is not UTF-8")))?;
+            files.insert(name, text.to_owned());
+        }
+        dir.dirs().try_for_each(|dir| walk(dir, files))
+    }
+    let mut files = BTreeMap::new();
+    walk(&BUILTIN, &mut files)?;
+    Ok(files)
+}
+
+fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
+    fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                walk(root, &path, files)?;
+                continue;
+            }
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let text = std::fs::read_to_string(&path).map_err(|e| Error::from(e).context(name.clone()))?;
+            files.insert(name, text);
+        }
+        Ok(())
+    }
+    if !folder.is_dir() {
+        return Err(Error::new(ErrorKind::NotFound, "there is no such folder"));
+    }
+    let mut files = BTreeMap::new();
+    walk(folder, folder, &mut files)?;
+    Ok(files)
+}
+
+/// One line of the tool list: the call, the result, and what to use it for.
+fn tool_line(spec: &ToolSpec) -> String {
+    let args: Vec<String> = spec
+        .signature
+        .args
+        .iter()
+        .map(|arg| {
+            let optional = if arg.required { "" } else { "?" };
+            let types = if arg.choices.is_empty() { arg.types_text() } else { arg.choices.join("|") };
+            format!("{}{optional}: {types}", arg.name)
+        })
+        .collect();
+    let returns = match &spec.signature.returns {
+        Returns::Type(returns) => returns.to_string(),
+        Returns::SameAs(arg) => format!("as {arg}"),
+    };
+    format!("{}({}) -> {returns}: {}", spec.name, args.join(", "), spec.use_for)
+}
+
+/// JSON on one line with a space after `:` and `,`: the form that constrained replies have.
+///
+/// # Errors
+/// `Internal` when the value has no JSON form.
+pub fn spaced_json(json: &serde_json::Value) -> Result<String> {
+    struct Spaced;
+    impl serde_json::ser::Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
+            if first { Ok(()) } else { out.write_all(b", ") }
+        }
+        fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {
+            if first { Ok(()) } else { out.write_all(b", ") }
+        }
+        fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W) -> std::io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut out = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    serde::Serialize::serialize(json, &mut serializer)
+        .map_err(|e| Error::internal("a value has no JSON form").with_source(e))?;
+    String::from_utf8(out).map_err(|e| Error::internal("JSON is not UTF-8").with_source(e))
+}

@@ -1,0 +1,164 @@
+//! The refiner: from observations to an answer whose every claim points at its evidence.
+
+mod evidence;
+mod ground;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+pub use evidence::Evidence;
+pub use ground::Grounding;
+
+use crate::answer::{Answer, Claim, Status};
+use crate::chat::{ChatModel, ChatRequest, layers};
+use crate::cx::Cx;
+use crate::error::{Error, ErrorKind, Result};
+use crate::message::Message;
+use crate::prompt::Prompts;
+use crate::task::Task;
+use crate::trace::Trace;
+
+/// What a refiner makes of the observations.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// They answer the question.
+    Answer(Answer),
+    /// They do not.
+    NotEnough {
+        /// What is missing, in words.
+        missing: String,
+    },
+}
+
+/// Turns observations into an answer.
+#[async_trait]
+pub trait Refiner: Send + Sync {
+    /// Judges what is known and answers from it.
+    ///
+    /// # Errors
+    /// Those of the LLM; `Cancelled` or `Budget` when the run ends first.
+    async fn refine(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Verdict>;
+
+    /// Makes ready what the first call needs. Does nothing by default.
+    async fn prepare(&self, _cx: &Cx) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Most tokens of a reply.
+const MAX_TOKENS: u32 = 200;
+
+/// Answers with an LLM, then keeps only what the evidence bears out.
+///
+/// The LLM sees the question and the evidence, never the tools, and writes
+/// sentences. Each sentence becomes a claim only when its values stand in the
+/// results of steps; numbers, texts and yes/no that no step returned are dropped.
+pub struct SemanticsRefiner {
+    chat: Arc<dyn ChatModel>,
+    prompts: Arc<Prompts>,
+    prefix: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    answerable: bool,
+    #[serde(default)]
+    answer: Vec<String>,
+    #[serde(default)]
+    missing: String,
+}
+
+impl SemanticsRefiner {
+    /// A refiner that words its answers with this LLM.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty prompt file.
+    pub fn new(chat: Arc<dyn ChatModel>, prompts: Arc<Prompts>) -> Result<Self> {
+        let prefix = prompts.refine_prefix()?;
+        Ok(Self { chat, prompts, prefix })
+    }
+
+    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>) -> Result<Reply> {
+        let request = ChatRequest {
+            prefix: self.prefix.clone(),
+            messages: vec![self.prompts.refine_user(task.question.trim(), &evidence.text())?],
+            schema: Some(reply_schema()),
+            max_tokens: MAX_TOKENS,
+            temperature: 0.0,
+        };
+        let reply = layers::call(cx, self.chat.as_ref(), "refine", &request).await?;
+        serde_json::from_str(&reply.text).map_err(|e| {
+            Error::new(ErrorKind::Model, format!("the LLM's answer is not the JSON asked for: {e}")).with_source(e)
+        })
+    }
+}
+
+#[async_trait]
+impl Refiner for SemanticsRefiner {
+    async fn refine(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Verdict> {
+        let evidence = Evidence::gather(&task.question, known);
+        if evidence.is_empty() {
+            return Ok(Verdict::NotEnough { missing: evidence.why_empty() });
+        }
+        let reply = self.ask(cx, task, &evidence).await?;
+        if !reply.answerable {
+            return Ok(Verdict::NotEnough { missing: reply.missing });
+        }
+        let sentences: Vec<String> = reply.answer.iter().map(|s| evidence.quote(s)).collect();
+        let grounding = Grounding::new(&task.question, &evidence);
+        let mut claims: Vec<Claim> = sentences.iter().filter_map(|s| grounding.claim(s)).collect();
+        if claims.is_empty() {
+            claims.extend(evidence.plain_claim());
+        }
+        if claims.is_empty() {
+            return Ok(Verdict::NotEnough { missing: "nothing that was observed bears the answer out".to_owned() });
+        }
+        let text = claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(Verdict::Answer(Answer { text, status: Status::Answered, claims }))
+    }
+
+    async fn prepare(&self, cx: &Cx) -> Result<()> {
+        self.chat.warm(cx, &self.prefix).await
+    }
+}
+
+/// What the evidence says as it is, step by step, without an LLM.
+pub fn plain_claims(known: &Trace) -> Vec<Claim> {
+    Evidence::gather("", known)
+        .observations()
+        .filter_map(|(observation, value)| {
+            let text = evidence::whole_text(value);
+            let text = if text.is_empty() { "nothing found".to_owned() } else { text };
+            let shown = value.images().is_empty();
+            shown.then(|| Claim { text: format!("{}: {text}.", observation.tool), steps: vec![observation.id.clone()] })
+        })
+        .collect()
+}
+
+/// The reply's schema: sentences, or what is missing.
+fn reply_schema() -> Json {
+    let sentence = json!({ "type": "string", "minLength": 1, "maxLength": 300 });
+    json!({
+        "x-guidance": { "whitespace_flexible": false, "key_separator": ": ", "item_separator": ", " },
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {
+                    "answerable": { "const": true },
+                    "answer": { "type": "array", "items": sentence, "minItems": 1, "maxItems": 4 }
+                },
+                "required": ["answerable", "answer"],
+                "additionalProperties": false
+            },
+            {
+                "type": "object",
+                "properties": { "answerable": { "const": false }, "missing": sentence },
+                "required": ["answerable", "missing"],
+                "additionalProperties": false
+            }
+        ]
+    })
+}

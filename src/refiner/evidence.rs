@@ -1,0 +1,350 @@
+//! Evidence: the observations that speak to the question, short enough for a prompt.
+
+use std::collections::HashSet;
+
+use regex::Regex;
+use serde_json::Value as Json;
+
+use crate::answer::Claim;
+use crate::error::Error;
+use crate::observation::Observation;
+use crate::signature::ValueType;
+use crate::trace::Trace;
+use crate::value::{Line, Region, Value};
+
+/// Most characters of text from lines that a prompt carries; about 200 tokens.
+const MAX_TEXT: usize = 480;
+/// Most characters of one text in a prompt.
+const MAX_ONE: usize = 240;
+/// Regions up to this many are listed with their places.
+const MAX_PLACED: usize = 6;
+
+/// The observations that speak to the question.
+///
+/// These are the results that no other step consumes, scalars on the way to
+/// them, and, where such a result is empty, what it was searched in. The other
+/// steps are shown in short, so that the LLM sees what a number counts.
+pub struct Evidence<'a> {
+    question: &'a str,
+    known: &'a Trace,
+    speaking: HashSet<&'a str>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Picks the evidence from what is known.
+    pub fn gather(question: &'a str, known: &'a Trace) -> Self {
+        let consumed = consumed(known);
+        let result = known.plan.as_ref().map(|plan| plan.result.id.as_str());
+        let mut speaking: HashSet<&str> = HashSet::new();
+        for observation in &known.observations {
+            let id = observation.id.as_str();
+            let Some(value) = observation.value() else { continue };
+            if !consumed.contains(id) || result == Some(id) || is_scalar(value) {
+                speaking.insert(id);
+            }
+            if is_empty(value) {
+                speaking.extend(inputs(known, id));
+            }
+        }
+        Self { question, known, speaking }
+    }
+
+    /// The observations that count as evidence, in plan order.
+    pub fn observations(&self) -> impl Iterator<Item = (&'a Observation, &'a Value)> {
+        self.known
+            .observations
+            .iter()
+            .filter(|o| self.speaking.contains(o.id.as_str()))
+            .filter_map(|o| Some((o, o.value()?)))
+    }
+
+    /// Whether nothing was observed at all.
+    pub fn is_empty(&self) -> bool {
+        self.observations().next().is_none()
+    }
+
+    /// Why there is no evidence: the failures, in words for the caller.
+    pub fn why_empty(&self) -> String {
+        let failures: Vec<String> = self
+            .known
+            .observations
+            .iter()
+            .filter_map(|o| Some(format!("step `{}` ({}): {}", o.id, o.tool, o.failure()?.message)))
+            .collect();
+        if failures.is_empty() { "no step returned anything".to_owned() } else { failures.join("; ") }
+    }
+
+    /// The evidence as the LLM sees it: one line a step.
+    pub fn text(&self) -> String {
+        let lines: Vec<String> = self
+            .known
+            .observations
+            .iter()
+            .map(|o| format!("{}: {} = {}", o.id, call_text(&o.tool, &o.args), self.result_text(o)))
+            .collect();
+        lines.join("\n")
+    }
+
+    fn result_text(&self, observation: &Observation) -> String {
+        let Some(value) = observation.value() else {
+            let kind = observation.failure().map(|f| Error::new(f.kind, "").for_model()).unwrap_or_default();
+            return format!("failed, {kind}");
+        };
+        if self.speaking.contains(observation.id.as_str()) {
+            self.full_text(value)
+        } else {
+            short_text(value)
+        }
+    }
+
+    fn full_text(&self, value: &Value) -> String {
+        match value {
+            Value::Text(text) => quoted(text),
+            Value::Line(line) => quoted(&line.text),
+            Value::Region(region) => region.label.clone(),
+            Value::List(items) => {
+                let lines = lines_of(items);
+                if !lines.is_empty() {
+                    return self.lines_text(&lines);
+                }
+                regions_text(&regions_of(items)).unwrap_or_else(|| short_text(value))
+            }
+            Value::Json(json) => cut(&json.to_string(), MAX_ONE),
+            Value::Labels(labels) => {
+                labels.iter().take(3).map(|l| l.label.clone()).collect::<Vec<_>>().join(", or maybe ")
+            }
+            other => short_text(other),
+        }
+    }
+
+    /// The lines that fit; when not all do, those that share words with the question and their neighbours.
+    fn lines_text(&self, lines: &[&Line]) -> String {
+        let total: usize = lines.iter().map(|l| l.text.chars().count() + 5).sum();
+        if total <= MAX_TEXT {
+            return lines.iter().map(|l| quoted(&l.text)).collect::<Vec<_>>().join(" | ");
+        }
+        let mut order: Vec<(i32, usize)> =
+            self.relevance(lines).into_iter().enumerate().map(|(n, score)| (-score, n)).collect();
+        order.sort_unstable();
+        let mut room = MAX_TEXT;
+        let mut chosen: Vec<usize> = Vec::new();
+        for (_, n) in order {
+            let cost = lines.get(n).map_or(0, |l| l.text.chars().count().min(MAX_ONE) + 5);
+            if cost > room {
+                break;
+            }
+            room -= cost;
+            chosen.push(n);
+        }
+        chosen.sort_unstable();
+        let shown: Vec<String> = chosen.iter().filter_map(|n| lines.get(*n)).map(|l| quoted(&l.text)).collect();
+        format!("{} lines, among them {}", lines.len(), shown.join(" | "))
+    }
+
+    fn relevance(&self, lines: &[&Line]) -> Vec<i32> {
+        let wanted: HashSet<String> = words(self.question).into_iter().filter(|w| w.chars().count() > 2).collect();
+        let own: Vec<i32> = lines
+            .iter()
+            .map(|line| 4 * words(&line.text).iter().filter(|w| wanted.contains(*w)).count() as i32)
+            .collect();
+        (0..lines.len())
+            .map(|n| {
+                let near = |k: Option<usize>| k.and_then(|k| own.get(k)).copied().unwrap_or(0);
+                let hit = near(Some(n)) + near(n.checked_sub(1)) / 2 + near(n.checked_add(1)) / 4;
+                hit + i32::from(n < 3)
+            })
+            .collect()
+    }
+
+    /// Replaces `{id}` in a sentence by the whole text that the step returned.
+    pub fn quote(&self, sentence: &str) -> String {
+        let mut out = sentence.to_owned();
+        for (observation, value) in self.observations() {
+            let hole = format!("{{{}}}", observation.id);
+            if out.contains(&hole) {
+                out = out.replace(&hole, &whole_text(value));
+            }
+        }
+        out
+    }
+
+    /// The result as it is, for when the LLM's wording is not borne out by it.
+    pub fn plain_claim(&self) -> Option<Claim> {
+        let result = self.known.plan.as_ref().map(|plan| plan.result.id.as_str());
+        let speaking: Vec<_> = self.observations().collect();
+        let (observation, value) =
+            speaking.iter().find(|(o, _)| Some(o.id.as_str()) == result).or_else(|| speaking.last())?;
+        let text = match value {
+            Value::Bool(true) => "Yes.".to_owned(),
+            Value::Bool(false) => "No.".to_owned(),
+            Value::Number(_) | Value::Text(_) | Value::Line(_) | Value::Region(_) => whole_text(value),
+            Value::List(items) if !items.is_empty() && items.len() <= 5 => whole_text(value),
+            _ => return None,
+        };
+        Some(Claim { text, steps: vec![observation.id.clone()] })
+    }
+}
+
+/// Ids that another step refers to.
+fn consumed(known: &Trace) -> HashSet<&str> {
+    let steps = known.plan.iter().flat_map(|plan| &plan.steps);
+    steps.flat_map(|step| step.references()).map(|reference| reference.id.as_str()).collect()
+}
+
+/// Ids of the steps that a step's arguments refer to.
+fn inputs<'a>(known: &'a Trace, id: &str) -> Vec<&'a str> {
+    let step = known.plan.as_ref().and_then(|plan| plan.step(id));
+    step.map(|s| s.references().into_iter().map(|r| r.id.as_str()).collect()).unwrap_or_default()
+}
+
+fn is_scalar(value: &Value) -> bool {
+    matches!(ValueType::of(value), ValueType::Number | ValueType::Bool | ValueType::Text)
+}
+
+fn is_empty(value: &Value) -> bool {
+    matches!(value, Value::List(items) if items.is_empty())
+}
+
+/// A call in short: `count(people)`, `find_text(text, "total")`.
+fn call_text(tool: &str, args: &Json) -> String {
+    fn arg(json: &Json) -> Option<String> {
+        match json {
+            Json::String(text) if text == "$image" => None,
+            Json::String(text) => match text.strip_prefix('$') {
+                Some(reference) if !reference.starts_with('$') => Some(reference.to_owned()),
+                _ => Some(quoted(text)),
+            },
+            Json::Array(items) => Some(items.iter().filter_map(arg).collect::<Vec<_>>().join(", ")),
+            Json::Object(entries) => {
+                let entries = entries.iter().filter_map(|(k, v)| Some(format!("{k} = {}", arg(v)?)));
+                Some(entries.collect::<Vec<_>>().join(", "))
+            }
+            Json::Null => None,
+            other => Some(other.to_string()),
+        }
+    }
+    let args: Vec<String> = args.as_object().into_iter().flatten().filter_map(|(_, v)| arg(v)).collect();
+    format!("{tool}({})", args.join(", "))
+}
+
+fn short_text(value: &Value) -> String {
+    match value {
+        Value::Number(_) => value.to_json().to_string(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Text(text) => quoted(text),
+        Value::Line(line) => quoted(&line.text),
+        Value::Region(region) => region.label.clone(),
+        Value::List(items) if items.is_empty() => "nothing found".to_owned(),
+        Value::List(items) => {
+            let (lines, regions) = (lines_of(items), regions_of(items));
+            match (lines.len(), regions.is_empty()) {
+                (0, false) => counted(&regions),
+                (0, true) => format!("{} values", items.len()),
+                (1, _) => "1 line of text".to_owned(),
+                (n, _) => format!("{n} lines of text"),
+            }
+        }
+        Value::Image(image) => format!("an image of {} x {} pixels", image.width(), image.height()),
+        other => other.type_name().to_owned(),
+    }
+}
+
+fn lines_of(items: &[Value]) -> Vec<&Line> {
+    items.iter().filter_map(|v| if let Value::Line(line) = v { Some(line) } else { None }).collect()
+}
+
+pub(super) fn regions_of(items: &[Value]) -> Vec<&Region> {
+    items.iter().filter_map(|v| if let Value::Region(region) = v { Some(region) } else { None }).collect()
+}
+
+/// How many of each label, in order of appearance.
+pub(super) fn tally(regions: &[&Region]) -> Vec<(String, usize)> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for region in regions {
+        match counts.iter_mut().find(|(label, _)| *label == region.label) {
+            Some(entry) => entry.1 += 1,
+            None => counts.push((region.label.clone(), 1)),
+        }
+    }
+    counts
+}
+
+fn counted(regions: &[&Region]) -> String {
+    tally(regions).iter().map(|(label, n)| format!("{n} {label}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Counts by label and, for few regions, where each lies among the others.
+fn regions_text(regions: &[&Region]) -> Option<String> {
+    if regions.is_empty() {
+        return None;
+    }
+    let counts = counted(regions);
+    if regions.len() == 1 || regions.len() > MAX_PLACED {
+        return Some(counts);
+    }
+    let mut by_x: Vec<&&Region> = regions.iter().collect();
+    by_x.sort_by(|a, b| centre(a).total_cmp(&centre(b)));
+    let order: Vec<&str> = by_x.iter().map(|r| r.label.as_str()).collect();
+    Some(format!("{counts}; from left to right: {}", order.join(", ")))
+}
+
+fn centre(region: &Region) -> f64 {
+    let [left, _, right, _] = region.bounds;
+    (left + right) / 2.0
+}
+
+/// The whole text of a value, as an answer quotes it.
+pub(super) fn whole_text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Line(line) => line.text.clone(),
+        Value::Region(region) => region.label.clone(),
+        Value::List(items) => {
+            let regions = regions_of(items);
+            if regions.is_empty() {
+                items.iter().map(whole_text).collect::<Vec<_>>().join("\n")
+            } else {
+                counted(&regions)
+            }
+        }
+        other => short_text(other),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", cut(&text.replace(['"', '\n', '\r'], " "), MAX_ONE))
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most).collect();
+    short.push('…');
+    short
+}
+
+/// Lower-case words, plural `s` taken off.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(|w| {
+            let word = w.to_lowercase();
+            match word.strip_suffix('s') {
+                Some(stem) if stem.chars().count() > 2 && !stem.ends_with('s') => stem.to_owned(),
+                _ => word,
+            }
+        })
+        .collect()
+}
+
+/// Numbers as they are written: `31.00`, `14/03/2024`, `555-0199`.
+pub(super) fn number_tokens(text: &str) -> Vec<String> {
+    static NUMBER: std::sync::LazyLock<Option<Regex>> =
+        std::sync::LazyLock::new(|| Regex::new(r"\d+(?:[.,:/\-–]\d+)*").ok());
+    NUMBER
+        .as_ref()
+        .map(|re| re.find_iter(text).map(|m| m.as_str().replace('–', "-")).collect())
+        .unwrap_or_default()
+}
