@@ -10,9 +10,17 @@
 //! that begins with `$` is written `$$`. Nothing is interpolated inside longer strings.
 
 mod check;
+mod fault;
+mod fit;
+mod infer;
 mod json;
+mod reference;
+mod schema;
 
-pub use check::{Fault, FaultKind, PlanLimits, check};
+pub use check::{PlanLimits, check};
+pub use fault::{Fault, FaultKind, repair_text};
+pub use infer::types;
+pub use schema::schema;
 
 /// One part of the path behind a reference's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,0 +1,166 @@
+//! The JSON Schema of plans, built from the catalog, for constrained decoding.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::check::PlanLimits;
+use super::json::escape;
+use crate::signature::{Arg, Returns, Signature, Signatures, ValueType};
+use crate::task::image_name;
+
+/// An id as an LLM may write it.
+const ID: &str = "[a-z][a-z0-9_]{0,23}";
+/// A path behind an id.
+const PATH: &str = r"(\[(0|[1-9][0-9]?)\]|\.[a-z_]{1,24}){0,3}";
+/// An index behind an id: all that can stand behind it in a reference to an image.
+const INDEX: &str = r"(\[(0|[1-9][0-9]?)\])?";
+/// Longest literal text, in characters.
+const MAX_TEXT: usize = 200;
+/// Most items of a literal list.
+const MAX_ITEMS: usize = 8;
+
+/// The JSON Schema of plans that use these tools, for decoding constrained by `llguidance`.
+///
+/// Under it an unknown tool or argument, a missing required argument and a malformed reference cannot be
+/// written; whether a reference makes sense is for [`check`](super::check). It is narrower than what
+/// [`Plan::from_json`](super::Plan::from_json) reads: keys and arguments come in signature order, one space
+/// follows each `:` and `,`, texts and lists have a length, and images, regions and lines are references.
+pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
+    let names = signatures.names();
+    let tools: Vec<(&str, &Signature)> =
+        names.iter().filter_map(|name| Some((*name, signatures.signature(name)?))).collect();
+    let makes_images = tools.iter().any(|(_, s)| makes_images(s));
+    let images = if makes_images || limits.images == 0 { 0 } else { limits.images };
+    let steps: Vec<Json> = tools.iter().map(|(name, signature)| step(name, signature, images)).collect();
+    json!({
+        "x-guidance": { "whitespace_flexible": false, "key_separator": ": ", "item_separator": ", " },
+        "type": "object",
+        "properties": {
+            "steps": {
+                "type": "array",
+                "items": { "anyOf": steps },
+                "minItems": 1,
+                "maxItems": limits.max_steps.max(1),
+            },
+            "result": text(&reference(PATH)),
+        },
+        "required": ["steps", "result"],
+        "additionalProperties": false,
+    })
+}
+
+/// Whether a step of this tool can return an image, so that an image argument can refer to a step.
+fn makes_images(signature: &Signature) -> bool {
+    let holds = |of: &ValueType| match of {
+        ValueType::List(of) => **of == ValueType::Image || **of == ValueType::Any,
+        of => matches!(of, ValueType::Image | ValueType::Any),
+    };
+    match &signature.returns {
+        Returns::Type(of) => holds(of),
+        Returns::SameAs(name) => signature.arg(name).is_some_and(|arg| arg.types.iter().any(holds)),
+    }
+}
+
+fn step(name: &str, signature: &Signature, images: usize) -> Json {
+    let args: Map<String, Json> = signature.args.iter().map(|a| (a.name.clone(), argument(a, images))).collect();
+    let required: Vec<&str> = signature.args.iter().filter(|a| a.required).map(|a| a.name.as_str()).collect();
+    json!({
+        "type": "object",
+        "properties": {
+            "id": text(&format!("^{ID}$")),
+            "tool": { "const": name },
+            "args": { "type": "object", "properties": args, "required": required, "additionalProperties": false },
+        },
+        "required": ["id", "tool", "args"],
+        "additionalProperties": false,
+    })
+}
+
+/// What may be written for an argument. `images` is their number when nothing else is an image, else 0.
+fn argument(arg: &Arg, images: usize) -> Json {
+    if !arg.choices.is_empty() {
+        return json!({ "enum": arg.choices.iter().map(|c| escape(&json!(c))).collect::<Vec<_>>() });
+    }
+    let wants = |t: &ValueType| arg.types.contains(t);
+    let loose = wants(&ValueType::Any) || wants(&ValueType::Json);
+    let mut forms = Vec::new();
+    if loose || wants(&ValueType::Text) {
+        forms.push(text_or_reference());
+    } else if arg.types.iter().all(|t| *t == ValueType::Image) {
+        forms.push(image(images));
+    } else {
+        forms.push(text(&reference(PATH)));
+    }
+    if loose || wants(&ValueType::Number) {
+        forms.push(json!({ "type": "number" }));
+    }
+    if loose || wants(&ValueType::Bool) {
+        forms.push(json!({ "type": "boolean" }));
+    }
+    forms.extend(arg.types.iter().filter_map(list));
+    if wants(&ValueType::Json) {
+        forms.push(list_of(&scalar()));
+        forms.push(object());
+    }
+    any_of(forms)
+}
+
+fn any_of(mut forms: Vec<Json>) -> Json {
+    match forms.pop() {
+        Some(only) if forms.is_empty() => only,
+        Some(last) => {
+            forms.push(last);
+            json!({ "anyOf": forms })
+        }
+        None => json!({}),
+    }
+}
+
+/// A list as a literal, for those lists whose elements can be literals.
+fn list(of: &ValueType) -> Option<Json> {
+    match of {
+        ValueType::List(of) if **of == ValueType::Text => Some(list_of(&text_or_reference())),
+        ValueType::List(of) if **of == ValueType::Number => {
+            Some(list_of(&any_of(vec![json!({ "type": "number" }), text(&reference(PATH))])))
+        }
+        _ => None,
+    }
+}
+
+fn list_of(items: &Json) -> Json {
+    json!({ "type": "array", "items": items, "minItems": 1, "maxItems": MAX_ITEMS })
+}
+
+/// A small object, e.g. the values of a formula.
+fn object() -> Json {
+    json!({
+        "type": "object",
+        "patternProperties": { format!("^{ID}$"): scalar() },
+        "minProperties": 1,
+        "maxProperties": MAX_ITEMS,
+        "additionalProperties": false,
+    })
+}
+
+fn scalar() -> Json {
+    any_of(vec![text_or_reference(), json!({ "type": "number" }), json!({ "type": "boolean" })])
+}
+
+fn image(images: usize) -> Json {
+    match images {
+        0 => text(&reference(INDEX)),
+        images => json!({ "enum": (0..images).map(|n| format!("${}", image_name(n))).collect::<Vec<_>>() }),
+    }
+}
+
+fn text(pattern: &str) -> Json {
+    json!({ "type": "string", "pattern": pattern })
+}
+
+fn reference(path: &str) -> String {
+    format!(r"^\${ID}{path}$")
+}
+
+/// A literal text of one line, its leading `$` doubled, or a reference.
+fn text_or_reference() -> Json {
+    text(&format!(r"^((\$\$|[^$\n])[^\n]{{0,{}}}|\${ID}{PATH})$", MAX_TEXT - 1))
+}
