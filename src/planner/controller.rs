@@ -16,6 +16,8 @@ use crate::task::Task;
 use crate::tool::Catalog;
 use crate::trace::{Event, Trace};
 
+/// Most steps of a plan, whatever the budget says.
+const MAX_STEPS: usize = 64;
 /// Most tokens of a plan.
 const MAX_TOKENS: u32 = 700;
 
@@ -43,7 +45,7 @@ impl Controller {
 
     fn limits(&self, cx: &Cx, task: &Task) -> PlanLimits {
         let max_steps = usize::try_from(cx.meter().budget().max_steps).unwrap_or(usize::MAX);
-        PlanLimits { max_steps: max_steps.min(PlanLimits::MAX_STEPS), images: task.images.len() }
+        PlanLimits { max_steps: max_steps.min(MAX_STEPS), images: task.images.len() }
     }
 
     /// Parses and checks a reply; the faulty plan is returned as JSON where it is JSON at all.
