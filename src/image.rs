@@ -1,5 +1,7 @@
 //! Images: bounded decoding, EXIF orientation, and a content digest.
 
+mod jpeg;
+
 use std::fmt;
 use std::io::Cursor;
 use std::path::Path;
@@ -209,6 +211,11 @@ fn decode_within(bytes: &[u8], limits: &ImageLimits) -> Result<(DynamicImage, Or
         return Err(Error::invalid("the image has no pixels"));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    if format == ImageFormat::Jpeg
+        && let Some(pixels) = jpeg::decode(bytes)?
+    {
+        return Ok((pixels.into(), orientation));
+    }
     Ok((DynamicImage::from_decoder(decoder).map_err(damaged)?, orientation))
 }
 
