@@ -1,16 +1,18 @@
 //! The agent: one question through planner, executor and refiner.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+mod report;
+
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+pub use report::{Report, Timings};
+
 use futures::{Stream, StreamExt, stream};
-use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::answer::{Answer, Status, Usage};
+use crate::answer::{Answer, Status};
 use crate::chat::ChatModel;
 use crate::cx::{Cx, EventSink};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,66 +25,6 @@ use crate::refiner::{Refiner, SemanticsRefiner, Verdict};
 use crate::task::Task;
 use crate::tool::Catalog;
 use crate::trace::{Entry, Event, Trace};
-
-/// What a run returned: the answer, how it came about, what it cost.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The answer; its `status` says how the run ended.
-    pub answer: Answer,
-    /// The plan and the observations.
-    pub trace: Trace,
-    /// What the run used.
-    pub usage: Usage,
-    /// How long its parts took.
-    pub timings: Timings,
-    /// Why the run failed, or which limit it reached.
-    pub error: Option<Failure>,
-}
-
-/// Milliseconds that the parts of a run took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Timings {
-    /// Planning, repairs included.
-    pub plan_ms: u64,
-    /// Running the steps.
-    pub execute_ms: u64,
-    /// Wording the answer.
-    pub refine_ms: u64,
-    /// All of it.
-    pub total_ms: u64,
-}
-
-impl Report {
-    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`, and on failure `error`.
-    pub fn to_json(&self) -> Json {
-        let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
-        let mut report = json!({
-            "answer": self.answer.text,
-            "status": self.answer.status,
-            "claims": self.answer.claims,
-            "plan": self.trace.plan.as_ref().map(crate::plan::Plan::to_json),
-            "steps": steps,
-            "usage": self.usage,
-            "timings": self.timings,
-        });
-        if let (Some(object), Some(error)) = (report.as_object_mut(), &self.error) {
-            object.insert("error".to_owned(), json!(error));
-        }
-        report
-    }
-}
-
-fn step_json(observation: &crate::observation::Observation) -> Json {
-    let mut step = json!({ "id": observation.id, "tool": observation.tool, "args": observation.args });
-    if let Some(object) = step.as_object_mut() {
-        match (observation.value(), observation.failure()) {
-            (Some(value), _) => object.insert("result".to_owned(), value.to_json()),
-            (None, failure) => object.insert("error".to_owned(), json!(failure)),
-        };
-        object.insert("ms".to_owned(), json!(observation.ms));
-    }
-    step
-}
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
 #[derive(Clone)]

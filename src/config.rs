@@ -1,6 +1,6 @@
 //! Configuration: everything that puts an agent together, in one struct.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::chat::local::{LocalModel, LocalOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageLimits;
 use crate::prompt::Prompts;
-use crate::store::{Artefact, Progress, Store, StoreOptions};
+use crate::store::{Progress, Store, StoreOptions, builtin_artefact};
 use crate::tool::{Catalog, builtin};
 
 /// Everything that puts an agent together.
@@ -44,4 +44,69 @@ impl Default for Config {
             max_repairs: 2,
         }
     }
+}
+
+impl Config {
+    /// The LLM and the tools that this configuration names, put together.
+    ///
+    /// Models are fetched and loaded in the background, the LLM beside the
+    /// experts; the first question waits for what it needs. Fetching reports to `progress`.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `NotFound` when the LLM's name, the prompts or the environment's settings are faulty.
+    pub async fn agent(&self, progress: Arc<dyn Progress>) -> Result<Agent> {
+        let prompts = match &self.prompts {
+            Some(folder) => Prompts::with_folder(folder)?,
+            None => Prompts::builtin()?,
+        };
+        Agent::builder()
+            .chat(self.chat(Arc::clone(&progress))?)
+            .catalog(self.catalog(progress)?)
+            .prompts(prompts)
+            .parallel(self.parallel)
+            .max_repairs(self.max_repairs)
+            .build()
+    }
+
+    /// The built-in tools. Their models are fetched when they are first needed.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the environment's settings are faulty.
+    pub fn catalog(&self, progress: Arc<dyn Progress>) -> Result<Catalog> {
+        builtin::catalog(Arc::new(Store::open(StoreOptions::from_env())?), progress)
+    }
+
+    /// The LLM, being fetched and loaded in the background.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `NotFound` when its name is faulty.
+    pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
+        let store = Store::open(StoreOptions::from_env())?;
+        let options = LocalOptions { prefix_dir: Some(store.home().join("prefix")), ..LocalOptions::default() };
+        let Some(name) = self.llm.strip_prefix("local") else { return Err(unknown_llm(&self.llm)) };
+        let artefact = match name.strip_prefix(':').unwrap_or(name) {
+            "" | QWEN => builtin_artefact(QWEN)?,
+            "tiny" | SMOLLM => builtin_artefact(SMOLLM)?,
+            file if file.ends_with(".gguf") => return open_gguf(Path::new(file), options),
+            _ => return Err(unknown_llm(&self.llm)),
+        };
+        let name = format!("local:{}", artefact.name);
+        let path = async move { store.get(&artefact, progress.as_ref()).await };
+        Ok(Arc::new(LocalModel::spawn(name, path, options)))
+    }
+}
+
+const QWEN: &str = "qwen2.5-coder-1.5b";
+const SMOLLM: &str = "smollm2-135m";
+
+fn open_gguf(file: &Path, options: LocalOptions) -> Result<Arc<dyn ChatModel>> {
+    if !file.is_file() {
+        return Err(Error::new(ErrorKind::NotFound, format!("LLM file `{}` does not exist", file.display())));
+    }
+    let path = file.to_owned();
+    Ok(Arc::new(LocalModel::spawn(format!("local:{}", file.display()), async move { Ok(path) }, options)))
+}
+
+fn unknown_llm(name: &str) -> Error {
+    Error::invalid(format!("`{name}` is not an LLM; use `local`, `local:tiny`, or `local:FILE.gguf`"))
 }

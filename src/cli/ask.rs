@@ -1,6 +1,6 @@
 //! `lavr ask`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -74,8 +74,8 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit> {
     let watch = Watch { cancel, sinks: sinks(args)? };
     let report = until_cancelled(args, &config, &task, watch).await?;
     print(args, &report)?;
-    if let (Some(path), Some(image)) = (&args.annotate, task.images.first()) {
-        draw(&report, image, path)?;
+    if let Some(path) = &args.annotate {
+        draw(&report, &task.images, path)?;
     }
     Ok(match report.answer.status {
         Status::Answered => Exit::Answered,
@@ -134,10 +134,20 @@ fn failed_json(error: &Error) -> serde_json::Value {
     })
 }
 
-/// Draws the regions and lines of the steps that the claims point at, and of what those steps consumed.
-fn draw(report: &Report, image: &Image, path: &std::path::Path) -> Result<()> {
-    let items = report.evidence_items();
-    save_image(&annotate::draw(image, &items), path)?;
-    output::note(&format!("drew {} marks into {}", items.len(), path.display()));
+/// Draws what the claims rest on; further images go to `OUT-2.png`, `OUT-3.png` ...
+fn draw(report: &Report, images: &[Image], path: &Path) -> Result<()> {
+    for (n, image) in images.iter().enumerate() {
+        let items = report.evidence(n);
+        let path = if n == 0 { path.to_owned() } else { numbered(path, n + 1) };
+        save_image(&annotate::draw(image, &items), &path)?;
+        let marks = if items.len() == 1 { "1 mark".to_owned() } else { format!("{} marks", items.len()) };
+        output::note(&format!("drew {marks} into {}", path.display()));
+    }
     Ok(())
+}
+
+fn numbered(path: &Path, n: usize) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+    path.with_file_name(format!("{stem}-{n}{extension}"))
 }

@@ -1,0 +1,145 @@
+//! Reports: what a run returned, and where in the images its answer rests.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde_json::{Value as Json, json};
+
+use crate::answer::{Answer, Usage};
+use crate::observation::{Failure, Observation};
+use crate::plan::{Plan, Step};
+use crate::task::image_name;
+use crate::tool::Item;
+use crate::trace::Trace;
+use crate::value::Value;
+
+/// What a run returned: the answer, how it came about, what it cost.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The answer; its `status` says how the run ended.
+    pub answer: Answer,
+    /// The plan and the observations.
+    pub trace: Trace,
+    /// What the run used.
+    pub usage: Usage,
+    /// How long its parts took.
+    pub timings: Timings,
+    /// Why the run failed, or which limit it reached.
+    pub error: Option<Failure>,
+}
+
+/// Milliseconds that the parts of a run took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Timings {
+    /// Planning, repairs included.
+    pub plan_ms: u64,
+    /// Running the steps.
+    pub execute_ms: u64,
+    /// Wording the answer.
+    pub refine_ms: u64,
+    /// All of it.
+    pub total_ms: u64,
+}
+
+impl Report {
+    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`, and on failure `error`.
+    pub fn to_json(&self) -> Json {
+        let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
+        let mut report = json!({
+            "answer": self.answer.text,
+            "status": self.answer.status,
+            "claims": self.answer.claims,
+            "plan": self.trace.plan.as_ref().map(Plan::to_json),
+            "steps": steps,
+            "usage": self.usage,
+            "timings": self.timings,
+        });
+        if let (Some(object), Some(error)) = (report.as_object_mut(), &self.error) {
+            object.insert("error".to_owned(), json!(error));
+        }
+        report
+    }
+
+    /// The regions and lines in the n-th image (from 0) that the claims rest on.
+    ///
+    /// A claim rests on the regions and lines that its steps returned; where a
+    /// step returned something without a place, such as a number, on those that
+    /// it was made from.
+    pub fn evidence(&self, image: usize) -> Vec<Item> {
+        let mut found: Vec<Item> = Vec::new();
+        for claim in &self.answer.claims {
+            let mut items = Vec::new();
+            let mut seen = HashSet::new();
+            for id in &claim.steps {
+                self.collect(id, &image_name(image), &mut seen, &mut items);
+            }
+            let quoted: Vec<Item> = items.iter().filter(|item| is_quoted(item, &claim.text)).cloned().collect();
+            let kept = if quoted.is_empty() { items } else { quoted };
+            for item in kept {
+                if !found.contains(&item) {
+                    found.push(item);
+                }
+            }
+        }
+        found
+    }
+
+    fn collect<'a>(&'a self, id: &'a str, image: &str, seen: &mut HashSet<&'a str>, items: &mut Vec<Item>) {
+        if !seen.insert(id) {
+            return;
+        }
+        let Some(step) = self.trace.plan.as_ref().and_then(|plan| plan.step(id)) else { return };
+        if !self.looks_at(step, image, 0) {
+            return;
+        }
+        let own = self.trace.observation(id).and_then(Observation::value).map(placed).unwrap_or_default();
+        if own.is_empty() {
+            for reference in step.references() {
+                self.collect(&reference.id, image, seen, items);
+            }
+        }
+        items.extend(own);
+    }
+
+    /// Whether a step's result comes from this image.
+    fn looks_at(&self, step: &Step, image: &str, depth: usize) -> bool {
+        let plan = self.trace.plan.as_ref();
+        depth <= plan.map_or(0, |p| p.steps.len())
+            && step.references().iter().any(|reference| {
+                reference.id == image
+                    || plan
+                        .and_then(|p| p.step(&reference.id))
+                        .is_some_and(|earlier| self.looks_at(earlier, image, depth + 1))
+            })
+    }
+}
+
+fn step_json(observation: &Observation) -> Json {
+    let mut step = json!({ "id": observation.id, "tool": observation.tool, "args": observation.args });
+    if let Some(object) = step.as_object_mut() {
+        match observation.value() {
+            Some(value) => object.insert("result".to_owned(), value.to_json()),
+            None => object.insert("error".to_owned(), json!(observation.failure())),
+        };
+        object.insert("ms".to_owned(), json!(observation.ms));
+    }
+    step
+}
+
+/// The parts of a value that have a place in the image.
+fn placed(value: &Value) -> Vec<Item> {
+    match value {
+        Value::Region(region) => vec![Item::Region(region.clone())],
+        Value::Line(line) => vec![Item::Line(line.clone())],
+        Value::List(items) => items.iter().flat_map(placed).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a claim quotes this line of text, or a part of it.
+fn is_quoted(item: &Item, claim: &str) -> bool {
+    let Item::Line(line) = item else { return false };
+    let squash = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let (line, claim) = (squash(&line.text), squash(claim));
+    line.chars().count() > 1 && claim.contains(&line)
+}
