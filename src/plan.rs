@@ -16,6 +16,7 @@ mod infer;
 mod json;
 mod reference;
 mod schema;
+mod strict;
 
 pub use check::{PlanLimits, check};
 pub use fault::{Fault, FaultKind, repair_text};

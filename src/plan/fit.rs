@@ -203,7 +203,8 @@ impl Site<'_> {
 
     /// A field or element of the result that fits, or the list around it.
     fn near_reference(&self, reference: &Reference, of: &ValueType) -> Option<String> {
-        if self.arg.accepts(&ValueType::list(of.clone())) {
+        let takes_list_of = |want: &ValueType| matches!(want, ValueType::List(item) if **item == *of);
+        if self.arg.types.iter().any(takes_list_of) {
             return Some(format!("write [\"{reference}\"]"));
         }
         let fits = |(_, t): &(Vec<Segment>, ValueType)| *t != ValueType::Any && self.arg.accepts(t);

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fault::{did_you_mean, quoted};
 use super::reference::is_id;
+use super::strict::Strict;
 use super::{ArgValue, Fault, FaultKind, Plan, Reference, Step};
 
 /// Longest plan as text, in bytes.
@@ -14,15 +15,24 @@ const MAX_DEPTH: usize = 16;
 impl Plan {
     /// Reads a plan from text that holds one JSON object.
     ///
+    /// ```
+    /// use lavr::plan::Plan;
+    ///
+    /// let text = r#"{"steps": [{"id": "text", "tool": "read_text", "args": {"image": "$image"}}], "result": "$text"}"#;
+    /// let plan = Plan::parse(text).expect("a plan");
+    /// assert_eq!(plan.result.to_string(), "$text");
+    /// assert_eq!(Plan::parse("{}").unwrap_err()[0].to_string(), "plan: the key `steps` is missing");
+    /// ```
+    ///
     /// # Errors
-    /// All malformations, as [`Plan::from_json`]; one fault when it is not JSON or over 64 KiB.
+    /// All malformations, as [`Plan::from_json`]; one fault when it is not JSON, repeats a key or is over 64 KiB.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
         if text.len() > MAX_TEXT {
             let message = format!("the plan has {} bytes, more than {MAX_TEXT}", text.len());
             return Err(vec![malformed("plan", message).suggest("write fewer steps".to_owned())]);
         }
         match serde_json::from_str(text) {
-            Ok(json) => Self::from_json(&json),
+            Ok(Strict(json)) => Self::from_json(&json),
             Err(error) => Err(vec![
                 malformed("plan", format!("the plan is not JSON: {error}"))
                     .suggest(r#"write {"steps": [...], "result": "$id"}"#.to_owned()),

@@ -91,7 +91,7 @@ fn argument(arg: &Arg, images: usize) -> Json {
         forms.push(text(&reference(PATH)));
     }
     if loose || wants(&ValueType::Number) {
-        forms.push(json!({ "type": "number" }));
+        forms.push(number());
     }
     if loose || wants(&ValueType::Bool) {
         forms.push(json!({ "type": "boolean" }));
@@ -120,7 +120,7 @@ fn list(of: &ValueType) -> Option<Json> {
     match of {
         ValueType::List(of) if **of == ValueType::Text => Some(list_of(&text_or_reference())),
         ValueType::List(of) if **of == ValueType::Number => {
-            Some(list_of(&any_of(vec![json!({ "type": "number" }), text(&reference(PATH))])))
+            Some(list_of(&any_of(vec![number(), text(&reference(PATH))])))
         }
         _ => None,
     }
@@ -142,7 +142,12 @@ fn object() -> Json {
 }
 
 fn scalar() -> Json {
-    any_of(vec![text_or_reference(), json!({ "type": "number" }), json!({ "type": "boolean" })])
+    any_of(vec![text_or_reference(), number(), json!({ "type": "boolean" })])
+}
+
+/// Bounds keep exponents and endless digits out.
+fn number() -> Json {
+    json!({ "type": "number", "minimum": -1_000_000_000, "maximum": 1_000_000_000 })
 }
 
 fn image(images: usize) -> Json {
