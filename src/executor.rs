@@ -327,7 +327,7 @@ fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
 /// A JSON literal as the value its argument wants.
 fn literal(json: &Json, arg: &Arg) -> Value {
     if arg.types.contains(&ValueType::Region)
-        && let Ok(region) = serde_json::from_value::<Region>(json.clone())
+        && let Some(region) = written_region(json)
     {
         return Value::Region(region);
     }
@@ -337,6 +337,14 @@ fn literal(json: &Json, arg: &Arg) -> Value {
         }
         other => Value::plain(other.clone()),
     }
+}
+
+/// A region as a plan writes it: the box, with or without a label and a score.
+fn written_region(json: &Json) -> Option<Region> {
+    let mut object = json.as_object()?.clone();
+    object.entry("label").or_insert_with(|| Json::from(""));
+    object.entry("score").or_insert_with(|| Json::from(1.0));
+    serde_json::from_value(Json::Object(object)).ok()
 }
 
 /// Calls a tool, mapped over a list where its signature says so, within its timeout.
