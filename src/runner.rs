@@ -1,7 +1,11 @@
 //! Runners: what turns input tensors into output tensors for an expert.
 
+mod ort;
+
 use async_trait::async_trait;
 use ndarray::ArrayD;
+
+pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
 
 use crate::cx::Cx;
 use crate::error::Result;
@@ -30,6 +34,16 @@ impl Tensor {
             Self::U8(a) => a.shape(),
         }
     }
+
+    /// The element type's name, e.g. `f32`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "f32",
+            Self::I32(_) => "i32",
+            Self::I64(_) => "i64",
+            Self::U8(_) => "u8",
+        }
+    }
 }
 
 /// Named tensors, in the model's order.
@@ -51,5 +65,13 @@ pub trait Runner: Send + Sync {
     /// `Model` when the model cannot be loaded.
     async fn metadata(&self, _key: &str) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// Loads the model, so that the first run starts at once. Does nothing by default.
+    ///
+    /// # Errors
+    /// Those of fetching the model's files, and `Model` when it cannot be loaded.
+    async fn load(&self) -> Result<()> {
+        Ok(())
     }
 }
