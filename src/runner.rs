@@ -8,7 +8,7 @@ use ndarray::ArrayD;
 pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
 
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The elements of a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,17 @@ impl Tensor {
             Self::I32(a) => a.shape(),
             Self::I64(a) => a.shape(),
             Self::U8(a) => a.shape(),
+        }
+    }
+
+    /// The floats.
+    ///
+    /// # Errors
+    /// `Model` when the elements are of another type.
+    pub fn into_f32(self) -> Result<ArrayD<f32>> {
+        match self {
+            Self::F32(array) => Ok(array),
+            other => Err(Error::new(ErrorKind::Model, format!("expected f32 elements, got {}", other.type_name()))),
         }
     }
 

@@ -237,10 +237,8 @@ fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>) {
 }
 
 fn run(session: &mut Session, inputs: Tensors, options: &RunOptions) -> ::ort::Result<Tensors> {
-    let inputs: Vec<(String, SessionInputValue<'_>)> = inputs
-        .into_iter()
-        .map(|(name, tensor)| Ok((name, input(tensor)?)))
-        .collect::<::ort::Result<_>>()?;
+    let inputs: Vec<(String, SessionInputValue<'_>)> =
+        inputs.into_iter().map(|(name, tensor)| Ok((name, input(tensor)?))).collect::<::ort::Result<_>>()?;
     let outputs = session.run_with_options(inputs, options)?;
     outputs.iter().map(|(name, value)| Ok((name.to_owned(), output(name, &value)?))).collect()
 }

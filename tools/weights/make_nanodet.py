@@ -15,6 +15,10 @@ folds when it loads the model; inputs, outputs and arithmetic stay float32.
     python make_nanodet.py --float nanodet-fp32.onnx --out ...    # only the last step; needs numpy and onnx alone
     python make_nanodet.py ... --keep-float nanodet-fp32.onnx     # also writes the float32 model
 
+The committed file was made from the package and comes out the same, byte for byte, on every run; `--float` gives the same
+values, but other bytes if another tf2onnx made the model. Outputs are in the order of their names: `Identity:0`,
+`Identity_1:0`, `Identity_2:0` are the class scores at strides 8, 16, 32, the other three the distances.
+
 The first two need tensorflow-cpu 2.21.0, tf2onnx 1.17.0, numpy 2.2, onnx 1.23.2 (and npm for the first).
 """
 
@@ -102,6 +106,44 @@ def to_float_onnx(package: Path) -> onnx.ModelProto:
     return converted
 
 
+def in_order(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Puts nodes and weights into one order and gives them plain names: tf2onnx's own vary from run to run."""
+    graph = model.graph
+    maker = {name: node for node in graph.node for name in node.output}
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    ordered, used, done = [], [], set()
+
+    def visit(name: str) -> None:
+        if name in weights and name not in names:
+            names[name] = f"w{len(used)}"
+            used.append(weights[name])
+        node = maker.get(name)
+        if node is None or id(node) in done:
+            return
+        done.add(id(node))
+        for needed in node.input:
+            visit(needed)
+        for at, made in enumerate(node.output):
+            names.setdefault(made, f"n{len(ordered)}.{at}")
+        ordered.append(node)
+
+    outputs = sorted(graph.output, key=lambda value: value.name)
+    for value in outputs:
+        visit(value.name)
+    for at, node in enumerate(ordered):
+        node.name = f"n{at}"
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+        attributes = sorted(node.attribute, key=lambda a: a.name)
+        del node.attribute[:]
+        node.attribute.extend(attributes)
+    for tensor in used:
+        tensor.name = names[tensor.name]
+    fresh = helper.make_graph(ordered, "nanodet", graph.input, outputs, used)
+    return helper.make_model(fresh, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=model.ir_version)
+
+
 def store_as_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """Stores float32 initializers as float16 with a Cast back to float32 in front of their users."""
     casts = []
@@ -151,7 +193,7 @@ def main() -> None:
             model = to_float_onnx(args.package or fetch_package(Path(folder)))
     if args.keep_float:
         onnx.save(model, args.keep_float)
-    onnx.save(describe(store_as_float16(model)), args.out)
+    onnx.save(describe(store_as_float16(in_order(model))), args.out)
     print(f"{args.out}: {args.out.stat().st_size} bytes")
 
 
