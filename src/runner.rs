@@ -1,10 +1,14 @@
 //! Runners: what turns input tensors into output tensors for an expert.
 
+mod ort;
+
 use async_trait::async_trait;
 use ndarray::ArrayD;
 
+pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
+
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// The elements of a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +34,27 @@ impl Tensor {
             Self::U8(a) => a.shape(),
         }
     }
+
+    /// The floats.
+    ///
+    /// # Errors
+    /// `Model` when the elements are of another type.
+    pub fn into_f32(self) -> Result<ArrayD<f32>> {
+        match self {
+            Self::F32(array) => Ok(array),
+            other => Err(Error::new(ErrorKind::Model, format!("expected f32 elements, got {}", other.type_name()))),
+        }
+    }
+
+    /// The element type's name, e.g. `f32`.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "f32",
+            Self::I32(_) => "i32",
+            Self::I64(_) => "i64",
+            Self::U8(_) => "u8",
+        }
+    }
 }
 
 /// Named tensors, in the model's order.
@@ -51,5 +76,13 @@ pub trait Runner: Send + Sync {
     /// `Model` when the model cannot be loaded.
     async fn metadata(&self, _key: &str) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    /// Loads the model, so that the first run starts at once. Does nothing by default.
+    ///
+    /// # Errors
+    /// Those of fetching the model's files, and `Model` when it cannot be loaded.
+    async fn load(&self) -> Result<()> {
+        Ok(())
     }
 }

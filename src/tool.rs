@@ -1,7 +1,10 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
 mod catalog;
+mod detect;
 mod manifest;
+mod ocr;
+mod resize;
 mod typed;
 
 use std::sync::Arc;
@@ -12,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use catalog::Catalog;
+pub use detect::{DetectObjects, NANODET};
 pub use manifest::Manifest;
+pub use ocr::ReadText;
 pub use typed::{ImageRef, Item, ToolOutput, Typed, TypedTool};
 
 use crate::cx::Cx;

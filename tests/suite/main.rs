@@ -1,5 +1,15 @@
-//! Behaviour tests of the crate.
+//! The behaviour suites, in one binary: models are loaded once and LLM tests take turns.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test fails by panicking, and has no public API"
+)]
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
+mod detect;
+mod ocr;
 mod plan;

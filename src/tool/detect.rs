@@ -1,0 +1,112 @@
+//! `detect_objects`: NanoDet finds people, vehicles, animals and everyday things.
+
+mod labels;
+mod nanodet;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use self::labels::Labels;
+use super::{ImageRef, TypedTool};
+use crate::cx::Cx;
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::runner::Runner;
+use crate::value::Region;
+
+/// The detector's weights: NanoDet for the 80 COCO classes, half precision.
+pub const NANODET: &[u8] = include_bytes!("../../tools/weights/nanodet.onnx");
+
+/// Boxes below this are not shown unless a caller asks for them.
+const MIN_SCORE: f64 = 0.35;
+
+/// The tool `detect_objects`.
+pub struct DetectObjects {
+    runner: Arc<dyn Runner>,
+    labels: Labels,
+}
+
+/// The arguments of `detect_objects`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DetectObjectsArgs {
+    /// The image to search.
+    pub image: ImageRef,
+    /// Only these things, e.g. "person", "dog", "vehicle"; everything when left out.
+    #[serde(default)]
+    pub labels: Option<Vec<String>>,
+    /// Least confidence, 0 to 1.
+    #[serde(default = "min_score")]
+    pub min_score: f64,
+}
+
+fn min_score() -> f64 {
+    MIN_SCORE
+}
+
+impl DetectObjects {
+    /// The tool with a runner of NanoDet, usually one for [`NANODET`].
+    ///
+    /// # Errors
+    /// `InvalidInput` when the compiled-in file of everyday words is faulty.
+    pub fn new(runner: Arc<dyn Runner>) -> Result<Self> {
+        Ok(Self { runner, labels: Labels::new()? })
+    }
+
+    /// The things in an image that score above `min_score`, best first; boxes
+    /// in pixels of the root image, clipped to this one.
+    ///
+    /// `labels` are everyday words; none stand for everything. A region's
+    /// label is the model's own name for its class.
+    ///
+    /// # Errors
+    /// `Tool` when a label means no class or the score is not from 0 to 1, `Model` when the model fails,
+    /// `Cancelled` or `Budget` when the run ends first.
+    pub async fn regions(&self, cx: &Cx, image: &Image, labels: &[String], min_score: f64) -> Result<Vec<Region>> {
+        if !(0.0..=1.0).contains(&min_score) {
+            return Err(Error::new(ErrorKind::Tool, format!("`min_score` is {min_score}, but it goes from 0 to 1")));
+        }
+        let wanted = self.labels.wanted(labels)?;
+        let pixels = image.clone();
+        let input = tokio::task::spawn_blocking(move || nanodet::input(pixels.pixels()))
+            .await
+            .map_err(|e| Error::internal("preparing an image ended unexpectedly").with_source(e))?;
+        let outputs = self.runner.run(cx, input).await?;
+        let size = (image.width(), image.height());
+        let found = nanodet::detections(outputs, self.labels.len(), size, min_score)?;
+        let meant = found.into_iter().filter(|d| wanted.get(d.class) == Some(&true));
+        Ok(meant.map(|d| self.region(image, &d)).collect())
+    }
+
+    fn region(&self, image: &Image, found: &nanodet::Detection) -> Region {
+        let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+        let [left, top, right, bottom] = found.bounds;
+        let corner = |x: f64, y: f64| image.frame().to_root(x.clamp(0.0, width), y.clamp(0.0, height));
+        let ((left, top), (right, bottom)) = (corner(left, top), corner(right, bottom));
+        Region {
+            label: self.labels.name(found.class).to_owned(),
+            score: f64::from(found.score),
+            bounds: [left, top, right, bottom],
+        }
+    }
+}
+
+#[async_trait]
+impl TypedTool for DetectObjects {
+    const NAME: &'static str = "detect_objects";
+    const MAPS_OVER: Option<&'static str> = Some("image");
+    type Args = DetectObjectsArgs;
+    type Output = Vec<Region>;
+
+    async fn call(&self, cx: &Cx, args: DetectObjectsArgs) -> Result<Vec<Region>> {
+        let image = args.image.load(cx)?;
+        self.regions(cx, &image, &args.labels.unwrap_or_default(), args.min_score).await
+    }
+
+    async fn prepare(&self, cx: &Cx) -> Result<()> {
+        cx.within(self.runner.load()).await
+    }
+}

@@ -1,0 +1,157 @@
+//! NanoDet: what goes into the model, and what its outputs mean.
+
+use image::RgbImage;
+use ndarray::{Array4, ArrayView1, ArrayView2, Axis, Ix3};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::runner::{Tensor, Tensors};
+use crate::tool::resize;
+
+/// Width and height of the model's input; the picture is stretched to it.
+const SIDE: u32 = 416;
+/// Mean and standard deviation of blue, green, red.
+const MEAN: [f64; 3] = [103.53, 116.28, 123.675];
+const DEVIATION: [f64; 3] = [57.375, 57.12, 58.395];
+/// Pixels of the input per cell of the three grids.
+const STRIDES: [usize; 3] = [8, 16, 32];
+/// A distance is the expectation over this many bins.
+const BINS: usize = 11;
+/// A box is dropped when it overlaps a better one of its class by more than this (intersection over union).
+const OVERLAP: f64 = 0.5;
+/// The input's name.
+const INPUT: &str = "input_1:0";
+
+/// A box in the picture's pixels: left, top, right, bottom.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Detection {
+    pub(super) class: usize,
+    pub(super) score: f32,
+    pub(super) bounds: [f64; 4],
+}
+
+/// The model's input, 1x3x416x416, blue channel first.
+pub(super) fn input(picture: &RgbImage) -> Tensors {
+    let resized = resize::linear(picture, SIDE, SIDE);
+    let mut tensor = Array4::<f32>::zeros((1, 3, SIDE as usize, SIDE as usize));
+    for ((_, channel, y, x), value) in tensor.indexed_iter_mut() {
+        let byte = resized.get_pixel(x as u32, y as u32).0[2 - channel];
+        *value = ((f64::from(byte) - MEAN[channel]) / DEVIATION[channel]) as f32;
+    }
+    vec![(INPUT.to_owned(), Tensor::F32(tensor.into_dyn()))]
+}
+
+/// Boxes that score above `threshold`, best first, without doubles; not clipped to the picture.
+///
+/// The outputs are, for each stride, the scores (1, cells, classes) and the
+/// distances of the four sides from the cell's centre (1, cells, 4 * 11).
+/// Source: Li et al., "Generalized focal loss" (2020), as NanoDet uses it.
+///
+/// # Errors
+/// `Model` when the outputs have other shapes.
+pub(super) fn detections(outputs: Tensors, classes: usize, size: (u32, u32), threshold: f64) -> Result<Vec<Detection>> {
+    let arrays = outputs.into_iter().map(|(_, t)| t.into_f32()).collect::<Result<Vec<_>>>()?;
+    let mut found = Vec::new();
+    for stride in STRIDES {
+        let grid = SIDE as usize / stride;
+        let output = |columns: usize| {
+            let shape = [1, grid * grid, columns];
+            let array = arrays.iter().find(|a| a.shape() == shape);
+            let missing = || Error::new(ErrorKind::Model, format!("the detector has no output of shape {shape:?}"));
+            let array = array.and_then(|a| a.view().into_dimensionality::<Ix3>().ok()).ok_or_else(missing)?;
+            Ok::<_, Error>(array.index_axis_move(Axis(0), 0))
+        };
+        cells(&output(classes)?, &output(4 * BINS)?, stride, threshold, &mut found);
+    }
+    let (width, height) = (f64::from(size.0) / f64::from(SIDE), f64::from(size.1) / f64::from(SIDE));
+    for detection in &mut found {
+        let [left, top, right, bottom] = detection.bounds;
+        detection.bounds = [left * width, top * height, right * width, bottom * height];
+    }
+    Ok(without_doubles(found))
+}
+
+/// Each cell proposes one box, of its best class.
+fn cells(
+    scores: &ArrayView2<'_, f32>,
+    distances: &ArrayView2<'_, f32>,
+    stride: usize,
+    threshold: f64,
+    found: &mut Vec<Detection>,
+) {
+    let grid = SIDE as usize / stride;
+    for (cell, (scores, distances)) in scores.outer_iter().zip(distances.outer_iter()).enumerate() {
+        let best = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if f64::from(best) <= threshold {
+            continue;
+        }
+        let class = scores.iter().position(|s| *s == best).unwrap_or(0);
+        let centre = |n: usize| (n as f64 + 0.5) * stride as f64;
+        let (x, y) = (centre(cell % grid), centre(cell / grid));
+        let [left, top, right, bottom] = sides(&distances).map(|d| d * stride as f64);
+        found.push(Detection { class, score: best, bounds: [x - left, y - top, x + right, y + bottom] });
+    }
+}
+
+/// The expectation of each side's softmax over its bins.
+fn sides(distances: &ArrayView1<'_, f32>) -> [f64; 4] {
+    let values: Vec<f64> = distances.iter().map(|v| f64::from(*v)).collect();
+    let mut sides = [0.0; 4];
+    for (side, bins) in sides.iter_mut().zip(values.chunks_exact(BINS)) {
+        let most = bins.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights = bins.iter().map(|b| (b - most).exp());
+        let (sum, mean) =
+            weights.enumerate().fold((0.0, 0.0), |(sum, mean), (bin, w)| (sum + w, mean + w * bin as f64));
+        *side = mean / sum;
+    }
+    sides
+}
+
+/// Non-maximum suppression by class, best score first.
+fn without_doubles(mut found: Vec<Detection>) -> Vec<Detection> {
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Detection> = Vec::new();
+    for detection in found {
+        let rival = |k: &&Detection| k.class == detection.class;
+        if kept.iter().filter(rival).all(|k| overlap(&k.bounds, &detection.bounds) <= OVERLAP) {
+            kept.push(detection);
+        }
+    }
+    kept
+}
+
+/// Intersection over union.
+fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+    let area = |r: &[f64; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
+    let inner = area(&[a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
+    let outer = area(a) + area(b) - inner;
+    if outer > 0.0 { inner / outer } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn detection() -> impl Strategy<Value = Detection> {
+        (0..2usize, 0.0..1.0f32, 0.0..50.0f64, 0.0..50.0f64, 1.0..50.0f64, 1.0..50.0f64)
+            .prop_map(|(class, score, x, y, w, h)| Detection { class, score, bounds: [x, y, x + w, y + h] })
+    }
+
+    proptest! {
+        #[test]
+        fn of_doubles_the_best_stays(found in proptest::collection::vec(detection(), 0..40)) {
+            let kept = without_doubles(found.clone());
+            prop_assert!(kept.windows(2).all(|w| w[0].score >= w[1].score));
+            for one in &found {
+                let covered = kept.iter().any(|k| {
+                    k == one || (k.class == one.class && k.score >= one.score && overlap(&k.bounds, &one.bounds) > OVERLAP)
+                });
+                prop_assert!(covered);
+            }
+            for (i, a) in kept.iter().enumerate() {
+                prop_assert!(kept[..i].iter().all(|b| a.class != b.class || overlap(&a.bounds, &b.bounds) <= OVERLAP));
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! From straightened pieces of a picture to text: which way up, and what it says.
+
+use image::{RgbImage, imageops};
+use ndarray::{Array4, ArrayD, Axis};
+
+use super::pixels::{Channels, place};
+use crate::cx::Cx;
+use crate::error::{Error, ErrorKind, Result};
+use crate::runner::{Runner, Tensor};
+use crate::tool::resize;
+
+/// Height of the models' input, pixels.
+const HEIGHT: u32 = 48;
+/// Width of the classifier's input, and the least width of the recogniser's.
+const CLASSIFIER_WIDTH: u32 = 192;
+const RECOGNISER_WIDTH: f64 = 320.0;
+/// Pieces that share a width. It decides how much padding a piece gets, which the recogniser sees.
+const BATCH: usize = 6;
+/// A piece is turned when the classifier is surer than this.
+const FLIP: f32 = 0.9;
+
+/// Width of a piece over its height.
+fn ratio(piece: &RgbImage) -> f64 {
+    f64::from(piece.width()) / f64::from(piece.height().max(1))
+}
+
+/// Resizes pieces to the models' height, each at most `width` wide, and stacks them; black is not the padding, grey is.
+fn stacked(pieces: &[&RgbImage], width: u32) -> Result<Array4<f32>> {
+    let channels = Channels::for_lines();
+    let mut batch = Array4::zeros((pieces.len(), 3, HEIGHT as usize, width as usize));
+    for (piece, mut slot) in pieces.iter().zip(batch.axis_iter_mut(Axis(0))) {
+        let own = (f64::from(HEIGHT) * ratio(piece)).ceil().min(f64::from(width)) as u32;
+        let resized = resize::linear(piece, own, HEIGHT);
+        let slot = slot.as_slice_mut().ok_or_else(|| Error::internal("a batch is not contiguous"))?;
+        place(slot, &resized, width as usize, &channels);
+    }
+    Ok(batch)
+}
+
+/// Runs a model with one input, `x`, and takes its first output.
+pub(super) async fn run(runner: &dyn Runner, cx: &Cx, input: Array4<f32>) -> Result<ArrayD<f32>> {
+    let outputs = runner.run(cx, vec![("x".to_owned(), Tensor::F32(input.into_dyn()))]).await?;
+    let (_, output) = outputs.into_iter().next().ok_or_else(|| model_error("the model returned nothing"))?;
+    output.into_f32()
+}
+
+fn model_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Model, message)
+}
+
+/// Turns the pieces that are upside down; the flags say which.
+pub(super) async fn upright(runner: &dyn Runner, cx: &Cx, pieces: &mut [RgbImage]) -> Result<Vec<bool>> {
+    let mut flags = Vec::with_capacity(pieces.len());
+    for batch in pieces.chunks_mut(BATCH) {
+        cx.check()?;
+        let input = stacked(&batch.iter().collect::<Vec<_>>(), CLASSIFIER_WIDTH)?;
+        let scores = run(runner, cx, input).await?;
+        if scores.shape() != [batch.len(), 2] {
+            return Err(model_error(format!("the text direction classifier returned {:?}", scores.shape())));
+        }
+        for (piece, scores) in batch.iter_mut().zip(scores.outer_iter()) {
+            let scores: Vec<f32> = scores.iter().copied().collect();
+            let flipped = matches!(scores.as_slice(), [level, flipped] if flipped > level && *flipped > FLIP);
+            if flipped {
+                imageops::rotate180_in_place(piece);
+            }
+            flags.push(flipped);
+        }
+    }
+    Ok(flags)
+}
+
+/// The recogniser's characters by class: class 0 is "nothing", the last one is the space.
+pub(super) struct Alphabet(Vec<String>);
+
+impl Alphabet {
+    /// Reads them from the model's own metadata.
+    ///
+    /// # Errors
+    /// `Model` when the model has none.
+    pub(super) async fn of(runner: &dyn Runner) -> Result<Self> {
+        let text = runner
+            .metadata("character")
+            .await?
+            .ok_or_else(|| model_error("the text recogniser's metadata has no key `character`"))?;
+        Ok(Self::new(text.split('\n')))
+    }
+
+    fn new<'a>(characters: impl Iterator<Item = &'a str>) -> Self {
+        Self(std::iter::once("").chain(characters).chain([" "]).map(str::to_owned).collect())
+    }
+
+    /// What a probability per step and class says, and how sure that is, 0 to 1.
+    ///
+    /// Source: greedy decoding of connectionist temporal classification (Graves et al. 2006): the best class
+    /// of each step, repetitions merged, then "nothing" left out. The score is the mean of the kept steps.
+    fn decode<'a>(&self, steps: impl Iterator<Item = &'a [f32]>) -> (String, f64) {
+        let mut text = String::new();
+        let mut scores = Vec::new();
+        let mut before = 0;
+        for step in steps {
+            let best = step.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let class = step.iter().position(|p| *p == best).unwrap_or(0);
+            if class != 0 && class != before {
+                text.push_str(self.0.get(class).map_or("", String::as_str));
+                scores.push(rounded(f64::from(best)));
+            }
+            before = class;
+        }
+        let count = scores.len().max(1) as f64;
+        (text, rounded(scores.iter().sum::<f64>() / count))
+    }
+}
+
+/// To five decimals, as the reference implementation reports scores.
+fn rounded(score: f64) -> f64 {
+    (score * 1e5).round_ties_even() / 1e5
+}
+
+/// What each piece says, with a score, in the order of the pieces.
+pub(super) async fn read(
+    runner: &dyn Runner,
+    cx: &Cx,
+    alphabet: &Alphabet,
+    pieces: &[RgbImage],
+) -> Result<Vec<(String, f64)>> {
+    let mut order: Vec<(usize, &RgbImage)> = pieces.iter().enumerate().collect();
+    order.sort_by(|a, b| ratio(a.1).total_cmp(&ratio(b.1)));
+    let mut texts = vec![(String::new(), 0.0); pieces.len()];
+    for batch in order.chunks(BATCH) {
+        let widest = batch.iter().map(|(_, p)| ratio(p)).fold(RECOGNISER_WIDTH / f64::from(HEIGHT), f64::max);
+        let width = (f64::from(HEIGHT) * widest) as u32;
+        for (index, piece) in batch {
+            cx.check()?;
+            let output = run(runner, cx, stacked(&[piece], width)?).await?;
+            let classes = alphabet.0.len();
+            if output.ndim() != 3 || output.shape().last() != Some(&classes) {
+                let shape = output.shape();
+                return Err(model_error(format!("the text recogniser returned {shape:?} for {classes} classes")));
+            }
+            let steps = output.as_slice().unwrap_or_default().chunks_exact(classes);
+            if let Some(text) = texts.get_mut(*index) {
+                *text = alphabet.decode(steps);
+            }
+        }
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(classes: &[usize]) -> String {
+        let alphabet = Alphabet::new("abc".split("").filter(|c| !c.is_empty()));
+        let steps: Vec<[f32; 5]> =
+            classes.iter().map(|c| std::array::from_fn(|i| if i == *c { 0.9 } else { 0.02 })).collect();
+        alphabet.decode(steps.iter().map(|s| s.as_slice())).0
+    }
+
+    #[test]
+    fn repetitions_merge_unless_nothing_stands_between() {
+        assert_eq!(decode(&[0, 1, 1, 0, 1, 2, 2, 4, 3, 0]), "aab c");
+        assert_eq!(decode(&[]), "");
+        assert_eq!(decode(&[0, 0]), "");
+    }
+
+    proptest! {
+        /// Writing each letter, then "nothing", for any number of steps decodes to the letters.
+        #[test]
+        fn decoding_undoes_encoding(letters in proptest::collection::vec((1..5usize, 1..4usize, 1..3usize), 0..20)) {
+            let steps: Vec<usize> = letters
+                .iter()
+                .flat_map(|(c, long, gap)| [vec![*c; *long], vec![0; *gap]].concat())
+                .collect();
+            let expected: String = letters.iter().filter_map(|(c, _, _)| "abc ".chars().nth(c - 1)).collect();
+            prop_assert_eq!(decode(&steps), expected);
+        }
+    }
+}

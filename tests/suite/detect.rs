@@ -1,0 +1,156 @@
+//! `detect_objects` finds what NanoDet in single precision finds in Python; the references are in `tests/reference/detect`.
+
+use std::collections::BTreeMap;
+
+use lavr::error::ErrorKind;
+use lavr::tool::DetectObjects;
+use lavr::value::Region;
+use serde_json::Value as Json;
+
+use crate::experts::{cx, detector, evaluation, files, image, json, overlap, repository};
+
+async fn find(detector: &DetectObjects, picture: &str, labels: &[&str]) -> Vec<Region> {
+    let labels: Vec<String> = labels.iter().map(|l| (*l).to_owned()).collect();
+    let image = image(&repository("tests/images").join(picture));
+    detector.regions(&cx(), &image, &labels, 0.35).await.expect("the picture is searched")
+}
+
+fn regions(list: &Json, width: f64, height: f64) -> Vec<Region> {
+    let mut regions: Vec<Region> = serde_json::from_value(list.clone()).expect("regions");
+    for region in &mut regions {
+        let [x1, y1, x2, y2] = region.bounds;
+        let (x, y) = (|v: f64| v.clamp(0.0, width), |v: f64| v.clamp(0.0, height));
+        region.bounds = [x(x1), y(y1), x(x2), y(y2)];
+    }
+    regions
+}
+
+/// Whether a score is so near to the threshold that half precision may move it across.
+fn at_threshold(region: &Region) -> bool {
+    (0.34..=0.36).contains(&region.score)
+}
+
+fn same(a: &Region, b: &Region) -> bool {
+    a.label == b.label && (a.score - b.score).abs() <= 0.01 && overlap(a.bounds, b.bounds) >= 0.95
+}
+
+#[tokio::test]
+async fn photos_show_what_the_reference_finds() {
+    let (Some(detector), Some(photos)) = (detector(), evaluation("photos")) else {
+        return println!("skipped: LAVR_HOME has no ONNX Runtime or LAVR_EVAL_DATA no photos");
+    };
+    let objects = objects(&photos.join("questions.jsonl"));
+    let mut counts = [0usize; 3];
+    let mut reference_counts = [0usize; 3];
+    for path in files(&photos.join("images"), &["jpg"]) {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let record = json(&repository("tests/reference/detect").join(format!("{stem}.json")));
+        let image = image(&path);
+        let size = (f64::from(image.width()), f64::from(image.height()));
+        let found = detector.regions(&cx(), &image, &[], 0.35).await.expect("the photo is searched");
+        let reference = regions(&record["at_035"], size.0, size.1);
+        let nearly = regions(&record["at_034"], size.0, size.1);
+        for region in &found {
+            assert!(
+                reference.iter().chain(&nearly).any(|r| same(r, region)) || at_threshold(region),
+                "{stem}: {region:?}"
+            );
+        }
+        for region in &reference {
+            assert!(found.iter().any(|f| same(f, region)) || at_threshold(region), "{stem} lacks {region:?}");
+        }
+        let there = objects.get(&format!("images/{stem}.jpg")).expect("the photo has labels");
+        add(&mut counts, count(&found, there, size));
+        add(&mut reference_counts, count(&reference, there, size));
+    }
+    println!("F1@0.5: {:.4}, reference {:.4}", f1(counts), f1(reference_counts));
+    assert!((f1(counts) - f1(reference_counts)).abs() < 0.01);
+    assert!(f1(counts) > 0.46);
+}
+
+/// The labelled objects of every photo: label and centre, width and height as shares of the photo.
+fn objects(questions: &std::path::Path) -> BTreeMap<String, Vec<(String, [f64; 4])>> {
+    let text = std::fs::read_to_string(questions).expect("the questions open");
+    let mut photos = BTreeMap::new();
+    for row in text.lines().map(|l| serde_json::from_str::<Json>(l).expect("a row is JSON")) {
+        let objects = row["objects"].as_array().cloned().unwrap_or_default();
+        let objects = objects.iter().map(|o| {
+            let bounds: [f64; 4] = serde_json::from_value(o["cxcywh"].clone()).expect("a box");
+            (o["label"].as_str().unwrap_or_default().to_owned(), bounds)
+        });
+        photos.entry(row["image"].as_str().unwrap_or_default().to_owned()).or_insert(objects.collect());
+    }
+    photos
+}
+
+/// True positives, false positives, false negatives.
+fn count(found: &[Region], there: &[(String, [f64; 4])], (width, height): (f64, f64)) -> [usize; 3] {
+    let mut free: Vec<(String, [f64; 4])> = there
+        .iter()
+        .map(|(label, [x, y, w, h])| {
+            let corners =
+                [(x - w / 2.0) * width, (y - h / 2.0) * height, (x + w / 2.0) * width, (y + h / 2.0) * height];
+            (label.clone(), corners)
+        })
+        .collect();
+    let mut hits = 0;
+    for region in found {
+        let fit = |o: &(String, [f64; 4])| if o.0 == region.label { overlap(o.1, region.bounds) } else { 0.0 };
+        let best = (0..free.len()).max_by(|a, b| fit(&free[*a]).total_cmp(&fit(&free[*b])));
+        if let Some(best) = best.filter(|b| fit(&free[*b]) >= 0.5) {
+            free.remove(best);
+            hits += 1;
+        }
+    }
+    [hits, found.len() - hits, free.len()]
+}
+
+fn add(sum: &mut [usize; 3], counts: [usize; 3]) {
+    for (sum, count) in sum.iter_mut().zip(counts) {
+        *sum += count;
+    }
+}
+
+fn f1([hits, wrong, missed]: [usize; 3]) -> f64 {
+    2.0 * hits as f64 / (2 * hits + wrong + missed).max(1) as f64
+}
+
+#[tokio::test]
+async fn everyday_words_mean_the_detectors_classes() {
+    let Some(detector) = detector() else { return println!("skipped: LAVR_HOME has no ONNX Runtime") };
+    let all = find(&detector, "gallery.jpg", &[]).await;
+    let people = all.iter().filter(|r| r.label == "person").count();
+    assert!(people > 0, "{all:?}");
+    for word in ["person", "people", "Women", "the men", "CHILDREN", "human-beings"] {
+        let found = find(&detector, "gallery.jpg", &[word]).await;
+        assert_eq!(found.len(), people, "{word}");
+        assert!(found.iter().all(|r| r.label == "person"));
+    }
+    assert!(find(&detector, "gallery.jpg", &["vehicles", "sofa", "bikes", "knives", "fruit"]).await.is_empty());
+    let scores: Vec<f64> = all.iter().map(|r| r.score).collect();
+    assert!(scores.windows(2).all(|w| w[0] >= w[1]));
+}
+
+#[tokio::test]
+async fn an_unknown_label_suggests_near_ones() {
+    let Some(detector) = detector() else { return println!("skipped: LAVR_HOME has no ONNX Runtime") };
+    let image = image(&repository("tests/images/coffee.jpg"));
+    let error = |label: &'static str| {
+        let (detector, image) = (&detector, &image);
+        async move { detector.regions(&cx(), image, &[label.to_owned()], 0.35).await.expect_err("unknown") }
+    };
+    let near = error("girafe").await;
+    assert_eq!(near.kind(), ErrorKind::Tool);
+    assert!(near.to_string().contains("80 COCO classes") && near.to_string().contains("`giraffe`"), "{near}");
+    let far = error("quasar").await;
+    assert!(far.to_string().contains("they are person, bicycle"), "{far}");
+}
+
+#[tokio::test]
+async fn a_score_that_is_none_is_refused() {
+    let Some(detector) = detector() else { return println!("skipped: LAVR_HOME has no ONNX Runtime") };
+    let image = image(&repository("tests/images/coffee.jpg"));
+    for score in [-0.1, 1.5, f64::NAN] {
+        assert!(detector.regions(&cx(), &image, &[], score).await.is_err());
+    }
+}
