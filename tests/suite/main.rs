@@ -11,5 +11,6 @@
 )]
 
 mod detect;
+mod experts;
 mod ocr;
 mod plan;
