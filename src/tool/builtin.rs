@@ -3,50 +3,16 @@
 use std::sync::Arc;
 
 use super::{Catalog, DetectObjects, Manifest, ReadText, operations};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Artefact, Progress, Store, builtin_artefact};
 
 /// The detector's weights are small enough to be compiled in.
 static NANODET: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/weights/nanodet.onnx"));
 
-macro_rules! manifests {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/", $name, ".toml")))),+]
-    };
-}
-
-/// In the order in which planners see the tools.
-static MANIFESTS: &[(&str, &str)] = manifests![
-    "read_text",
-    "find_text",
-    "detect_objects",
-    "count",
-    "filter",
-    "compare",
-    "calculate",
-    "crop",
-    "annotate",
-];
-
-/// The manifests of all built-in tools.
-///
-/// # Errors
-/// `InvalidInput` naming the faulty manifest.
-pub fn manifests() -> Result<Vec<Manifest>> {
-    MANIFESTS.iter().map(|(name, toml)| Manifest::parse(toml).map_err(|e| e.context(format!("tool `{name}`")))).collect()
-}
-
-/// The manifest of one built-in tool.
-///
-/// # Errors
-/// `NotFound` when there is no such tool, `InvalidInput` when its manifest is faulty.
-pub fn manifest(name: &str) -> Result<Manifest> {
-    manifests()?
-        .into_iter()
-        .find(|manifest| manifest.name == name)
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no built-in tool `{name}`")))
-}
+/// The manifests of the built-in experts.
+static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_text.toml"));
+static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
 
 /// Every file that the built-in tools and LLMs need on this platform.
 ///
@@ -54,8 +20,8 @@ pub fn manifest(name: &str) -> Result<Manifest> {
 /// `InvalidInput` when a manifest is faulty.
 pub fn artefacts() -> Result<Vec<Artefact>> {
     let mut all = crate::store::for_platform(crate::store::builtin()?);
-    for manifest in manifests()? {
-        all.extend(crate::store::for_platform(manifest.artefacts));
+    for manifest in [READ_TEXT, DETECT_OBJECTS] {
+        all.extend(crate::store::for_platform(Manifest::parse(manifest)?.artefacts));
     }
     Ok(all)
 }
@@ -68,16 +34,11 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let files = Files { store: store.clone(), progress: Arc::clone(progress) };
     let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
     let mut catalog = Catalog::new();
-    for manifest in manifests()? {
-        match manifest.name.as_str() {
-            "read_text" => catalog.register(files.read_text(&runtime, &manifest)?, &manifest)?,
-            "detect_objects" => {
-                let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
-                catalog.register(DetectObjects::new(Arc::new(runner))?, &manifest)?;
-            }
-            _ => operations::register(&mut catalog, &manifest)?,
-        }
-    }
+    let manifest = Manifest::parse(READ_TEXT)?;
+    catalog.register(files.read_text(&runtime, &manifest)?, &manifest)?;
+    let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
+    catalog.register(DetectObjects::new(Arc::new(runner))?, &Manifest::parse(DETECT_OBJECTS)?)?;
+    operations::register(&mut catalog)?;
     Ok(catalog)
 }
 
@@ -102,9 +63,9 @@ impl Files {
             Ok(Arc::new(runtime.runner(artefact, model)))
         };
         Ok(ReadText::new(
-            runner("PP-OCRv6_det_small")?,
-            runner("ch_ppocr_mobile_v2.0_cls_mobile")?,
-            runner("PP-OCRv6_rec_small")?,
+            runner("pp-ocrv6-det-small")?,
+            runner("pp-ocr-cls-mobile")?,
+            runner("pp-ocrv6-rec-small")?,
         ))
     }
 }
