@@ -42,7 +42,7 @@ async fn photos_show_what_the_reference_finds() {
     let objects = objects(&photos.join("questions.jsonl"));
     let mut counts = [0usize; 3];
     let mut reference_counts = [0usize; 3];
-    for path in files(&photos.join("images"), &["jpg"]) {
+    for path in files(&photos.join("images"), &["jpg", "png"]) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let record = json(&repository("tests/reference/detect").join(format!("{stem}.json")));
         let image = image(&path);

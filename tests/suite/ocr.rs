@@ -67,7 +67,7 @@ async fn evaluation_parity(set: &str) {
         println!("skipped: LAVR_HOME has no models or LAVR_EVAL_DATA no {set}");
         return;
     };
-    parity(&reader, set, files(&folder, &["jpg"])).await;
+    parity(&reader, set, files(&folder, &["jpg", "png"])).await;
 }
 
 #[tokio::test]
