@@ -1,7 +1,16 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
+pub mod annotate;
+pub mod calculate;
 mod catalog;
+pub mod compare;
+pub mod count;
+pub mod crop;
+pub mod filter;
+pub mod find_text;
+pub mod labels;
 mod manifest;
+pub mod operations;
 mod typed;
 
 use std::sync::Arc;
@@ -13,7 +22,7 @@ use serde_json::{Map, Value as Json};
 
 pub use catalog::Catalog;
 pub use manifest::Manifest;
-pub use typed::{ImageRef, Item, ToolOutput, Typed, TypedTool};
+pub use typed::{ImageRef, Item, Items, ToolOutput, Typed, TypedTool};
 
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
