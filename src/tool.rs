@@ -1,9 +1,18 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
+pub mod annotate;
+pub mod calculate;
 mod catalog;
+pub mod compare;
+pub mod count;
+pub mod crop;
 mod detect;
+pub mod filter;
+pub mod find_text;
+pub mod labels;
 mod manifest;
 mod ocr;
+pub mod operations;
 mod resize;
 mod typed;
 
@@ -18,13 +27,13 @@ pub use catalog::Catalog;
 pub use detect::{DetectObjects, NANODET};
 pub use manifest::Manifest;
 pub use ocr::ReadText;
-pub use typed::{ImageRef, Item, ToolOutput, Typed, TypedTool};
+pub use typed::{ImageRef, Item, Items, ToolOutput, Typed, TypedTool};
 
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::signature::Signature;
-use crate::value::{Line, Region, Value};
+use crate::value::Value;
 
 /// What a tool does besides returning a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,12 +194,3 @@ impl FromIterator<(String, Value)> for Args {
 
 /// A tool behind a shared pointer.
 pub type SharedTool = Arc<dyn Tool>;
-
-/// Anything with a place in the image: a region or a line.
-pub(crate) fn bounds_of(value: &Value) -> Option<[f64; 4]> {
-    match value {
-        Value::Region(Region { bounds, .. }) => Some(*bounds),
-        Value::Line(line) => Some(Line::bounds(line)),
-        _ => None,
-    }
-}

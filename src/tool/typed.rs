@@ -161,6 +161,25 @@ impl ToolOutput for Item {
     }
 }
 
+/// One or several things with a place in the image: an argument that takes a list or a single one.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Items(pub Vec<Item>);
+
+impl<'de> Deserialize<'de> for Items {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum OneOrMany {
+            One(Item),
+            Many(Vec<Item>),
+        }
+        Ok(Self(match OneOrMany::deserialize(deserializer)? {
+            OneOrMany::One(item) => vec![item],
+            OneOrMany::Many(items) => items,
+        }))
+    }
+}
+
 /// The schema keyword that names the value types an argument takes.
 const KEYWORD: &str = "x-lavr-types";
 
@@ -184,6 +203,7 @@ schema!(ImageRef, "Image");
 schema!(Region, "Region");
 schema!(Line, "Line");
 schema!(Item, "Region", "Line");
+schema!(Items, "List<Region>", "List<Line>", "Region", "Line");
 
 /// A [`TypedTool`] with the spec that makes it a [`Tool`].
 pub struct Typed<T> {
@@ -314,5 +334,7 @@ fn choices_of(schema: &Json) -> Vec<String> {
             choices.extend(choices_of(branch));
         }
     }
+    let mut seen = std::collections::HashSet::new();
+    choices.retain(|choice| seen.insert(choice.clone()));
     choices
 }

@@ -13,4 +13,5 @@
 mod detect;
 mod experts;
 mod ocr;
+mod operations;
 mod plan;

@@ -1,0 +1,76 @@
+//! Labels: whether two names mean the same kind of thing.
+
+/// Plurals that no rule makes.
+const IRREGULAR: [(&str, &str); 16] = [
+    ("people", "person"),
+    ("persons", "person"),
+    ("men", "man"),
+    ("women", "woman"),
+    ("children", "child"),
+    ("mice", "mouse"),
+    ("geese", "goose"),
+    ("feet", "foot"),
+    ("teeth", "tooth"),
+    ("knives", "knife"),
+    ("wolves", "wolf"),
+    ("calves", "calf"),
+    ("shelves", "shelf"),
+    ("leaves", "leaf"),
+    ("skis", "skis"),
+    ("scissors", "scissors"),
+];
+
+/// Whether two labels name the same kind of thing: case, white space, `_` and `-`, an article,
+/// and singular or plural make no difference.
+pub fn same_label(a: &str, b: &str) -> bool {
+    canonical(a) == canonical(b)
+}
+
+/// The labels that a text names: `cats and dogs` are two.
+pub(crate) fn split(text: &str) -> Vec<String> {
+    let mut out = vec![text.trim().to_owned()];
+    let parts: Vec<String> = text
+        .replace(" and ", ",")
+        .replace(" or ", ",")
+        .split([',', ';', '|', '/'])
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect();
+    if parts.len() > 1 {
+        out.extend(parts);
+    }
+    out
+}
+
+/// Lower case, single spaces, no article, the last word in the singular.
+fn canonical(label: &str) -> String {
+    let lower = label.to_lowercase().replace(['_', '-'], " ");
+    let mut words: Vec<&str> = lower.split_whitespace().collect();
+    if words.len() > 1 && matches!(words.first(), Some(&("the" | "a" | "an"))) {
+        words.remove(0);
+    }
+    let last = words.pop().unwrap_or_default();
+    let mut out = words.join(" ");
+    if !out.is_empty() {
+        out.push(' ');
+    }
+    out + &singular(last)
+}
+
+fn singular(word: &str) -> String {
+    if let Some((_, one)) = IRREGULAR.iter().find(|(many, _)| *many == word) {
+        return (*one).to_owned();
+    }
+    if let Some(stem) = word.strip_suffix("ies").filter(|s| s.len() > 1) {
+        return format!("{stem}y");
+    }
+    for end in ["ches", "shes", "sses", "xes", "zes"] {
+        if word.ends_with(end) {
+            return word.strip_suffix("es").unwrap_or(word).to_owned();
+        }
+    }
+    match word.strip_suffix('s') {
+        Some(stem) if stem.len() > 1 && !stem.ends_with('s') && !stem.ends_with('u') => stem.to_owned(),
+        _ => word.to_owned(),
+    }
+}

@@ -1,0 +1,3 @@
+//! The operations: plain code over images, regions, lines and numbers.
+
+mod receipts;
