@@ -73,7 +73,7 @@ impl Config {
     /// # Errors
     /// `InvalidInput` when the environment's settings are faulty.
     pub fn catalog(&self, progress: Arc<dyn Progress>) -> Result<Catalog> {
-        builtin::catalog(Arc::new(Store::open(StoreOptions::from_env())?), progress)
+        builtin::catalog(&Store::open(StoreOptions::from_env())?, &progress)
     }
 
     /// The LLM, being fetched and loaded in the background.
@@ -82,17 +82,21 @@ impl Config {
     /// `InvalidInput` or `NotFound` when its name is faulty.
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
         let store = Store::open(StoreOptions::from_env())?;
-        let options = LocalOptions { prefix_dir: Some(store.home().join("prefix")), ..LocalOptions::default() };
+        let options = |name: &str| LocalOptions {
+            name: format!("local:{name}"),
+            prefix_dir: Some(store.home().join("prefix")),
+            ..LocalOptions::default()
+        };
         let Some(name) = self.llm.strip_prefix("local") else { return Err(unknown_llm(&self.llm)) };
         let artefact = match name.strip_prefix(':').unwrap_or(name) {
             "" | QWEN => builtin_artefact(QWEN)?,
             "tiny" | SMOLLM => builtin_artefact(SMOLLM)?,
-            file if file.ends_with(".gguf") => return open_gguf(Path::new(file), options),
+            file if file.ends_with(".gguf") => return open_gguf(Path::new(file), options(file)),
             _ => return Err(unknown_llm(&self.llm)),
         };
-        let name = format!("local:{}", artefact.name);
+        let options = options(&artefact.name);
         let path = async move { store.get(&artefact, progress.as_ref()).await };
-        Ok(Arc::new(LocalModel::spawn(name, path, options)))
+        Ok(Arc::new(LocalModel::spawn(path, options)?))
     }
 }
 
@@ -104,7 +108,7 @@ fn open_gguf(file: &Path, options: LocalOptions) -> Result<Arc<dyn ChatModel>> {
         return Err(Error::new(ErrorKind::NotFound, format!("LLM file `{}` does not exist", file.display())));
     }
     let path = file.to_owned();
-    Ok(Arc::new(LocalModel::spawn(format!("local:{}", file.display()), async move { Ok(path) }, options)))
+    Ok(Arc::new(LocalModel::spawn(async move { Ok(path) }, options)?))
 }
 
 fn unknown_llm(name: &str) -> Error {

@@ -4,6 +4,8 @@ pub mod agent;
 pub mod answer;
 pub mod budget;
 pub mod chat;
+pub mod cli;
+pub mod config;
 pub mod cx;
 pub mod error;
 pub mod executor;

@@ -1,6 +1,7 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
 pub mod annotate;
+pub mod builtin;
 pub mod calculate;
 mod catalog;
 pub mod compare;
