@@ -73,7 +73,7 @@ impl Config {
     /// # Errors
     /// `InvalidInput` when the environment's settings are faulty.
     pub fn catalog(&self, progress: Arc<dyn Progress>) -> Result<Catalog> {
-        builtin::catalog(&Store::open(StoreOptions::from_env())?, &progress)
+        builtin::catalog(&Store::open(StoreOptions::from_env()?)?, &progress)
     }
 
     /// The LLM, being fetched and loaded in the background.
@@ -81,7 +81,7 @@ impl Config {
     /// # Errors
     /// `InvalidInput` or `NotFound` when its name is faulty.
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
-        let store = Store::open(StoreOptions::from_env())?;
+        let store = Store::open(StoreOptions::from_env()?)?;
         let options = |name: &str| LocalOptions {
             name: format!("local:{name}"),
             prefix_dir: Some(store.home().join("prefix")),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::answer::{Answer, Usage};
+use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
@@ -128,6 +129,7 @@ pub struct TraceWriter {
     path: PathBuf,
     blobs: PathBuf,
     state: Mutex<(File, HashSet<String>)>,
+    failed: Mutex<Option<Error>>,
 }
 
 impl TraceWriter {
@@ -140,7 +142,7 @@ impl TraceWriter {
         let file = File::create(&path).map_err(|e| place(e, &path))?;
         let mut blobs = path.clone().into_os_string();
         blobs.push(".blobs");
-        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())) })
+        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
     }
 
     /// Appends one entry, first storing the images it mentions.
@@ -160,6 +162,11 @@ impl TraceWriter {
         state.0.write_all(&line).map_err(|e| place(e, &self.path))
     }
 
+    /// The first error since the last call, when entries arrived as events: a sink cannot return it.
+    pub fn take_error(&self) -> Option<Error> {
+        self.failed.lock().ok().and_then(|mut failed| failed.take())
+    }
+
     fn store_blob(&self, image: &Image) -> Result<()> {
         std::fs::create_dir_all(&self.blobs).map_err(|e| place(e, &self.blobs))?;
         let name = image.digest().replace(':', "-");
@@ -168,6 +175,16 @@ impl TraceWriter {
             return Ok(());
         }
         std::fs::write(&path, image.encoded()).map_err(|e| place(e, &path))
+    }
+}
+
+impl EventSink for TraceWriter {
+    fn event(&self, entry: &Entry, images: &[&Image]) {
+        if let Err(error) = self.append(entry, images)
+            && let Ok(mut failed) = self.failed.lock()
+        {
+            failed.get_or_insert(error);
+        }
     }
 }
 

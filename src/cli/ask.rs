@@ -71,9 +71,13 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit> {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
     let task = Task::new(question.clone(), images).with_budget(config.budget.clone());
-    let watch = Watch { cancel, sinks: sinks(args)? };
+    let journal = args.trace.as_ref().map(TraceWriter::create).transpose()?.map(Arc::new);
+    let watch = Watch { cancel, sinks: sinks(args, journal.as_ref()) };
     let report = until_cancelled(args, &config, &task, watch).await?;
     print(args, &report)?;
+    if let Some(error) = journal.and_then(|journal| journal.take_error()) {
+        return Err(error);
+    }
     if let Some(path) = &args.annotate {
         draw(&report, &task.images, path)?;
     }
@@ -102,15 +106,15 @@ fn swapped(error: Error, question: &str) -> Error {
     error
 }
 
-fn sinks(args: &AskArgs) -> Result<Vec<Arc<dyn EventSink>>> {
+fn sinks(args: &AskArgs, journal: Option<&Arc<TraceWriter>>) -> Vec<Arc<dyn EventSink>> {
     let mut sinks: Vec<Arc<dyn EventSink>> = Vec::new();
     if show_steps(args.llm.verbose, args.json) {
         sinks.push(Arc::new(Steps));
     }
-    if let Some(path) = &args.trace {
-        sinks.push(Arc::new(TraceWriter::create(path)?));
+    if let Some(journal) = journal {
+        sinks.push(Arc::<TraceWriter>::clone(journal));
     }
-    Ok(sinks)
+    sinks
 }
 
 fn print(args: &AskArgs, report: &Report) -> Result<()> {

@@ -63,8 +63,9 @@ fn report(args: &PlanArgs, planned: Result<Trace>, faults: &LastFaults) -> Resul
             let plan = trace.plan.as_ref().map(crate::plan::Plan::to_json);
             if args.json {
                 output::print_json(&json!({ "plan": plan, "faults": [], "repairs": trace.repairs }))?;
-            } else if let Some(plan) = trace.plan {
-                output::print(&output::safe(&plan.to_string()))?;
+            } else {
+                let plan = crate::prompt::spaced_json(&plan.unwrap_or_default())?;
+                output::print(&output::safe(&plan))?;
             }
             Ok(Exit::Answered)
         }
