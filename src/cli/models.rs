@@ -1,0 +1,195 @@
+//! `lavr models`: what is in the store, and fetching it ahead of time.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+use futures::StreamExt;
+use futures::stream;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::progress::Bars;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Artefact, Store, human_size};
+
+/// An artefact and what needs it.
+#[derive(Debug, Clone)]
+pub(crate) struct Needed {
+    pub(crate) artefact: Artefact,
+    /// The tools and LLMs that use it, by name.
+    pub(crate) used_by: Vec<String>,
+}
+
+/// `lavr models`.
+#[derive(Args)]
+pub(crate) struct ModelsArgs {
+    #[command(subcommand)]
+    command: ModelsCommand,
+}
+
+#[derive(Subcommand)]
+enum ModelsCommand {
+    /// List the files that tools and LLMs need, and whether they are there
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch files ahead of time: the named ones, or all
+    Pull {
+        /// Names as `lavr models list` shows them
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+/// Runs the command over the given artefacts; `cancel` stops it, keeping what has arrived.
+pub(crate) async fn run_over(
+    args: ModelsArgs,
+    store: &Store,
+    needed: &[Needed],
+    cancel: &CancellationToken,
+) -> Result<()> {
+    let work = async {
+        match args.command {
+            ModelsCommand::List { json } => list(store, needed, json).await,
+            ModelsCommand::Pull { names } => pull(store, needed, &names).await,
+        }
+    };
+    match cancel.run_until_cancelled(work).await {
+        Some(result) => result,
+        None => Err(Error::new(ErrorKind::Cancelled, "stopped; the next pull goes on from here")),
+    }
+}
+
+/// How many artefacts are fetched at once.
+const AT_ONCE: usize = 3;
+
+/// Prints every artefact: name, size, licence, whether it is there, what uses it.
+pub(crate) async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
+    let mut rows = Vec::new();
+    for Needed { artefact, used_by } in needed {
+        let (store, wanted) = (store.clone(), artefact.clone());
+        // A file that is not known to be unchanged is read whole: not on this thread.
+        let check = tokio::task::spawn_blocking(move || store.path_if_ready(&wanted)).await;
+        let path = check.map_err(|error| Error::internal("checking a file failed").with_source(error))?;
+        rows.push((artefact, used_by, path));
+    }
+    let text = if json {
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(Artefact { name, size, licence, sha256, .. }, used_by, path)| {
+                json!({ "name": name, "size": size, "licence": licence, "sha256": sha256,
+                        "ready": path.is_some(), "path": path, "used_by": used_by })
+            })
+            .collect();
+        format!("{}\n", serde_json::to_string_pretty(&rows).map_err(|e| Error::internal("json").with_source(e))?)
+    } else {
+        let table: Vec<[String; 5]> = rows
+            .iter()
+            .map(|(Artefact { name, size, licence, .. }, used_by, path)| {
+                let state = if path.is_some() { "ready" } else { "missing" };
+                [name.clone(), human_size(*size), licence.clone(), state.to_owned(), used_by.join(", ")]
+            })
+            .collect();
+        in_columns(&table)
+    };
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn in_columns(rows: &[[String; 5]]) -> String {
+    let head = ["NAME", "SIZE", "LICENCE", "STATE", "USED BY"].map(str::to_owned);
+    let all: Vec<&[String; 5]> = std::iter::once(&head).chain(rows).collect();
+    let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in all {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Fetches the named artefacts, all of them when none is named, and prints where they are.
+///
+/// One that fails does not keep the others from being fetched; the error tells of all that failed.
+pub(crate) async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> {
+    let chosen = choose(needed, names)?;
+    let bars = Bars::new();
+    let mut results = stream::iter(chosen)
+        .map(|artefact| {
+            let bars = &bars;
+            async move { (artefact.name.as_str(), store.get(artefact, bars).await) }
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut failures: Vec<Error> = Vec::new();
+    while let Some((name, result)) = results.next().await {
+        match result {
+            Ok(path) => writeln!(std::io::stdout(), "{name}\t{}", path.display())?,
+            Err(error) => failures.push(error),
+        }
+    }
+    drop(results);
+    match failures.len() {
+        0 => Ok(()),
+        1 => failures.pop().map_or(Ok(()), Err),
+        n => {
+            let kind = failures.first().map_or(ErrorKind::Network, Error::kind);
+            let lines: Vec<String> = failures.iter().map(ToString::to_string).collect();
+            Err(Error::new(kind, format!("{n} files could not be fetched:\n{}", lines.join("\n"))))
+        }
+    }
+}
+
+fn choose<'a>(needed: &'a [Needed], names: &[String]) -> Result<Vec<&'a Artefact>> {
+    if names.is_empty() {
+        return Ok(needed.iter().map(|needed| &needed.artefact).collect());
+    }
+    let find = |name: &String| {
+        let found = needed.iter().find(|needed| needed.artefact.name == *name);
+        found.map(|needed| &needed.artefact).ok_or_else(|| unknown(needed, name))
+    };
+    names.iter().map(find).collect()
+}
+
+fn unknown(needed: &[Needed], name: &str) -> Error {
+    let known = || needed.iter().map(|needed| needed.artefact.name.as_str());
+    let closest = known().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+    let hint = match closest.filter(|closest| strsim::jaro_winkler(closest, name) > 0.75) {
+        Some(closest) => format!("did you mean `{closest}`?"),
+        None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    Error::new(ErrorKind::NotFound, format!("there is no artefact `{name}`; {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::builtin;
+
+    fn needed() -> Vec<Needed> {
+        let artefacts = builtin().unwrap();
+        artefacts.into_iter().map(|artefact| Needed { artefact, used_by: vec!["llm".to_owned()] }).collect()
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion() {
+        let needed = needed();
+        let error = choose(&needed, &["smollm-135m".to_owned()]).unwrap_err();
+        assert_eq!(error.to_string(), "there is no artefact `smollm-135m`; did you mean `smollm2-135m`?");
+        let error = choose(&needed, &["zzz".to_owned()]).unwrap_err();
+        assert!(error.to_string().contains("there are: "), "{error}");
+        assert_eq!(choose(&needed, &[]).unwrap().len(), needed.len());
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = ["a-long-name", "1 B", "MIT", "ready", "x"].map(str::to_owned);
+        assert_eq!(
+            in_columns(&[row]),
+            "NAME         SIZE  LICENCE  STATE  USED BY\na-long-name  1 B   MIT      ready  x\n"
+        );
+    }
+}
