@@ -15,3 +15,4 @@ mod experts;
 mod ocr;
 mod operations;
 mod plan;
+mod store;
