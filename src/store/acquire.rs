@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use futures::stream;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use reqwest::Url;
 use tokio::sync::mpsc;
 
@@ -112,10 +112,10 @@ impl<'a> Acquisition<'a> {
         };
         let (sender, receiver) = mpsc::channel(parts.len() + 1);
         let transfer = async move {
-            let share = self.artefact.size / parts.len().max(1) as u64;
-            let mut pieces = stream::iter(parts)
-                .map(|part| async move { self.piece(part, parts.len() == 1, &meter.share(share)).await })
-                .buffered(TRANSFERS);
+            let bytes = self.artefact.size / parts.len().max(1) as u64;
+            let fetches: Vec<BoxFuture<'_, Result<Piece>>> =
+                parts.iter().map(|part| self.piece(part, parts.len() == 1, meter.share(bytes)).boxed()).collect();
+            let mut pieces = stream::iter(fetches).buffered(TRANSFERS);
             while let Some(piece) = pieces.next().await {
                 send(&sender, Arrival::Piece(piece?)).await;
             }
@@ -146,9 +146,9 @@ impl<'a> Acquisition<'a> {
         .await
     }
 
-    async fn piece(&self, source: &Source, is_whole: bool, share: &Share<'_>) -> Result<Piece> {
+    async fn piece(&self, source: &Source, is_whole: bool, share: Share<'_>) -> Result<Piece> {
         let _turn = self.inner.transfers.acquire().await.map_err(|_| Error::internal("the store is closed"))?;
-        let item = Item { job: self, is_whole, share };
+        let item = Item { job: self, is_whole, share: &share };
         match source {
             Source::Hub { repo, path, revision } => {
                 let (url, auth) = self.hub(repo, path, revision)?;

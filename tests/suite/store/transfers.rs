@@ -31,6 +31,21 @@ async fn a_file_is_fetched_once_and_found_again() {
 }
 
 #[tokio::test]
+async fn a_fetch_can_run_as_a_task_of_its_own() {
+    let (home, folder, content) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), bytes(19, 100));
+    let here = folder.path().join("here");
+    std::fs::write(&here, &content).unwrap();
+    let (store, wanted) = (store(home.path(), &[]), artefact(&content, &format!("\"file:{}\"", here.display())));
+    let progress: std::sync::Arc<dyn lavr::store::Progress> = std::sync::Arc::new(Silent);
+    let fetch = move || {
+        let (store, progress, wanted) = (store.clone(), progress.clone(), wanted.clone());
+        Box::pin(async move { store.get(&wanted, progress.as_ref()).await })
+            as std::pin::Pin<Box<dyn Future<Output = lavr::error::Result<std::path::PathBuf>> + Send>>
+    };
+    tokio::spawn(fetch()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn sources_are_tried_in_order_until_one_is_right() {
     let (home, server, content) = (tempfile::tempdir().unwrap(), MockServer::start().await, bytes(2, 50_000));
     serve(&server, "/wrong-bytes", &bytes(3, 50_000), true).await;
