@@ -125,7 +125,11 @@ fn print(args: &AskArgs, report: &Report) -> Result<()> {
         output::print(&output::safe(&report.answer.text))?;
     }
     if let Some(error) = &report.error {
-        output::note(&format!("{}: {}", if report.answer.status == Status::Budget { "stopped" } else { "error" }, error.message));
+        output::note(&format!(
+            "{}: {}",
+            if report.answer.status == Status::Budget { "stopped" } else { "error" },
+            error.message
+        ));
     }
     Ok(())
 }

@@ -8,21 +8,23 @@ use futures::stream;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::Exit;
 use super::progress::Bars;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{Artefact, Store, human_size};
+use crate::store::{self, Artefact, Store, StoreOptions, human_size};
+use crate::tool;
 
 /// An artefact and what needs it.
 #[derive(Debug, Clone)]
-pub(crate) struct Needed {
-    pub(crate) artefact: Artefact,
+struct Needed {
+    artefact: Artefact,
     /// The tools and LLMs that use it, by name.
-    pub(crate) used_by: Vec<String>,
+    used_by: Vec<String>,
 }
 
 /// `lavr models`.
 #[derive(Args)]
-pub(crate) struct ModelsArgs {
+pub(super) struct ModelsArgs {
     #[command(subcommand)]
     command: ModelsCommand,
 }
@@ -43,13 +45,35 @@ enum ModelsCommand {
     },
 }
 
+pub(super) async fn run(args: ModelsArgs, cancel: CancellationToken) -> Result<Exit> {
+    let store = Store::open(StoreOptions::from_env()?)?;
+    run_over(args, &store, &needed()?, &cancel).await.map(|()| Exit::Answered)
+}
+
+/// Everything that tools and LLMs need on this platform.
+fn needed() -> Result<Vec<Needed>> {
+    let for_tools = tool::builtin::artefacts()?;
+    let of_tools: Vec<&str> = for_tools.iter().map(|(artefact, _)| artefact.name.as_str()).collect();
+    let mut for_llms = store::builtin()?;
+    for_llms.retain(|artefact| !of_tools.contains(&artefact.name.as_str()));
+    let for_llms = for_llms.into_iter().map(|artefact| {
+        let users = vec![llm_of(&artefact)];
+        (artefact, users)
+    });
+    let all = for_tools.into_iter().chain(for_llms);
+    Ok(all.map(|(artefact, used_by)| Needed { artefact, used_by }).collect())
+}
+
+/// The LLM option that uses an artefact of `lavr`'s own.
+fn llm_of(artefact: &Artefact) -> String {
+    match artefact.name.as_str() {
+        "smollm2-135m" => "--llm local:tiny".to_owned(),
+        _ => "--llm local".to_owned(),
+    }
+}
+
 /// Runs the command over the given artefacts; `cancel` stops it, keeping what has arrived.
-pub(crate) async fn run_over(
-    args: ModelsArgs,
-    store: &Store,
-    needed: &[Needed],
-    cancel: &CancellationToken,
-) -> Result<()> {
+async fn run_over(args: ModelsArgs, store: &Store, needed: &[Needed], cancel: &CancellationToken) -> Result<()> {
     let work = async {
         match args.command {
             ModelsCommand::List { json } => list(store, needed, json).await,
@@ -66,7 +90,7 @@ pub(crate) async fn run_over(
 const AT_ONCE: usize = 3;
 
 /// Prints every artefact: name, size, licence, whether it is there, what uses it.
-pub(crate) async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
+async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
     let mut rows = Vec::new();
     for Needed { artefact, used_by } in needed {
         let (store, wanted) = (store.clone(), artefact.clone());
@@ -114,7 +138,7 @@ fn in_columns(rows: &[[String; 5]]) -> String {
 /// Fetches the named artefacts, all of them when none is named, and prints where they are.
 ///
 /// One that fails does not keep the others from being fetched; the error tells of all that failed.
-pub(crate) async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> {
+async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> {
     let chosen = choose(needed, names)?;
     let bars = Bars::new();
     let mut results = stream::iter(chosen)
@@ -167,21 +191,31 @@ fn unknown(needed: &[Needed], name: &str) -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::builtin;
 
-    fn needed() -> Vec<Needed> {
-        let artefacts = builtin().unwrap();
+    fn some() -> Vec<Needed> {
+        let artefacts = store::builtin().unwrap();
         artefacts.into_iter().map(|artefact| Needed { artefact, used_by: vec!["llm".to_owned()] }).collect()
     }
 
     #[test]
     fn an_unknown_name_gets_a_suggestion() {
-        let needed = needed();
+        let needed = some();
         let error = choose(&needed, &["smollm-135m".to_owned()]).unwrap_err();
         assert_eq!(error.to_string(), "there is no artefact `smollm-135m`; did you mean `smollm2-135m`?");
         let error = choose(&needed, &["zzz".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("there are: "), "{error}");
         assert_eq!(choose(&needed, &[]).unwrap().len(), needed.len());
+    }
+
+    #[test]
+    fn everything_needed_is_listed_once_with_its_users() {
+        let needed = needed().unwrap();
+        let users = |name: &str| -> Vec<&[String]> {
+            needed.iter().filter(|n| n.artefact.name == name).map(|n| n.used_by.as_slice()).collect()
+        };
+        assert_eq!(users("onnxruntime"), [["read_text", "detect_objects"]]);
+        assert_eq!(users("qwen2.5-coder-1.5b"), [["--llm local"]]);
+        assert_eq!(users("smollm2-135m"), [["--llm local:tiny"]]);
     }
 
     #[test]

@@ -109,7 +109,13 @@ fn show(catalog: &Catalog, name: &str, json: bool) -> Result<Exit> {
 
 fn describe(spec: &ToolSpec) -> String {
     let kind = json!(spec.kind);
-    let mut text = format!("{} ({})\n{}\n\nUse for: {}\n", spec.name, kind.as_str().unwrap_or_default(), spec.description, spec.use_for);
+    let mut text = format!(
+        "{} ({})\n{}\n\nUse for: {}\n",
+        spec.name,
+        kind.as_str().unwrap_or_default(),
+        spec.description,
+        spec.use_for
+    );
     if !spec.limitations.is_empty() {
         text.push_str(&format!("Limits: {}\n", spec.limitations));
     }

@@ -5,21 +5,30 @@ use std::sync::Arc;
 use super::{Catalog, DetectObjects, Manifest, NANODET, ReadText, operations};
 use crate::error::Result;
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
-use crate::store::{Artefact, Progress, Store, builtin_artefact};
+use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 
 /// The manifests of the built-in experts.
 static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_text.toml"));
 static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
 
-/// Every file that the built-in tools and LLMs need on this platform.
+/// The files that the built-in experts need on this platform, each with the tools that use it.
 ///
 /// # Errors
 /// `InvalidInput` when a manifest is faulty.
-pub fn artefacts() -> Result<Vec<Artefact>> {
-    let mut all = crate::store::for_platform(crate::store::builtin()?);
+pub fn artefacts() -> Result<Vec<(Artefact, Vec<String>)>> {
+    let mut tools = Vec::new();
+    let mut all: Vec<(Artefact, Vec<String>)> = Vec::new();
     for manifest in [READ_TEXT, DETECT_OBJECTS] {
-        all.extend(crate::store::for_platform(Manifest::parse(manifest)?.artefacts));
+        let Manifest { name, artefacts, .. } = Manifest::parse(manifest)?;
+        for artefact in for_platform(artefacts) {
+            match all.iter_mut().find(|(known, _)| known.name == artefact.name) {
+                Some((_, users)) => users.push(name.clone()),
+                None => all.push((artefact, vec![name.clone()])),
+            }
+        }
+        tools.push(name);
     }
+    all.insert(0, (builtin_artefact("onnxruntime")?, tools));
     Ok(all)
 }
 
@@ -59,10 +68,6 @@ impl Files {
             let model = OrtModel::File(self.lazy(manifest.artefact(artefact)?.clone()));
             Ok(Arc::new(runtime.runner(artefact, model)))
         };
-        Ok(ReadText::new(
-            runner("pp-ocrv6-det-small")?,
-            runner("pp-ocr-cls-mobile")?,
-            runner("pp-ocrv6-rec-small")?,
-        ))
+        Ok(ReadText::new(runner("pp-ocrv6-det-small")?, runner("pp-ocr-cls-mobile")?, runner("pp-ocrv6-rec-small")?))
     }
 }
