@@ -1,5 +1,7 @@
 //! LLMs: one trait, and the backends behind it.
 
+pub mod local;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
