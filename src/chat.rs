@@ -1,6 +1,7 @@
 //! LLMs: one trait, and the backends behind it.
 
 pub mod layers;
+pub mod local;
 
 use std::time::Duration;
 
