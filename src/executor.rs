@@ -73,8 +73,7 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn new(executor: &'a Executor, cx: &'a Cx, plan: &'a Plan, images: &[Image]) -> Self {
-        let images =
-            images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
+        let images = images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
         let waiting = (0..plan.steps.len()).collect();
         Self { executor, cx, plan, images, waiting, done: HashMap::new(), active: JoinSet::new() }
     }
@@ -224,9 +223,9 @@ impl<'a> Running<'a> {
         let signature = &tool.spec().signature;
         let mut args = Args::new();
         for (name, written) in &step.args {
-            let arg = signature.arg(name).ok_or_else(|| {
-                Error::new(ErrorKind::Tool, format!("`{}` has no argument `{name}`", step.tool))
-            })?;
+            let arg = signature
+                .arg(name)
+                .ok_or_else(|| Error::new(ErrorKind::Tool, format!("`{}` has no argument `{name}`", step.tool)))?;
             let value = self.value_of(written, arg)?;
             if arg.required || value != Value::Json(Json::Null) {
                 fits(signature, arg, &value)?;
@@ -306,10 +305,7 @@ fn observe(step: &Step, outcome: Outcome, took: Duration) -> Observation {
 }
 
 fn args_as_written(step: &Step) -> Json {
-    let plan = Plan {
-        steps: vec![step.clone()],
-        result: Reference { id: step.id.clone(), path: Vec::new() },
-    };
+    let plan = Plan { steps: vec![step.clone()], result: Reference { id: step.id.clone(), path: Vec::new() } };
     plan.to_json().pointer("/steps/0/args").cloned().unwrap_or(Json::Null)
 }
 
@@ -318,10 +314,7 @@ fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
     if arg.accepts(&given) || signature.maps(&arg.name, &given) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Tool,
-        format!("argument `{}` should be {}, got {given}", arg.name, arg.types_text()),
-    ))
+    Err(Error::new(ErrorKind::Tool, format!("argument `{}` should be {}, got {given}", arg.name, arg.types_text())))
 }
 
 /// A JSON literal as the value its argument wants.
@@ -350,9 +343,11 @@ fn written_region(json: &Json) -> Option<Region> {
 /// Calls a tool, mapped over a list where its signature says so, within its timeout.
 async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
     let spec = tool.spec().clone();
-    let mapped = spec.signature.maps_over.clone().filter(|name| {
-        args.get(name).is_some_and(|value| spec.signature.maps(name, &ValueType::of(value)))
-    });
+    let mapped = spec
+        .signature
+        .maps_over
+        .clone()
+        .filter(|name| args.get(name).is_some_and(|value| spec.signature.maps(name, &ValueType::of(value))));
     let work = async {
         match mapped {
             Some(name) => map(cx, &tool, &args, &name).await,

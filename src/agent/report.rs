@@ -139,7 +139,8 @@ fn placed(value: &Value) -> Vec<Item> {
 /// Whether a claim quotes this line of text, or a part of it.
 fn is_quoted(item: &Item, claim: &str) -> bool {
     let Item::Line(line) = item else { return false };
-    let squash = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
+    let squash =
+        |text: &str| text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
     let (line, claim) = (squash(&line.text), squash(claim));
     line.chars().count() > 1 && claim.contains(&line)
 }

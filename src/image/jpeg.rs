@@ -21,8 +21,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Option<RgbImage>> {
         return Err(Error::invalid("the Jpeg data is cut off: its end is missing"));
     }
     // libjpeg reports damage through a handler that unwinds.
-    catch_unwind(AssertUnwindSafe(|| read(bytes)))
-        .unwrap_or_else(|_| Err(Error::invalid("the Jpeg data is damaged")))
+    catch_unwind(AssertUnwindSafe(|| read(bytes))).unwrap_or_else(|_| Err(Error::invalid("the Jpeg data is damaged")))
 }
 
 fn read(bytes: &[u8]) -> Result<Option<RgbImage>> {

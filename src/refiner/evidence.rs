@@ -90,11 +90,7 @@ impl<'a> Evidence<'a> {
             let kind = observation.failure().map(|f| Error::new(f.kind, "").for_model()).unwrap_or_default();
             return format!("failed, {kind}");
         };
-        if self.speaking.contains(observation.id.as_str()) {
-            self.full_text(value)
-        } else {
-            short_text(value)
-        }
+        if self.speaking.contains(observation.id.as_str()) { self.full_text(value) } else { short_text(value) }
     }
 
     fn full_text(&self, value: &Value) -> String {
@@ -343,8 +339,5 @@ pub(super) fn words(text: &str) -> Vec<String> {
 pub(super) fn number_tokens(text: &str) -> Vec<String> {
     static NUMBER: std::sync::LazyLock<Option<Regex>> =
         std::sync::LazyLock::new(|| Regex::new(r"\d+(?:[.,:/\-–]\d+)*").ok());
-    NUMBER
-        .as_ref()
-        .map(|re| re.find_iter(text).map(|m| m.as_str().replace('–', "-")).collect())
-        .unwrap_or_default()
+    NUMBER.as_ref().map(|re| re.find_iter(text).map(|m| m.as_str().replace('–', "-")).collect()).unwrap_or_default()
 }

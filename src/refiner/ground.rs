@@ -69,8 +69,7 @@ impl<'a> Grounding<'a> {
         }
         let mut steps: Vec<&str> = Vec::new();
         for essential in essentials(sentence) {
-            let supporting: Vec<&str> =
-                self.facts.iter().filter(|f| f.contains(&essential)).map(|f| f.id).collect();
+            let supporting: Vec<&str> = self.facts.iter().filter(|f| f.contains(&essential)).map(|f| f.id).collect();
             if supporting.is_empty() && !self.was_asked(&essential) {
                 return None;
             }
@@ -96,7 +95,8 @@ impl<'a> Grounding<'a> {
 
     /// A yes against a `false`, a no against a `true`: operations decide, not the LLM.
     fn contradicted(&self, polarity: Polarity) -> bool {
-        let mut decisions = self.facts.iter().filter_map(|f| if let Value::Bool(b) = f.value { Some(*b) } else { None });
+        let mut decisions =
+            self.facts.iter().filter_map(|f| if let Value::Bool(b) = f.value { Some(*b) } else { None });
         match polarity {
             Polarity::Neither => false,
             Polarity::Yes => decisions.next().is_some_and(|first| !first && decisions.all(|b| !b)),
@@ -211,16 +211,13 @@ fn essentials(sentence: &str) -> Vec<Essential> {
 /// The number words of a text as digits.
 fn number_words(text: &str) -> Vec<String> {
     let spoken: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
-    spoken
-        .iter()
-        .filter_map(|w| NUMBER_WORDS.iter().position(|n| n == w))
-        .map(|n| (n + 2).to_string())
-        .collect()
+    spoken.iter().filter_map(|w| NUMBER_WORDS.iter().position(|n| n == w)).map(|n| (n + 2).to_string()).collect()
 }
 
 fn polarity(sentence: &str) -> Polarity {
     let lower = sentence.to_lowercase();
-    let spoken: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
+    let spoken: Vec<&str> =
+        lower.split(|c: char| !c.is_alphanumeric() && c != '\'').filter(|w| !w.is_empty()).collect();
     match spoken.first() {
         Some(&"yes") => return Polarity::Yes,
         Some(&"no") => return Polarity::No,

@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, DetectObjects, Manifest, ReadText, operations};
+use super::{Catalog, DetectObjects, Manifest, NANODET, ReadText, operations};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Artefact, Progress, Store, builtin_artefact};
-
-/// The detector's weights are small enough to be compiled in.
-static NANODET: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/weights/nanodet.onnx"));
 
 macro_rules! manifests {
     ($($name:literal),+ $(,)?) => {

@@ -14,3 +14,4 @@ mod detect;
 mod experts;
 mod ocr;
 mod plan;
+mod runner;
