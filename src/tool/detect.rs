@@ -18,7 +18,7 @@ use crate::runner::Runner;
 use crate::value::Region;
 
 /// The detector's weights: NanoDet for the 80 COCO classes, half precision.
-pub const NANODET: &[u8] = include_bytes!("../../tools/weights/nanodet.onnx");
+pub static NANODET: &[u8] = include_bytes!("../../tools/weights/nanodet.onnx");
 
 /// Boxes below this are not shown unless a caller asks for them.
 const MIN_SCORE: f64 = 0.35;

@@ -126,3 +126,40 @@ fn halve(source: &RgbImage, target: &mut RgbImage) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    fn pattern(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            Rgb([0, 1, 2].map(|c| ((x * x * 7 + y * y * 13 + x * y * 5 + c * 91 + (x ^ y) * 3) % 256) as u8))
+        })
+    }
+
+    /// Digests of what `cv2.resize` of OpenCV 5.0.0 makes of the pattern.
+    #[test]
+    fn the_pixels_are_those_of_opencv() {
+        for (from, to, digest) in [
+            ((64, 48), (32, 24), "445ca86565d5b1ea"),
+            ((64, 48), (97, 31), "d65f41bf5c9d95e7"),
+            ((37, 53), (416, 416), "1c19bbfa839d28fa"),
+            ((500, 300), (191, 48), "ee9aeb15fac3f0d2"),
+            ((5, 3), (20, 64), "6a7100fba002d4f6"),
+            ((1, 1), (7, 3), "003834e710f0e4a9"),
+        ] {
+            let resized = linear(&pattern(from.0, from.1), to.0, to.1);
+            let got = hex::encode(Sha256::digest(resized.as_raw()));
+            assert!(got.starts_with(digest), "{from:?} to {to:?}: {got}");
+        }
+    }
+
+    #[test]
+    fn nothing_stays_nothing() {
+        assert_eq!(linear(&RgbImage::new(0, 5), 3, 3), RgbImage::new(3, 3));
+        assert_eq!(linear(&pattern(4, 4), 0, 3).dimensions(), (0, 3));
+    }
+}

@@ -15,7 +15,7 @@ pub(crate) fn repository(folder: &str) -> PathBuf {
 }
 
 /// A model file, if the models were pulled.
-fn model(file: &str) -> Option<PathBuf> {
+pub(crate) fn model(file: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("LAVR_HOME")?).join(file);
     path.is_file().then_some(path)
 }

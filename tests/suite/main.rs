@@ -15,4 +15,5 @@ mod experts;
 mod ocr;
 mod operations;
 mod plan;
+mod runner;
 mod store;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use lavr::image::Image;
 use lavr::tool::ReadText;
 use lavr::value::Line;
+use sha2::{Digest, Sha256};
 
 use crate::experts::{cx, evaluation, files, image, json, overlap, reader, repository};
 
@@ -48,8 +49,11 @@ async fn parity(reader: &ReadText, set: &str, pictures: Vec<PathBuf>) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let record = json(&repository("tests/reference/ocr").join(format!("{set}_{stem}.json")));
         let reference: Vec<Line> = serde_json::from_value(record["lines"].clone()).expect("lines");
-        let difference = compare(&read(reader, &image(&path)).await, &reference);
-        println!("{set} {stem}: {} characters, {:.2} % equal", difference.characters, 100.0 * difference.equal());
+        let image = image(&path);
+        let difference = compare(&read(reader, &image).await, &reference);
+        let (characters, equal) = (difference.characters, 100.0 * difference.equal());
+        let same_pixels = hex::encode(Sha256::digest(image.pixels().as_raw())) == record["pixels"];
+        println!("{set} {stem}: {characters} characters, {equal:.2} % equal, same pixels: {same_pixels}");
         if difference.characters > 40 && difference.equal() < 0.95 {
             bad.push(stem);
         }

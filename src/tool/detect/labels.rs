@@ -122,3 +122,56 @@ fn singulars(word: &str) -> impl Iterator<Item = String> {
     const ENDINGS: [(&str, &str); 6] = [("", ""), ("s", ""), ("es", ""), ("ies", "y"), ("ves", "fe"), ("men", "man")];
     ENDINGS.iter().filter_map(move |(plural, singular)| Some(word.strip_suffix(plural)?.to_owned() + singular))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meant(labels: &Labels, word: &str) -> Vec<&'static str> {
+        let wanted = labels.wanted(&[word.to_owned()]).unwrap_or_default();
+        wanted.iter().enumerate().filter(|(_, w)| **w).map(|(class, _)| labels.name(class)).collect()
+    }
+
+    #[test]
+    fn everyday_words_mean_classes() -> Result<()> {
+        let labels = Labels::new()?;
+        for (word, class) in [
+            ("people", "person"),
+            ("Snowmen", ""),
+            ("policemen", ""),
+            ("the sofas", "couch"),
+            ("BIKES", "bicycle"),
+            ("televisions", "tv"),
+            ("cell-phones", "cell phone"),
+            ("knives", "knife"),
+            ("mice", "mouse"),
+            ("glasses of wine", ""),
+            ("wine glasses", "wine glass"),
+            ("puppies", "dog"),
+            ("buses", "bus"),
+            ("benches", "bench"),
+            ("skis", "skis"),
+            ("a pair of scissors", "scissors"),
+            ("motorbike", "motorcycle"),
+            ("planes", "airplane"),
+            ("teddy_bear", "teddy bear"),
+        ] {
+            let classes = meant(&labels, word);
+            assert_eq!(classes.first().copied().unwrap_or(""), class, "{word}: {classes:?}");
+            assert!(classes.len() <= 1, "{word}: {classes:?}");
+        }
+        assert!(meant(&labels, "vehicles").contains(&"truck"));
+        assert_eq!(meant(&labels, "fruits"), ["banana", "apple", "orange"]);
+        Ok(())
+    }
+
+    #[test]
+    fn every_class_means_itself() -> Result<()> {
+        let labels = Labels::new()?;
+        assert_eq!(labels.len(), 80);
+        for class in 0..labels.len() {
+            assert_eq!(meant(&labels, labels.name(class)), [labels.name(class)]);
+        }
+        Ok(())
+    }
+}

@@ -343,6 +343,19 @@ mod tests {
         }
     }
 
+    /// To the last bit what `minAreaRect` and `boxPoints` of OpenCV 5.0.0 compute.
+    #[test]
+    fn corners_are_those_of_opencv() {
+        let points = [[66, 86], [124, 95], [52, 31], [138, 146], [6, 22], [90, 78], [177, 103], [84, 86], [133, 117]];
+        let corners = [
+            [36.245_903, -14.295_084],
+            [176.999_98, 102.999_99],
+            [139.868_85, 147.557_37],
+            [-0.885_244_37, 30.262_293],
+        ];
+        assert_eq!(around(&points), Some((corners, 58.000_706)));
+    }
+
     #[test]
     fn points_on_a_line_have_no_rectangle() {
         assert!(around(&[[1, 1], [2, 2], [9, 9]]).is_none());
