@@ -65,6 +65,9 @@ fn draw_titled(image: &Image, items: &[Item], title: Option<&str>) -> Image {
         });
         canvas.outline(&corners);
         canvas.polygon(&corners, colour);
+        if matches!(item, Item::Line(_)) {
+            canvas.keep_clear(&corners);
+        }
         labels.push((corners, colour, label_of(item), text_height(item, &corners)));
     }
     if let Some(title) = title.filter(|t| !t.trim().is_empty()) {

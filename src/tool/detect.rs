@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::labels::Labels;
+pub(super) use self::labels::covers;
 use super::{ImageRef, TypedTool};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};

@@ -1,5 +1,7 @@
 //! Labels: whether two names mean the same kind of thing.
 
+use super::detect::covers;
+
 /// Plurals that no rule makes.
 const IRREGULAR: [(&str, &str); 16] = [
     ("people", "person"),
@@ -20,10 +22,10 @@ const IRREGULAR: [(&str, &str); 16] = [
     ("scissors", "scissors"),
 ];
 
-/// Whether two labels name the same kind of thing: case, white space, `_` and `-`, an article,
-/// and singular or plural make no difference.
-pub fn same_label(a: &str, b: &str) -> bool {
-    canonical(a) == canonical(b)
+/// Whether a thing with this label is what `wanted` names: case, white space, `_` and `-`, an article,
+/// and singular or plural make no difference, and the detector's everyday words are understood.
+pub fn same_label(label: &str, wanted: &str) -> bool {
+    canonical(label) == canonical(wanted) || covers(wanted, label)
 }
 
 /// The labels that a text names: `cats and dogs` are two.

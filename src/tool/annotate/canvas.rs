@@ -17,7 +17,7 @@ pub(super) struct Canvas {
     font: Option<FontRef<'static>>,
     stroke: f64,
     text: f64,
-    /// Where labels stand already: left, top, right, bottom.
+    /// Where labels and text stand already: left, top, right, bottom.
     taken: Vec<[i32; 4]>,
 }
 
@@ -75,15 +75,19 @@ impl Canvas {
         }
     }
 
-    /// A label at the top left corner of a shape: above it, or where else it is free and fits.
-    pub(super) fn label(&mut self, corners: &[[f64; 2]; 4], colour: Colour, text: &str, height: Option<f64>) {
-        if !corners.as_flattened().iter().all(|v| v.is_finite()) {
-            return;
+    /// Keeps labels off a shape as long as there is room elsewhere.
+    pub(super) fn keep_clear(&mut self, corners: &[[f64; 2]; 4]) {
+        if let Some([left, top, right, bottom]) = bounds(corners) {
+            self.taken.push([left.ceil() as i32, top.ceil() as i32, right.floor() as i32, bottom.floor() as i32]);
         }
-        let xs = corners.map(|c| c[0]);
-        let ys = corners.map(|c| c[1]);
-        let (left, right) = (least(xs), -least(xs.map(|x| -x)));
-        let (top, bottom) = (least(ys), -least(ys.map(|y| -y)));
+    }
+
+    /// A label beside a shape, where it is free: above it at the left, else within, below or beside it.
+    ///
+    /// With `height` it is the label of a line of text: no taller than that, and left out rather than
+    /// written over other text.
+    pub(super) fn label(&mut self, corners: &[[f64; 2]; 4], colour: Colour, text: &str, height: Option<f64>) {
+        let Some([left, top, right, bottom]) = bounds(corners) else { return };
         let (width, high) = (f64::from(self.pixels.width()), f64::from(self.pixels.height()));
         if right < 0.0 || bottom < 0.0 || left > width || top > high {
             return;
@@ -91,17 +95,21 @@ impl Canvas {
         let size = height.map_or(self.text, |h| (h * 0.8).clamp(9.0, self.text));
         let Some((text, [w, h])) = self.fitted(text, size) else { return };
         let half = self.stroke / 2.0;
-        let x = self.clamp_x(left - half, w);
+        let (above, x) = (top - half - f64::from(h), left - half);
+        let middle = f64::midpoint(top, bottom) - f64::from(h) / 2.0;
         let places = [
-            [x, top - half - f64::from(h)],
+            [x, above],
             [x, top + half],
             [x, bottom + half],
-            [self.clamp_x(right + half - f64::from(w), w), top - half - f64::from(h)],
+            [right + half - f64::from(w), above],
+            [right + half + 1.0, middle],
+            [left - half - 1.0 - f64::from(w), middle],
             [x, bottom - half - f64::from(h)],
         ];
         let spots: Vec<[i32; 4]> = places.iter().map(|[x, y]| self.spot(*x, *y, w, h)).collect();
         let is_free = |s: &&[i32; 4]| self.taken.iter().all(|t| !overlap(s, t));
-        let Some(spot) = spots.iter().find(is_free).or(spots.first()).copied() else { return };
+        let free = spots.iter().find(is_free);
+        let Some(spot) = free.or(spots.first().filter(|_| height.is_none())).copied() else { return };
         self.write(spot, colour, &text, size);
     }
 
@@ -185,6 +193,14 @@ fn blend(pixel: &mut Colour, colour: Colour, cover: f64) {
 
 fn least(values: [f64; 4]) -> f64 {
     values.into_iter().fold(f64::INFINITY, f64::min)
+}
+
+/// Left, top, right, bottom of a shape; nothing when a coordinate is not finite.
+fn bounds(corners: &[[f64; 2]; 4]) -> Option<[f64; 4]> {
+    let xs = corners.map(|c| c[0]);
+    let ys = corners.map(|c| c[1]);
+    let all = [least(xs), least(ys), -least(xs.map(|x| -x)), -least(ys.map(|y| -y))];
+    corners.as_flattened().iter().all(|v| v.is_finite()).then_some(all)
 }
 
 fn overlap(a: &[i32; 4], b: &[i32; 4]) -> bool {

@@ -1,6 +1,7 @@
 //! What people call the things that the detector knows.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -105,6 +106,14 @@ impl Labels {
         let message = format!("the detector knows only the {} COCO classes, and `{word}` is none; {hint}", self.len());
         Error::new(ErrorKind::Tool, message)
     }
+}
+
+/// Whether a word means the class of this name, or a group of classes with it among them.
+pub(in crate::tool) fn covers(word: &str, class: &str) -> bool {
+    static LABELS: LazyLock<Option<Labels>> = LazyLock::new(|| Labels::new().ok());
+    let Some(labels) = LABELS.as_ref() else { return false };
+    let class = plain(class);
+    labels.meaning(word).is_ok_and(|classes| classes.iter().any(|c| labels.name(*c) == class))
 }
 
 /// Lower case, single spaces, no hyphens, no article.

@@ -59,7 +59,7 @@ fn readings<'p, 'a>(page: &'p Page<'a>, key: &Key) -> Vec<Reading<'p, 'a>> {
 /// Reads the amount of a label: in its own line, in the row right of it, or below it.
 fn reading<'p, 'a>(page: &'p Page<'a>, key: &Key, hit: &Hit<'p, 'a>) -> Option<Reading<'p, 'a>> {
     let cell = hit.cell;
-    let own: Vec<&Amount> = cell.amounts.iter().filter(|a| a.span.start >= hit.end()).collect();
+    let own: Vec<&Amount> = cell.amounts.iter().filter(|a| a.span.end > hit.end()).collect();
     let mut beside: Vec<&Word> = context(hit, own.first().copied());
     if own.is_empty() && hit.from == 0 {
         // `Sub | Total`: the label may begin in the cell before.
@@ -98,7 +98,7 @@ fn context<'p>(hit: &Hit<'p, '_>, next: Option<&Amount>) -> Vec<&'p Word> {
 /// The amounts after a label in its own cell, up to a word that starts another key.
 fn own_until_label<'p>(hit: &Hit<'p, '_>) -> Vec<&'p Amount> {
     let mut out: Vec<&'p Amount> = Vec::new();
-    for amount in hit.cell.amounts.iter().filter(|a| a.span.start >= hit.end()) {
+    for amount in hit.cell.amounts.iter().filter(|a| a.span.end > hit.end()) {
         if let Some(last) = out.last() {
             let between = |w: &&Word| w.start >= last.span.end && w.end <= amount.span.start;
             if strays(hit.cell.words.iter().filter(between)) > 0 {

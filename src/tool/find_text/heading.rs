@@ -43,8 +43,14 @@ fn is_address(cell: &Cell<'_>) -> bool {
     let first = cell.words.first().is_some_and(|w| matches!(w.text.as_str(), "no" | "lot" | "jalan" | "level" | "jln"));
     let words = cell.words.iter().filter(|w| keys().in_address(&w.text)).count();
     let digits = cell.words.iter().any(Word::is_number);
-    (first && digits) || (words >= 2 && digits) || (words * 2 > cell.words.len() && words >= 2)
+    let street = cell.words.iter().any(|w| STREETS.contains(&w.text.as_str()));
+    (digits && (first || street || words >= 2 || (words == 1 && cell.line.text.contains(','))))
+        || (words * 2 > cell.words.len() && words >= 2)
 }
+
+/// Words that make a line with a number the line of a street.
+const STREETS: [&str; 12] =
+    ["jalan", "jln", "lorong", "lrg", "persiaran", "street", "road", "avenue", "lane", "boulevard", "taman", "lebuh"];
 
 fn contains(words: &[Word], labels: &[String]) -> bool {
     labels.iter().any(|label| !places(words, &label.split(' ').collect::<Vec<_>>()).is_empty())
@@ -89,7 +95,8 @@ pub(super) fn address_of(page: &Page<'_>) -> Option<Line> {
 fn is_number_line(cell: &Cell<'_>) -> bool {
     let digits = cell.line.text.chars().filter(char::is_ascii_digit).count();
     let letters = cell.line.text.chars().filter(|c| c.is_alphabetic()).count();
-    digits >= 6 && letters <= 3 || cell.line.text.trim_start().starts_with('(')
+    let text = cell.line.text.trim();
+    digits >= 6 && letters <= 3 || (text.starts_with('(') && text.ends_with(')'))
 }
 
 /// A postcode: five digits, or a word of the address with one.

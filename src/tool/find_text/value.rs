@@ -93,8 +93,17 @@ fn beside(page: &Page<'_>, hit: &Hit<'_, '_>) -> Option<Line> {
         };
         return Some(part_of(hit.cell.line, &span));
     }
-    if let Some(cell) = right.first() {
+    // A lone letter is a mark of the item, not its value.
+    let is_mark = |c: &&&Cell<'_>| {
+        c.line.text.chars().filter(|c| c.is_alphanumeric()).count() == 1 && c.line.text.contains(char::is_alphabetic)
+    };
+    if let Some(cell) = right.iter().find(|c| !is_mark(c)) {
         return clean(cell);
+    }
+    if !right.is_empty()
+        && let Some(amount) = price(page, hit)
+    {
+        return Some(amount);
     }
     let under = |c: &&Cell<'_>| c.left < hit.cell.right && hit.cell.left < c.right;
     page.next_row(hit.cell).find(under).and_then(clean)
