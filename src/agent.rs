@@ -185,22 +185,26 @@ impl Agent {
 
     /// Answers a task as a stream of its events; the last one is `answered` or `failed`.
     ///
-    /// Dropping the stream cancels the run.
+    /// The run goes on by itself, whether or not the stream is read; dropping the stream cancels it.
     ///
     /// # Errors
-    /// As [`Agent::ask`].
+    /// As [`Agent::ask`]; `InvalidInput` outside of a Tokio runtime.
     pub fn stream(&self, task: Task) -> Result<impl Stream<Item = Entry> + Send + use<>> {
         task.validate()?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|e| Error::invalid("a stream of events needs a Tokio runtime around it").with_source(e))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let cancel = CancellationToken::new();
         let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(Mutex::new(sender)))] };
         let agent = self.clone();
-        tokio::spawn(async move { agent.ask_watched(&task, watch).await });
-        let guard = cancel.drop_guard();
-        let state = (receiver, guard);
-        Ok(stream::unfold(state, |(mut receiver, guard)| async move {
+        runtime.spawn(async move { agent.ask_watched(&task, watch).await });
+        // Work that a tool left running may hold the channel open; the last event ends the stream all the same.
+        let state = Some((receiver, cancel.drop_guard()));
+        Ok(stream::unfold(state, |state| async move {
+            let (mut receiver, guard) = state?;
             let entry: Entry = receiver.recv().await?;
-            Some((entry, (receiver, guard)))
+            let last = matches!(entry.event, Event::Answered { .. } | Event::Failed { .. });
+            Some((entry, (!last).then_some((receiver, guard))))
         })
         .boxed())
     }
