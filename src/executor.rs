@@ -79,10 +79,18 @@ struct Running<'a> {
 
 impl<'a> Running<'a> {
     fn new(executor: &'a Executor, cx: &'a Cx, plan: &'a Plan, images: &[Image]) -> Self {
-        let images =
-            images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
+        let images = images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
         let waiting = (0..plan.steps.len()).collect();
-        Self { executor, cx, plan, images, waiting, done: HashMap::new(), active: JoinSet::new(), begun: BTreeMap::new() }
+        Self {
+            executor,
+            cx,
+            plan,
+            images,
+            waiting,
+            done: HashMap::new(),
+            active: JoinSet::new(),
+            begun: BTreeMap::new(),
+        }
     }
 
     async fn drive(&mut self) -> Result<()> {
@@ -238,9 +246,9 @@ impl<'a> Running<'a> {
         let signature = &tool.spec().signature;
         let mut args = Args::new();
         for (name, written) in &step.args {
-            let arg = signature.arg(name).ok_or_else(|| {
-                Error::new(ErrorKind::Tool, format!("`{}` has no argument `{name}`", step.tool))
-            })?;
+            let arg = signature
+                .arg(name)
+                .ok_or_else(|| Error::new(ErrorKind::Tool, format!("`{}` has no argument `{name}`", step.tool)))?;
             let value = self.value_of(written, arg)?;
             if arg.required || value != Value::Json(Json::Null) {
                 fits(signature, arg, &value)?;
@@ -328,10 +336,7 @@ fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
     if arg.accepts(&given) || signature.maps(&arg.name, &given) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Tool,
-        format!("argument `{}` should be {}, got {given}", arg.name, arg.types_text()),
-    ))
+    Err(Error::new(ErrorKind::Tool, format!("argument `{}` should be {}, got {given}", arg.name, arg.types_text())))
 }
 
 /// A JSON literal as the value its argument wants.
@@ -361,9 +366,10 @@ fn written_region(json: &Json) -> Option<Region> {
 /// Calls a tool, mapped over a list where its signature says so.
 async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
     let signature = &tool.spec().signature;
-    let mapped = signature.maps_over.as_deref().filter(|name| {
-        args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value)))
-    });
+    let mapped = signature
+        .maps_over
+        .as_deref()
+        .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
     match mapped {
         Some(name) => map(cx, &tool, &args, name).await,
         None => call_once(cx, &tool, args).await,

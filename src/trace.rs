@@ -129,6 +129,7 @@ pub struct TraceWriter {
     path: PathBuf,
     blobs: PathBuf,
     state: Mutex<(File, HashSet<String>)>,
+    failed: Mutex<Option<Error>>,
 }
 
 impl TraceWriter {
@@ -141,7 +142,7 @@ impl TraceWriter {
         let file = File::create(&path).map_err(|e| place(e, &path))?;
         let mut blobs = path.clone().into_os_string();
         blobs.push(".blobs");
-        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())) })
+        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
     }
 
     /// Appends one entry, first storing the images it mentions.
@@ -162,6 +163,11 @@ impl TraceWriter {
         state.0.write_all(&line).map_err(|e| place(e, &self.path))
     }
 
+    /// The first error since the last call, when entries arrived as events: a sink cannot return it.
+    pub fn take_error(&self) -> Option<Error> {
+        self.failed.lock().ok().and_then(|mut failed| failed.take())
+    }
+
     fn store_blob(&self, image: &Image) -> Result<()> {
         std::fs::create_dir_all(&self.blobs).map_err(|e| place(e, &self.blobs))?;
         let name = image.digest().replace(':', "-");
@@ -171,17 +177,16 @@ impl TraceWriter {
         }
         // Under its final name a blob is whole, even when the run is killed here.
         let part = self.blobs.join(format!("{name}.{}.part", std::process::id()));
-        std::fs::write(&part, image.encoded())
-            .and_then(|()| std::fs::rename(&part, &path))
-            .map_err(|e| place(e, &path))
+        std::fs::write(&part, image.encoded()).and_then(|()| std::fs::rename(&part, &path)).map_err(|e| place(e, &path))
     }
 }
 
 impl EventSink for TraceWriter {
-    /// Appends the entry. A run does not fail because its trace does: that is only logged.
     fn event(&self, entry: &Entry, images: &[&Image]) {
-        if let Err(error) = self.append(entry, images) {
-            tracing::warn!("{}", error.for_log());
+        if let Err(error) = self.append(entry, images)
+            && let Ok(mut failed) = self.failed.lock()
+        {
+            failed.get_or_insert(error);
         }
     }
 }

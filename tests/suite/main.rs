@@ -10,5 +10,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod executor;
+mod fakes;
 mod image;
 mod plan;
