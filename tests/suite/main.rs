@@ -10,7 +10,9 @@
     reason = "tests fail by panicking"
 )]
 
+mod agent;
 mod executor;
 mod fakes;
 mod image;
 mod plan;
+mod refiner;
