@@ -2,6 +2,7 @@
 
 mod report;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -11,6 +12,7 @@ use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::answer::{Answer, Status};
 use crate::chat::ChatModel;
@@ -19,11 +21,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
 use crate::observation::Failure;
+use crate::plan::Plan;
 use crate::planner::{Controller, Move, Planner};
 use crate::prompt::Prompts;
 use crate::refiner::{Refiner, SemanticsRefiner, Verdict};
 use crate::task::Task;
-use crate::tool::Catalog;
+use crate::tool::{Catalog, SharedTool};
 use crate::trace::{Entry, Event, Trace};
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
@@ -185,22 +188,26 @@ impl Agent {
 
     /// Answers a task as a stream of its events; the last one is `answered` or `failed`.
     ///
-    /// Dropping the stream cancels the run.
+    /// The run goes on by itself, whether or not the stream is read; dropping the stream cancels it.
     ///
     /// # Errors
-    /// As [`Agent::ask`].
+    /// As [`Agent::ask`]; `InvalidInput` outside of a Tokio runtime.
     pub fn stream(&self, task: Task) -> Result<impl Stream<Item = Entry> + Send + use<>> {
         task.validate()?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|e| Error::invalid("a stream of events needs a Tokio runtime around it").with_source(e))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let cancel = CancellationToken::new();
         let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(Mutex::new(sender)))] };
         let agent = self.clone();
-        tokio::spawn(async move { agent.ask_watched(&task, watch).await });
-        let guard = cancel.drop_guard();
-        let state = (receiver, guard);
-        Ok(stream::unfold(state, |(mut receiver, guard)| async move {
+        runtime.spawn(async move { agent.ask_watched(&task, watch).await });
+        // Work that a tool left running may hold the channel open; the last event ends the stream all the same.
+        let state = Some((receiver, cancel.drop_guard()));
+        Ok(stream::unfold(state, |state| async move {
+            let (mut receiver, guard) = state?;
             let entry: Entry = receiver.recv().await?;
-            Some((entry, (receiver, guard)))
+            let last = matches!(entry.event, Event::Answered { .. } | Event::Failed { .. });
+            Some((entry, (!last).then_some((receiver, guard))))
         })
         .boxed())
     }
@@ -239,13 +246,20 @@ impl Run<'_> {
     async fn go(&mut self, agent: &Agent, task: &Task) -> Result<Verdict> {
         let parts = &agent.0;
         let began = Instant::now();
+        // Experts load while the LLM plans, the refiner's prompt while the experts see.
+        let experts = Experts::load(self.cx, &parts.catalog);
         let next = parts.planner.next(self.cx, task, &self.trace).await;
         self.timings.plan_ms = millis(began);
         let Move::Plan { plan, repairs } = next?;
         self.trace.repairs = repairs;
         let began = Instant::now();
-        let execution = parts.executor.run(self.cx, &plan, &task.images).await;
-        self.timings.execute_ms = millis(began);
+        experts.wait_for(&plan).await;
+        let execution = async {
+            let execution = parts.executor.run(self.cx, &plan, &task.images).await;
+            (execution, millis(began))
+        };
+        let ((execution, took), _) = tokio::join!(execution, parts.refiner.prepare(self.cx));
+        self.timings.execute_ms = took;
         self.trace.plan = Some(plan);
         self.trace.observations = execution.observations;
         if let Some(stopped) = execution.stopped {
@@ -271,6 +285,37 @@ impl Run<'_> {
         };
         self.cx.emit(event, &[]);
         Report { answer, trace: self.trace, usage, timings: self.timings, error }
+    }
+}
+
+/// Tools that load what they need, in the background.
+///
+/// A tool that cannot says so when it is called; dropping this stops the loading.
+struct Experts(HashMap<String, AbortOnDropHandle<()>>);
+
+impl Experts {
+    fn load(cx: &Cx, catalog: &Catalog) -> Self {
+        let load = |tool: &SharedTool| {
+            let (tool, cx) = (Arc::clone(tool), cx.clone());
+            let name = tool.spec().name.clone();
+            let work = tokio::spawn(async move {
+                if let Err(error) = cx.within(tool.prepare(&cx)).await {
+                    tracing::debug!(tool = %tool.spec().name, "not prepared: {}", error.for_log());
+                }
+            });
+            (name, AbortOnDropHandle::new(work))
+        };
+        Self(catalog.shared().map(load).collect())
+    }
+
+    /// Waits for the tools that the plan calls, so that fetching and loading do not count as a step's time.
+    async fn wait_for(mut self, plan: &Plan) {
+        for step in &plan.steps {
+            if let Some(loading) = self.0.remove(&step.tool) {
+                // It ends in an error only when it panicked; the call will show why.
+                let _ = loading.await;
+            }
+        }
     }
 }
 

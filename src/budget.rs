@@ -29,6 +29,9 @@ impl Default for Budget {
     }
 }
 
+/// Stands for a wall-clock limit that no clock can hold.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// Counts what a run has used. Clones share the same counters.
 #[derive(Debug, Clone)]
 pub struct Meter(Arc<Counters>);
@@ -70,9 +73,11 @@ impl Meter {
         self.0.started.elapsed()
     }
 
-    /// The moment the wall-clock limit is reached.
+    /// The moment the wall-clock limit is reached; a limit beyond what a clock can hold is years away.
     pub fn deadline(&self) -> Instant {
-        self.0.started + Duration::from_millis(self.0.budget.timeout_ms)
+        let started = self.0.started;
+        let limit = Duration::from_millis(self.0.budget.timeout_ms);
+        started.checked_add(limit).unwrap_or_else(|| started + FAR)
     }
 
     /// Wall-clock time left, zero when used up.

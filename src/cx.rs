@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Budget, Meter};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::Image;
+use crate::image::{Frame, Image};
 use crate::trace::{Entry, Event};
 
 /// Receives the events of a run as they happen, with the images they mention.
@@ -22,7 +22,7 @@ pub trait EventSink: Send + Sync {
 pub struct Cx {
     meter: Meter,
     cancel: CancellationToken,
-    sinks: Arc<Vec<Arc<dyn EventSink>>>,
+    sinks: Arc<Mutex<Vec<Arc<dyn EventSink>>>>,
     images: Arc<Mutex<HashMap<String, Image>>>,
 }
 
@@ -34,7 +34,7 @@ impl Cx {
 
     /// Starts a run that `cancel` stops and whose events go to `sinks`.
     pub fn with(budget: Budget, cancel: CancellationToken, sinks: Vec<Arc<dyn EventSink>>) -> Self {
-        Self { meter: Meter::start(budget), cancel, sinks: Arc::new(sinks), images: Arc::default() }
+        Self { meter: Meter::start(budget), cancel, sinks: Arc::new(Mutex::new(sinks)), images: Arc::default() }
     }
 
     /// What the run has used, and its limits.
@@ -72,31 +72,42 @@ impl Cx {
         }
     }
 
-    /// Reports an event to all sinks.
+    /// Reports an event to all sinks, one event at a time, so that their times never run back.
     pub fn emit(&self, event: Event, images: &[&Image]) {
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         let t_ms = u64::try_from(self.meter.elapsed().as_millis()).unwrap_or(u64::MAX);
         let entry = Entry { t_ms, event };
-        for sink in self.sinks.iter() {
+        for sink in sinks.iter() {
             sink.event(&entry, images);
         }
     }
 
-    /// Makes an image known under its digest, so that a handle finds it.
-    pub fn keep_image(&self, image: &Image) {
-        if let Ok(mut images) = self.images.lock() {
-            images.insert(image.digest().to_owned(), image.clone());
-        }
+    /// Makes an image known to the run and returns the handle that finds it.
+    ///
+    /// The handle of a root image is its digest. Images cut out of it can have
+    /// equal pixels, and so one digest, in several places: their handles say where.
+    pub fn keep_image(&self, image: &Image) -> String {
+        let handle = handle(image);
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images.entry(handle.clone()).or_insert_with(|| image.clone());
+        handle
     }
 
-    /// The image with this digest.
+    /// The image with this handle.
     ///
     /// # Errors
     /// `NotFound` when no step of this run made or was given it.
-    pub fn image(&self, digest: &str) -> Result<Image> {
-        self.images
-            .lock()
-            .ok()
-            .and_then(|images| images.get(digest).cloned())
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no image `{digest}` in this run")))
+    pub fn image(&self, handle: &str) -> Result<Image> {
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images
+            .get(handle)
+            .cloned()
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no image `{handle}` in this run")))
     }
+}
+
+fn handle(image: &Image) -> String {
+    let Frame { x, y, scale } = image.frame();
+    let place = if image.frame() == Frame::ROOT { String::new() } else { format!("@{x},{y},{scale}") };
+    format!("{}{place}", image.digest())
 }

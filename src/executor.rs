@@ -1,6 +1,6 @@
 //! The executor: runs a checked plan, ready steps in parallel, and reports every step.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -52,10 +52,14 @@ impl Executor {
     ///
     /// A tool's failure becomes that step's observation and only the steps that
     /// depend on it are skipped. When the budget is used up or the run is
-    /// cancelled, running steps are dropped and what is known so far is returned.
+    /// cancelled, running steps are dropped, which is their observation, and
+    /// what is known so far is returned.
     pub async fn run(&self, cx: &Cx, plan: &Plan, images: &[Image]) -> Execution {
         let mut run = Running::new(self, cx, plan, images);
         let stopped = run.drive().await.err();
+        if let Some(error) = &stopped {
+            run.stop(error);
+        }
         Execution { observations: run.observations(), stopped }
     }
 }
@@ -69,24 +73,37 @@ struct Running<'a> {
     waiting: Vec<usize>,
     done: HashMap<usize, (Outcome, Duration)>,
     active: JoinSet<Ended>,
+    /// When each step in `active` began.
+    begun: BTreeMap<usize, Instant>,
 }
 
 impl<'a> Running<'a> {
     fn new(executor: &'a Executor, cx: &'a Cx, plan: &'a Plan, images: &[Image]) -> Self {
         let images = images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
         let waiting = (0..plan.steps.len()).collect();
-        Self { executor, cx, plan, images, waiting, done: HashMap::new(), active: JoinSet::new() }
+        Self {
+            executor,
+            cx,
+            plan,
+            images,
+            waiting,
+            done: HashMap::new(),
+            active: JoinSet::new(),
+            begun: BTreeMap::new(),
+        }
     }
 
     async fn drive(&mut self) -> Result<()> {
         loop {
-            self.start_ready()?;
-            if self.active.is_empty() {
-                return Ok(());
+            let held = self.start_ready().err();
+            // Out of steps, what runs already may end; out of time, it may not.
+            if let Some(error) = held
+                && (self.active.is_empty() || self.cx.check().is_err())
+            {
+                return Err(error);
             }
             let cx = self.cx;
-            let joined = cx.within(async { Ok(self.active.join_next().await) }).await?;
-            match joined {
+            match cx.within(async { Ok(self.active.join_next().await) }).await? {
                 Some(Ok((index, result, took))) => self.end(index, result, took)?,
                 // Steps catch their own panics; this is the runtime shutting down.
                 Some(Err(error)) => return Err(Error::internal("a step was lost").with_source(error)),
@@ -97,35 +114,36 @@ impl<'a> Running<'a> {
 
     /// Starts every waiting step whose inputs are there; skips those whose inputs never will be.
     fn start_ready(&mut self) -> Result<()> {
-        let mut again = true;
-        while again {
-            again = false;
-            for index in std::mem::take(&mut self.waiting) {
-                let Some(step) = self.plan.steps.get(index) else { continue };
-                match self.readiness(step) {
-                    Readiness::Never(because_of) => {
-                        self.skip(index, step, because_of);
-                        again = true;
-                    }
-                    Readiness::Now if self.active.len() < self.executor.parallel => {
-                        if let Err(error) = self.start(index, step) {
-                            self.waiting.push(index);
-                            return self.finish_active_before(error);
-                        }
-                    }
-                    _ => self.waiting.push(index),
+        let mut place = 0;
+        while let Some(&index) = self.waiting.get(place) {
+            let Some(step) = self.plan.steps.get(index) else { return Ok(()) };
+            match self.readiness(step) {
+                Readiness::Never(because_of) => {
+                    self.waiting.remove(place);
+                    self.skip(index, step, because_of);
                 }
+                Readiness::Now if self.active.len() < self.executor.parallel => {
+                    self.start(index, step)?;
+                    self.waiting.remove(place);
+                }
+                _ => place += 1,
             }
         }
         Ok(())
     }
 
-    /// No further step may start; what runs already is allowed to end.
-    fn finish_active_before(&mut self, error: Error) -> Result<()> {
-        if error.kind() == ErrorKind::Budget && !self.active.is_empty() && self.cx.check().is_ok() {
-            return Ok(());
+    /// Ends the run early: what has ended counts, what still runs is dropped.
+    fn stop(&mut self, error: &Error) {
+        while let Some(Ok((index, result, took))) = self.active.try_join_next() {
+            // Why the run stops is known already.
+            let _ = self.end(index, result, took);
         }
-        Err(error)
+        self.active.abort_all();
+        for (index, began) in std::mem::take(&mut self.begun) {
+            if let Some(step) = self.plan.steps.get(index) {
+                self.settle(index, step, Outcome::Failed(Failure::from(error)), began.elapsed());
+            }
+        }
     }
 
     fn readiness(&self, step: &Step) -> Readiness {
@@ -137,6 +155,7 @@ impl<'a> Running<'a> {
             match self.outcome(&reference.id) {
                 Some(Outcome::Returned(_)) => {}
                 Some(_) => return Readiness::Never(reference.id.clone()),
+                None if self.plan.step(&reference.id).is_none() => return Readiness::Never(reference.id.clone()),
                 None => ready = Readiness::Later,
             }
         }
@@ -151,6 +170,7 @@ impl<'a> Running<'a> {
     fn start(&mut self, index: usize, step: &Step) -> Result<()> {
         self.cx.check()?;
         self.cx.meter().take_step()?;
+        self.begun.insert(index, Instant::now());
         let tool = self.executor.catalog.find(&step.tool).cloned();
         let resolved = tool.and_then(|tool| Ok((self.resolve(step, &tool)?, tool)));
         let (args_json, images) = match &resolved {
@@ -172,6 +192,7 @@ impl<'a> Running<'a> {
     }
 
     fn end(&mut self, index: usize, result: Result<Value>, took: Duration) -> Result<()> {
+        self.begun.remove(&index);
         let Some(step) = self.plan.steps.get(index) else { return Ok(()) };
         let stops = match &result {
             Err(e) if e.kind() == ErrorKind::Cancelled || e.kind() == ErrorKind::Budget => self.cx.check().err(),
@@ -184,15 +205,17 @@ impl<'a> Running<'a> {
                 Outcome::Failed(Failure::from(&error))
             }
         };
-        self.report(step, &outcome, took);
-        self.done.insert(index, (outcome, took));
+        self.settle(index, step, outcome, took);
         stops.map_or(Ok(()), Err)
     }
 
     fn skip(&mut self, index: usize, step: &Step, because_of: String) {
-        let outcome = Outcome::Skipped { because_of };
-        self.report(step, &outcome, Duration::ZERO);
-        self.done.insert(index, (outcome, Duration::ZERO));
+        self.settle(index, step, Outcome::Skipped { because_of }, Duration::ZERO);
+    }
+
+    fn settle(&mut self, index: usize, step: &Step, outcome: Outcome, took: Duration) {
+        self.report(step, &outcome, took);
+        self.done.insert(index, (outcome, took));
     }
 
     fn report(&self, step: &Step, outcome: &Outcome, took: Duration) {
@@ -305,8 +328,7 @@ fn observe(step: &Step, outcome: Outcome, took: Duration) -> Observation {
 }
 
 fn args_as_written(step: &Step) -> Json {
-    let plan = Plan { steps: vec![step.clone()], result: Reference { id: step.id.clone(), path: Vec::new() } };
-    plan.to_json().pointer("/steps/0/args").cloned().unwrap_or(Json::Null)
+    Json::Object(step.args.iter().map(|(name, value)| (name.clone(), value.to_json())).collect())
 }
 
 fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
@@ -319,7 +341,8 @@ fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
 
 /// A JSON literal as the value its argument wants.
 fn literal(json: &Json, arg: &Arg) -> Value {
-    if arg.types.contains(&ValueType::Region)
+    let wants_region = |t: &ValueType| *t == ValueType::Region || *t == ValueType::list(ValueType::Region);
+    if arg.types.iter().any(wants_region)
         && let Some(region) = written_region(json)
     {
         return Value::Region(region);
@@ -340,26 +363,16 @@ fn written_region(json: &Json) -> Option<Region> {
     serde_json::from_value(Json::Object(object)).ok()
 }
 
-/// Calls a tool, mapped over a list where its signature says so, within its timeout.
+/// Calls a tool, mapped over a list where its signature says so.
 async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
-    let spec = tool.spec().clone();
-    let mapped = spec
-        .signature
+    let signature = &tool.spec().signature;
+    let mapped = signature
         .maps_over
-        .clone()
-        .filter(|name| args.get(name).is_some_and(|value| spec.signature.maps(name, &ValueType::of(value))));
-    let work = async {
-        match mapped {
-            Some(name) => map(cx, &tool, &args, &name).await,
-            None => caught(cx, &tool, args).await,
-        }
-    };
-    match tokio::time::timeout(spec.timeout, work).await {
-        Ok(result) => result,
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("`{}` took longer than {} ms", spec.name, spec.timeout.as_millis()),
-        )),
+        .as_deref()
+        .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
+    match mapped {
+        Some(name) => map(cx, &tool, &args, name).await,
+        None => call_once(cx, &tool, args).await,
     }
 }
 
@@ -378,7 +391,7 @@ async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Valu
         cx.check()?;
         let mut one = args.clone();
         one.set(name, item.clone());
-        match caught(cx, tool, one).await? {
+        match call_once(cx, tool, one).await? {
             Value::List(parts) => results.extend(parts),
             single => results.push(single),
         }
@@ -386,13 +399,20 @@ async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Valu
     Ok(Value::List(results))
 }
 
-/// Calls a tool so that its panic becomes an error.
-async fn caught(cx: &Cx, tool: &SharedTool, args: Args) -> Result<Value> {
+/// Calls a tool within its timeout; its panic becomes an error.
+async fn call_once(cx: &Cx, tool: &SharedTool, args: Args) -> Result<Value> {
     use futures::FutureExt as _;
-    let name = tool.spec().name.clone();
-    let work = std::panic::AssertUnwindSafe(tool.call(cx, args)).catch_unwind();
-    match work.await {
-        Ok(result) => result,
-        Err(_) => Err(Error::new(ErrorKind::Tool, format!("`{name}` panicked; this is a defect of the tool"))),
+    let spec = tool.spec();
+    // Inside the block, so that a panic before the first await is caught as well.
+    let work = std::panic::AssertUnwindSafe(async { tool.call(cx, args).await }).catch_unwind();
+    match tokio::time::timeout(spec.timeout, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => {
+            Err(Error::new(ErrorKind::Tool, format!("`{}` panicked; this is a defect of the tool", spec.name)))
+        }
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            format!("`{}` took longer than {} ms", spec.name, spec.timeout.as_millis()),
+        )),
     }
 }

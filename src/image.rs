@@ -3,7 +3,8 @@
 mod jpeg;
 
 use std::fmt;
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -90,7 +91,7 @@ impl Image {
         if info.len() > limits.max_bytes {
             return Err(too_many_bytes(info.len(), limits).context(place()));
         }
-        let bytes = std::fs::read(path).map_err(|e| unreadable(e).context(place()))?;
+        let bytes = read_within(path, limits).map_err(|e| unreadable(e).context(place()))?;
         Self::decode(bytes, limits).map_err(|e| e.context(place()))
     }
 
@@ -177,6 +178,13 @@ fn unreadable(error: std::io::Error) -> Error {
     .with_source(error)
 }
 
+/// Reads a file up to one byte past the limit: pipes and devices do not say how long they are.
+fn read_within(path: &Path, limits: &ImageLimits) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn too_many_bytes(size: u64, limits: &ImageLimits) -> Error {
     Error::invalid(format!(
         "the file has {size} bytes, more than the limit of {}; scale it down or raise `max_bytes`",
@@ -189,10 +197,9 @@ fn decode_within(bytes: &[u8], limits: &ImageLimits) -> Result<(DynamicImage, Or
     let format = reader.format().filter(|f| supported(*f)).ok_or_else(|| {
         Error::invalid("the format is not one of PNG, JPEG, WebP, GIF, BMP, TIFF; convert it to PNG or JPEG")
     })?;
+    let too_much = || Error::invalid("decoding it would need more memory than `max_alloc` allows; scale it down");
     let damaged = |e: image::ImageError| match e {
-        image::ImageError::Limits(_) => {
-            Error::invalid("decoding it would need more memory than `max_alloc` allows; scale it down")
-        }
+        image::ImageError::Limits(_) => too_much(),
         other => Error::invalid(format!("the {format:?} data is damaged or cut off: {other}")).with_source(other),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -209,6 +216,9 @@ fn decode_within(bytes: &[u8], limits: &ImageLimits) -> Result<(DynamicImage, Or
     }
     if width == 0 || height == 0 {
         return Err(Error::invalid("the image has no pixels"));
+    }
+    if decoder.total_bytes() > limits.max_alloc {
+        return Err(too_much());
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     if format == ImageFormat::Jpeg

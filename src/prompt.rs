@@ -132,8 +132,11 @@ impl Prompts {
                 let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
             })?;
-            messages.push(self.plan_user(&demo.question, demo.images)?);
-            messages.push(Message::assistant(spaced_json(&plan.to_json())?));
+            // A demo of a tool that is not there would teach to call it.
+            if plan.steps.iter().all(|step| catalog.get(&step.tool).is_some()) {
+                messages.push(self.plan_user(&demo.question, demo.images)?);
+                messages.push(Message::assistant(spaced_json(&plan.to_json())?));
+            }
         }
         Ok(messages)
     }
@@ -201,6 +204,10 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
             let path = entry?.path();
             if path.is_dir() {
                 walk(root, &path, files)?;
+                continue;
+            }
+            // What editors and systems leave behind is no prompt.
+            if !path.extension().is_some_and(|e| e == "md" || e == "toml") {
                 continue;
             }
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");

@@ -81,7 +81,7 @@ impl SemanticsRefiner {
         Ok(Self { chat, prompts, prefix })
     }
 
-    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>) -> Result<Reply> {
+    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>) -> Result<String> {
         let request = ChatRequest {
             prefix: self.prefix.clone(),
             messages: vec![self.prompts.refine_user(task.question.trim(), &evidence.text())?],
@@ -89,11 +89,19 @@ impl SemanticsRefiner {
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
         };
-        let reply = layers::call(cx, self.chat.as_ref(), "refine", &request).await?;
-        serde_json::from_str(&reply.text).map_err(|e| {
-            Error::new(ErrorKind::Model, format!("the LLM's answer is not the JSON asked for: {e}")).with_source(e)
-        })
+        Ok(layers::call(cx, self.chat.as_ref(), "refine", &request).await?.text)
     }
+}
+
+/// The sentences of a reply that the evidence bears out; each one once.
+fn grounded(question: &str, evidence: &Evidence<'_>, sentences: &[String]) -> Vec<Claim> {
+    let grounding = Grounding::new(question, evidence);
+    let mut claims: Vec<Claim> = Vec::new();
+    for sentence in sentences {
+        let claim = evidence.quote(sentence).and_then(|shown| grounding.claim(sentence, &shown));
+        claims.extend(claim.filter(|claim| claims.iter().all(|c| c.text != claim.text)));
+    }
+    claims
 }
 
 #[async_trait]
@@ -104,12 +112,13 @@ impl Refiner for SemanticsRefiner {
             return Ok(Verdict::NotEnough { missing: evidence.why_empty() });
         }
         let reply = self.ask(cx, task, &evidence).await?;
-        if !reply.answerable {
-            return Ok(Verdict::NotEnough { missing: reply.missing });
-        }
-        let sentences: Vec<String> = reply.answer.iter().map(|s| evidence.quote(s)).collect();
-        let grounding = Grounding::new(&task.question, &evidence);
-        let mut claims: Vec<Claim> = sentences.iter().filter_map(|s| grounding.claim(s)).collect();
+        let mut claims = match serde_json::from_str::<Reply>(&reply) {
+            Ok(reply) if !reply.answerable => return Ok(Verdict::NotEnough { missing: reply.missing }),
+            Ok(reply) => grounded(&task.question, &evidence, &reply.answer),
+            // Cut off, or no JSON at all: the result may still speak for itself.
+            Err(error) if evidence.plain_claim().is_none() => return Err(no_reply(error)),
+            Err(_) => Vec::new(),
+        };
         if claims.is_empty() {
             claims.extend(evidence.plain_claim());
         }
@@ -123,6 +132,10 @@ impl Refiner for SemanticsRefiner {
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         self.chat.warm(cx, &self.prefix).await
     }
+}
+
+fn no_reply(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Model, format!("the LLM's answer is not the JSON asked for: {error}")).with_source(error)
 }
 
 /// What the evidence says as it is, step by step, without an LLM.

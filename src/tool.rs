@@ -130,7 +130,13 @@ impl Args {
 
     /// The JSON form: images as blobs.
     pub fn to_json(&self) -> Json {
-        Json::Object(self.0.iter().map(|(n, v)| (n.clone(), v.to_json())).collect::<Map<_, _>>())
+        self.to_json_naming(&|image| image.digest().to_owned())
+    }
+
+    /// The JSON form with other names than the digests for images and masks.
+    fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
+        let entries = self.0.iter().map(|(n, value)| (n.clone(), value.to_json_naming(name)));
+        Json::Object(entries.collect::<Map<_, _>>())
     }
 
     /// All images in the arguments.

@@ -152,8 +152,9 @@ impl TraceWriter {
     pub fn append(&self, entry: &Entry, images: &[&Image]) -> Result<()> {
         let mut state = self.state.lock().map_err(|_| Error::internal("the trace's lock is poisoned"))?;
         for image in images {
-            if state.1.insert(image.digest().to_owned()) {
+            if !state.1.contains(image.digest()) {
                 self.store_blob(image)?;
+                state.1.insert(image.digest().to_owned());
             }
         }
         let mut line =
@@ -170,11 +171,13 @@ impl TraceWriter {
     fn store_blob(&self, image: &Image) -> Result<()> {
         std::fs::create_dir_all(&self.blobs).map_err(|e| place(e, &self.blobs))?;
         let name = image.digest().replace(':', "-");
-        let path = self.blobs.join(name);
+        let path = self.blobs.join(&name);
         if path.exists() {
             return Ok(());
         }
-        std::fs::write(&path, image.encoded()).map_err(|e| place(e, &path))
+        // Under its final name a blob is whole, even when the run is killed here.
+        let part = self.blobs.join(format!("{name}.{}.part", std::process::id()));
+        std::fs::write(&part, image.encoded()).and_then(|()| std::fs::rename(&part, &path)).map_err(|e| place(e, &path))
     }
 }
 
@@ -192,7 +195,7 @@ fn place(error: std::io::Error, path: &Path) -> Error {
     Error::new(ErrorKind::Io, format!("trace `{}` cannot be written: {error}", path.display())).with_source(error)
 }
 
-/// Reads a trace file.
+/// Reads a trace file. A last line that was cut off when the run was killed is left out.
 ///
 /// # Errors
 /// `NotFound`/`Io` when it cannot be read, `InvalidInput` naming the line that is not an entry.
@@ -200,7 +203,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
     let path = path.as_ref();
     let text =
         std::fs::read_to_string(path).map_err(|e| Error::from(e).context(format!("trace `{}`", path.display())))?;
-    text.lines()
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let (whole, rest) = text.split_at(whole);
+    let rest = Some(rest).filter(|line| serde_json::from_str::<Entry>(line).is_ok());
+    whole
+        .lines()
+        .chain(rest)
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(n, line)| {

@@ -152,8 +152,13 @@ impl Value {
 
     /// The JSON form. Images and masks become `{"blob":"sha256:..."}`.
     pub fn to_json(&self) -> Json {
+        self.to_json_naming(&|image| image.digest().to_owned())
+    }
+
+    /// The JSON form with other names than the digests for images and masks.
+    pub(crate) fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
         match self {
-            Self::Image(image) | Self::Mask(image) => json!({ "blob": image.digest() }),
+            Self::Image(image) | Self::Mask(image) => json!({ "blob": name(image) }),
             Self::Region(region) => json!(region),
             Self::Line(line) => json!(line),
             Self::Points(points) => json!(points),
@@ -165,7 +170,7 @@ impl Value {
             Self::Number(number) => number_json(*number),
             Self::Bool(bool) => json!(bool),
             Self::Json(json) => json.clone(),
-            Self::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Self::List(items) => Json::Array(items.iter().map(|item| item.to_json_naming(name)).collect()),
         }
     }
 

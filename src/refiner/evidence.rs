@@ -1,6 +1,7 @@
 //! Evidence: the observations that speak to the question, short enough for a prompt.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value as Json;
@@ -12,10 +13,17 @@ use crate::signature::ValueType;
 use crate::trace::Trace;
 use crate::value::{Line, Region, Value};
 
-/// Most characters of text from lines that a prompt carries; about 200 tokens.
+/// Most characters of the whole evidence; about 250 tokens.
+const MAX_TOTAL: usize = 900;
+/// Most characters of text from lines that a prompt carries; about 150 tokens.
 const MAX_TEXT: usize = 480;
 /// Most characters of one text in a prompt.
 const MAX_ONE: usize = 240;
+/// Most characters of a call, and of a result that is only mentioned.
+const MAX_CALL: usize = 80;
+const MAX_SHORT: usize = 60;
+/// Room that every result has at least.
+const MIN_RESULT: usize = 48;
 /// Regions up to this many are listed with their places.
 const MAX_PLACED: usize = 6;
 
@@ -27,6 +35,7 @@ const MAX_PLACED: usize = 6;
 pub struct Evidence<'a> {
     question: &'a str,
     known: &'a Trace,
+    consumed: HashSet<&'a str>,
     speaking: HashSet<&'a str>,
 }
 
@@ -46,7 +55,7 @@ impl<'a> Evidence<'a> {
                 speaking.extend(inputs(known, id));
             }
         }
-        Self { question, known, speaking }
+        Self { question, known, consumed, speaking }
     }
 
     /// The observations that count as evidence, in plan order.
@@ -74,75 +83,102 @@ impl<'a> Evidence<'a> {
         if failures.is_empty() { "no step returned anything".to_owned() } else { failures.join("; ") }
     }
 
-    /// The evidence as the LLM sees it: one line a step.
+    /// Whether another step works on this step's result.
+    pub(super) fn is_consumed(&self, id: &str) -> bool {
+        self.consumed.contains(id)
+    }
+
+    /// The evidence as the LLM sees it: one line a step, at most 900 characters.
+    ///
+    /// What no step consumes shares the room that the rest leaves. When there
+    /// are too many steps, those that only lead to others are left out first.
     pub fn text(&self) -> String {
-        let lines: Vec<String> = self
-            .known
-            .observations
-            .iter()
-            .map(|o| format!("{}: {} = {}", o.id, call_text(&o.tool, &o.args), self.result_text(o)))
-            .collect();
+        let shown = self.shown();
+        let mut room = MAX_TOTAL.saturating_sub(shown.iter().map(|(_, head)| length(head) + 1).sum());
+        let mut lines = Vec::with_capacity(shown.len());
+        for (n, (observation, head)) in shown.iter().enumerate() {
+            let result = self.result_text(observation, room / (shown.len() - n));
+            room = room.saturating_sub(length(&result));
+            lines.push(format!("{head}{result}"));
+        }
         lines.join("\n")
     }
 
-    fn result_text(&self, observation: &Observation) -> String {
+    /// The observations for which there is room, each with the beginning of its line.
+    fn shown(&self) -> Vec<(&'a Observation, String)> {
+        let head = |o: &Observation| format!("{}: {} = ", cut(&o.id, 24), cut(&call_text(&o.tool, &o.args), MAX_CALL));
+        let mut shown: Vec<_> = self.known.observations.iter().map(|o| (o, head(o))).collect();
+        let cost = |shown: &[(&Observation, String)]| -> usize {
+            shown.iter().map(|(_, head)| length(head) + 1 + MIN_RESULT).sum()
+        };
+        while cost(&shown) > MAX_TOTAL {
+            let idle = shown.iter().position(|(o, _)| !self.speaking.contains(o.id.as_str()));
+            shown.remove(idle.unwrap_or(0));
+        }
+        shown
+    }
+
+    fn result_text(&self, observation: &Observation, room: usize) -> String {
         let Some(value) = observation.value() else {
             let kind = observation.failure().map(|f| Error::new(f.kind, "").for_model()).unwrap_or_default();
             return format!("failed, {kind}");
         };
-        if self.speaking.contains(observation.id.as_str()) { self.full_text(value) } else { short_text(value) }
-    }
-
-    fn full_text(&self, value: &Value) -> String {
-        match value {
-            Value::Text(text) => quoted(text),
-            Value::Line(line) => quoted(&line.text),
-            Value::Region(region) => region.label.clone(),
-            Value::List(items) => {
-                let lines = lines_of(items);
-                if !lines.is_empty() {
-                    return self.lines_text(&lines);
-                }
-                regions_text(&regions_of(items)).unwrap_or_else(|| short_text(value))
-            }
-            Value::Json(json) => cut(&json.to_string(), MAX_ONE),
-            Value::Labels(labels) => {
-                labels.iter().take(3).map(|l| l.label.clone()).collect::<Vec<_>>().join(", or maybe ")
-            }
-            other => short_text(other),
+        if self.speaking.contains(observation.id.as_str()) {
+            self.full_text(value, room)
+        } else {
+            cut(&short_text(value), MAX_SHORT.min(room))
         }
     }
 
+    fn full_text(&self, value: &Value, room: usize) -> String {
+        let full = match value {
+            Value::Text(text) => return quoted(text, room),
+            Value::Line(line) => return quoted(&line.text, room),
+            Value::List(items) => {
+                let texts = texts_of(items);
+                if !texts.is_empty() {
+                    return self.lines_text(&texts, room.min(MAX_TEXT));
+                }
+                regions_text(&regions_of(items)).or_else(|| numbers_text(items)).unwrap_or_else(|| short_text(value))
+            }
+            Value::Json(json) => plain(&json.to_string()),
+            Value::Labels(labels) => {
+                labels.iter().take(3).map(|l| plain(&l.label)).collect::<Vec<_>>().join(", or maybe ")
+            }
+            other => short_text(other),
+        };
+        cut(&full, room.min(MAX_ONE))
+    }
+
     /// The lines that fit; when not all do, those that share words with the question and their neighbours.
-    fn lines_text(&self, lines: &[&Line]) -> String {
-        let total: usize = lines.iter().map(|l| l.text.chars().count() + 5).sum();
-        if total <= MAX_TEXT {
-            return lines.iter().map(|l| quoted(&l.text)).collect::<Vec<_>>().join(" | ");
+    fn lines_text(&self, lines: &[&str], room: usize) -> String {
+        let cost = |line: &str| length(line).min(MAX_ONE) + 5;
+        if lines.iter().map(|l| cost(l)).sum::<usize>() <= room {
+            return lines.iter().map(|l| quoted(l, MAX_ONE)).collect::<Vec<_>>().join(" | ");
         }
         let mut order: Vec<(i32, usize)> =
             self.relevance(lines).into_iter().enumerate().map(|(n, score)| (-score, n)).collect();
         order.sort_unstable();
-        let mut room = MAX_TEXT;
+        let intro = format!("{} lines, among them ", lines.len());
+        let mut left = room.saturating_sub(length(&intro));
+        let longest = left.saturating_sub(5).min(MAX_ONE);
         let mut chosen: Vec<usize> = Vec::new();
         for (_, n) in order {
-            let cost = lines.get(n).map_or(0, |l| l.text.chars().count().min(MAX_ONE) + 5);
-            if cost > room {
-                break;
+            let cost = lines.get(n).map_or(0, |l| length(l).min(longest) + 5);
+            if cost <= left {
+                left -= cost;
+                chosen.push(n);
             }
-            room -= cost;
-            chosen.push(n);
         }
         chosen.sort_unstable();
-        let shown: Vec<String> = chosen.iter().filter_map(|n| lines.get(*n)).map(|l| quoted(&l.text)).collect();
-        format!("{} lines, among them {}", lines.len(), shown.join(" | "))
+        let shown: Vec<String> = chosen.iter().filter_map(|n| lines.get(*n)).map(|l| quoted(l, longest + 2)).collect();
+        format!("{intro}{}", shown.join(" | "))
     }
 
-    fn relevance(&self, lines: &[&Line]) -> Vec<i32> {
+    fn relevance(&self, lines: &[&str]) -> Vec<i32> {
         let wanted: HashSet<String> = words(self.question).into_iter().filter(|w| w.chars().count() > 2).collect();
-        let own: Vec<i32> = lines
-            .iter()
-            .map(|line| 4 * words(&line.text).iter().filter(|w| wanted.contains(*w)).count() as i32)
-            .collect();
+        let own: Vec<i32> =
+            lines.iter().map(|line| 4 * words(line).iter().filter(|w| wanted.contains(*w)).count() as i32).collect();
         (0..lines.len())
             .map(|n| {
                 let near = |k: Option<usize>| k.and_then(|k| own.get(k)).copied().unwrap_or(0);
@@ -152,16 +188,24 @@ impl<'a> Evidence<'a> {
             .collect()
     }
 
-    /// Replaces `{id}` in a sentence by the whole text that the step returned.
-    pub fn quote(&self, sentence: &str) -> String {
-        let mut out = sentence.to_owned();
-        for (observation, value) in self.observations() {
-            let hole = format!("{{{}}}", observation.id);
-            if out.contains(&hole) {
-                out = out.replace(&hole, &whole_text(value));
+    /// Replaces each `{id}` in a sentence by the whole text that the step returned, whatever that text holds.
+    ///
+    /// `None` when an id is not that of a step that speaks, or its result has no text.
+    pub fn quote(&self, sentence: &str) -> Option<String> {
+        let mut out = String::new();
+        let mut rest = sentence;
+        while let Some((before, id, behind)) = split_hole(rest) {
+            let (_, value) = self.observations().find(|(o, _)| o.id == id)?;
+            let text = whole_text(value);
+            if text.trim().is_empty() || !value.images().is_empty() {
+                return None;
             }
+            out.push_str(before);
+            out.push_str(&text);
+            rest = behind;
         }
-        out
+        out.push_str(rest);
+        Some(out)
     }
 
     /// The result as it is, for when the LLM's wording is not borne out by it.
@@ -175,8 +219,13 @@ impl<'a> Evidence<'a> {
             Value::Bool(false) => "No.".to_owned(),
             Value::Number(_) | Value::Text(_) | Value::Line(_) | Value::Region(_) => whole_text(value),
             Value::List(items) if !items.is_empty() && items.len() <= 5 => whole_text(value),
+            Value::Labels(_) | Value::Json(_) => self.full_text(value, MAX_ONE),
+            Value::Image(_) => "The image is ready.".to_owned(),
             _ => return None,
         };
+        if text.trim().is_empty() {
+            return None;
+        }
         Some(Claim { text, steps: vec![observation.id.clone()] })
     }
 }
@@ -207,8 +256,9 @@ fn call_text(tool: &str, args: &Json) -> String {
         match json {
             Json::String(text) if text == "$image" => None,
             Json::String(text) => match text.strip_prefix('$') {
-                Some(reference) if !reference.starts_with('$') => Some(reference.to_owned()),
-                _ => Some(quoted(text)),
+                Some(literal) if literal.starts_with('$') => Some(quoted(literal, MAX_ONE)),
+                Some(reference) => Some(reference.to_owned()),
+                None => Some(quoted(text, MAX_ONE)),
             },
             Json::Array(items) => Some(items.iter().filter_map(arg).collect::<Vec<_>>().join(", ")),
             Json::Object(entries) => {
@@ -228,9 +278,9 @@ fn short_text(value: &Value) -> String {
         Value::Number(_) => value.to_json().to_string(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::Text(text) => quoted(text),
-        Value::Line(line) => quoted(&line.text),
-        Value::Region(region) => region.label.clone(),
+        Value::Text(text) => quoted(text, MAX_ONE),
+        Value::Line(line) => quoted(&line.text, MAX_ONE),
+        Value::Region(region) => plain(&region.label),
         Value::List(items) if items.is_empty() => "nothing found".to_owned(),
         Value::List(items) => {
             let (lines, regions) = (lines_of(items), regions_of(items));
@@ -244,6 +294,25 @@ fn short_text(value: &Value) -> String {
         Value::Image(image) => format!("an image of {} x {} pixels", image.width(), image.height()),
         other => other.type_name().to_owned(),
     }
+}
+
+/// The first `{id}` of a sentence: what stands before it, the id, and what stands behind it.
+pub(super) fn split_hole(sentence: &str) -> Option<(&str, &str, &str)> {
+    static HOLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{([a-z][a-z0-9_]*)\}").ok());
+    let found = HOLE.as_ref()?.captures(sentence)?;
+    let (hole, id) = (found.get(0)?, found.get(1)?);
+    Some((sentence.get(..hole.start())?, id.as_str(), sentence.get(hole.end()..)?))
+}
+
+fn texts_of(items: &[Value]) -> Vec<&str> {
+    items
+        .iter()
+        .filter_map(|v| match v {
+            Value::Line(line) => Some(line.text.as_str()),
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 fn lines_of(items: &[Value]) -> Vec<&Line> {
@@ -267,7 +336,7 @@ pub(super) fn tally(regions: &[&Region]) -> Vec<(String, usize)> {
 }
 
 fn counted(regions: &[&Region]) -> String {
-    tally(regions).iter().map(|(label, n)| format!("{n} {label}")).collect::<Vec<_>>().join(", ")
+    tally(regions).iter().map(|(label, n)| format!("{n} {}", plain(label))).collect::<Vec<_>>().join(", ")
 }
 
 /// Counts by label and, for few regions, where each lies among the others.
@@ -281,13 +350,19 @@ fn regions_text(regions: &[&Region]) -> Option<String> {
     }
     let mut by_x: Vec<&&Region> = regions.iter().collect();
     by_x.sort_by(|a, b| centre(a).total_cmp(&centre(b)));
-    let order: Vec<&str> = by_x.iter().map(|r| r.label.as_str()).collect();
+    let order: Vec<String> = by_x.iter().map(|r| plain(&r.label)).collect();
     Some(format!("{counts}; from left to right: {}", order.join(", ")))
 }
 
 fn centre(region: &Region) -> f64 {
     let [left, _, right, _] = region.bounds;
     (left + right) / 2.0
+}
+
+/// A list of plain results: numbers, or yes and no.
+fn numbers_text(items: &[Value]) -> Option<String> {
+    let plain = items.iter().all(|v| matches!(v, Value::Number(_) | Value::Bool(_)));
+    (plain && !items.is_empty()).then(|| items.iter().map(short_text).collect::<Vec<_>>().join(", "))
 }
 
 /// The whole text of a value, as an answer quotes it.
@@ -308,15 +383,35 @@ pub(super) fn whole_text(value: &Value) -> String {
     }
 }
 
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", cut(&text.replace(['"', '\n', '\r'], " "), MAX_ONE))
+/// Text in quotes, at most `most` characters long with them.
+fn quoted(text: &str, most: usize) -> String {
+    format!("\"{}\"", cut(&plain(text), most.min(MAX_ONE).saturating_sub(2)))
 }
 
+/// Text from an image or a model on one line, so that it cannot end its quotes, start
+/// another line, name a step, or look like the end of a chat message.
+fn plain(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '"' | '“' | '”' | '„' => '\'',
+        '{' => '(',
+        '}' => ')',
+        '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    text.chars().map(harmless).collect::<String>().replace("<|", "< |").replace("|>", "| >")
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// At most `most` characters, the last one `…` when something was left out.
 fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    if length(text) <= most {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(most).collect();
+    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
     short.push('…');
     short
 }
@@ -337,7 +432,6 @@ pub(super) fn words(text: &str) -> Vec<String> {
 
 /// Numbers as they are written: `31.00`, `14/03/2024`, `555-0199`.
 pub(super) fn number_tokens(text: &str) -> Vec<String> {
-    static NUMBER: std::sync::LazyLock<Option<Regex>> =
-        std::sync::LazyLock::new(|| Regex::new(r"\d+(?:[.,:/\-–]\d+)*").ok());
+    static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:[.,:/\-–]\d+)*").ok());
     NUMBER.as_ref().map(|re| re.find_iter(text).map(|m| m.as_str().replace('–', "-")).collect()).unwrap_or_default()
 }

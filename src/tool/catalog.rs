@@ -62,6 +62,11 @@ impl Catalog {
         })
     }
 
+    /// All tools behind their shared pointers, in order.
+    pub fn shared(&self) -> impl Iterator<Item = &SharedTool> {
+        self.tools.iter()
+    }
+
     /// All tools, in order.
     pub fn iter(&self) -> impl Iterator<Item = &dyn Tool> {
         self.tools.iter().map(AsRef::as_ref)

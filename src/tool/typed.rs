@@ -231,10 +231,7 @@ impl<T: TypedTool> Tool for Typed<T> {
     }
 
     async fn call(&self, cx: &Cx, args: Args) -> Result<Value> {
-        for image in args.images() {
-            cx.keep_image(image);
-        }
-        let args = serde_json::from_value(args.to_json())
+        let args = serde_json::from_value(args.to_json_naming(&|image| cx.keep_image(image)))
             .map_err(|e| Error::new(ErrorKind::Tool, format!("the arguments do not fit: {e}")).with_source(e))?;
         Ok(self.tool.call(cx, args).await?.into_value())
     }
@@ -262,6 +259,11 @@ fn signature_of<T: TypedTool>() -> Result<Signature> {
         Some(name) => Returns::SameAs(name.to_owned()),
         None => Returns::Type(T::Output::value_type()),
     };
+    for named in T::MAPS_OVER.into_iter().chain(T::RETURNS_LIKE) {
+        if !properties.contains_key(named) {
+            return Err(Error::invalid(format!("tool `{}` has no argument `{named}` to map over or return", T::NAME)));
+        }
+    }
     Ok(Signature { args, returns, maps_over: T::MAPS_OVER.map(str::to_owned) })
 }
 

@@ -10,10 +10,15 @@
     reason = "a test fails by panicking, and has no public API"
 )]
 
+mod agent;
 mod detect;
+mod executor;
 mod experts;
+mod fakes;
+mod image;
 mod ocr;
 mod operations;
 mod plan;
+mod refiner;
 mod runner;
 mod store;
