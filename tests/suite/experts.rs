@@ -9,15 +9,11 @@ use lavr::image::{Image, ImageLimits};
 use lavr::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use lavr::tool::{DetectObjects, NANODET, ReadText};
 
+use crate::real::model_file;
+
 /// A folder of the repository.
 pub(crate) fn repository(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
-}
-
-/// A model file, if the models were pulled.
-pub(crate) fn model(file: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(std::env::var_os("LAVR_HOME")?).join(file);
-    path.is_file().then_some(path)
 }
 
 /// A folder of the evaluation data, if there is any.
@@ -26,16 +22,16 @@ pub(crate) fn evaluation(folder: &str) -> Option<PathBuf> {
     path.is_dir().then_some(path)
 }
 
-/// ONNX Runtime, if its library was pulled.
+/// ONNX Runtime.
 pub(crate) fn runtime() -> Option<OrtRuntime> {
-    Some(OrtRuntime::new(LazyFile::at(model("libonnxruntime.so.1.32.0")?)))
+    Some(OrtRuntime::new(LazyFile::at(model_file("onnxruntime"))))
 }
 
-/// `read_text`, if its models were pulled.
+/// `read_text`.
 pub(crate) fn reader() -> Option<ReadText> {
     let runtime = runtime()?;
     let runner = |name: &str, file: &str| -> Option<Arc<dyn Runner>> {
-        Some(Arc::new(runtime.runner(name, OrtModel::File(LazyFile::at(model(file)?)))))
+        Some(Arc::new(runtime.runner(name, OrtModel::File(LazyFile::at(model_file(file))))))
     };
     Some(ReadText::new(
         runner("text-detector", "PP-OCRv6_det_small.onnx")?,
@@ -44,7 +40,7 @@ pub(crate) fn reader() -> Option<ReadText> {
     ))
 }
 
-/// `detect_objects`, if ONNX Runtime was pulled.
+/// `detect_objects`.
 pub(crate) fn detector() -> Option<DetectObjects> {
     let runner = runtime()?.runner("nanodet", OrtModel::Bytes(NANODET));
     DetectObjects::new(Arc::new(runner)).ok()

@@ -11,6 +11,7 @@
 )]
 
 mod agent;
+mod answers;
 mod detect;
 mod executor;
 mod experts;
@@ -19,6 +20,8 @@ mod image;
 mod ocr;
 mod operations;
 mod plan;
+mod planner;
+mod real;
 mod refiner;
 mod runner;
 mod store;

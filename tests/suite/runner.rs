@@ -10,7 +10,8 @@ use lavr::tool::NANODET;
 use ndarray::ArrayD;
 use tokio_util::sync::CancellationToken;
 
-use crate::experts::{cx, model, runtime};
+use crate::experts::{cx, runtime};
+use crate::real::model_file;
 
 fn zeros(shape: &[usize]) -> Tensor {
     Tensor::F32(ArrayD::zeros(shape))
@@ -53,7 +54,7 @@ async fn a_missing_model_is_looked_for_again() {
 
 #[tokio::test]
 async fn metadata_is_the_models_own() {
-    let (Some(runtime), Some(recogniser)) = (runtime(), model("PP-OCRv6_rec_small.onnx")) else {
+    let (Some(runtime), recogniser) = (runtime(), model_file("PP-OCRv6_rec_small.onnx")) else {
         return println!("skipped: LAVR_HOME has no models");
     };
     let runner = runtime.runner("text-recogniser", OrtModel::File(LazyFile::at(recogniser)));
@@ -64,7 +65,7 @@ async fn metadata_is_the_models_own() {
 
 #[tokio::test]
 async fn a_stopped_run_stops_the_computation() {
-    let (Some(runtime), Some(detector)) = (runtime(), model("PP-OCRv6_det_small.onnx")) else {
+    let (Some(runtime), detector) = (runtime(), model_file("PP-OCRv6_det_small.onnx")) else {
         return println!("skipped: LAVR_HOME has no models");
     };
     let runner = runtime.runner("text-detector", OrtModel::File(LazyFile::at(detector)));
