@@ -14,6 +14,7 @@ mod grammar;
 mod kv;
 mod model;
 mod prefix;
+mod q4_1;
 mod sample;
 mod shape;
 mod simd;

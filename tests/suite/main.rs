@@ -17,6 +17,7 @@ mod executor;
 mod experts;
 mod fakes;
 mod image;
+mod local_llm;
 mod ocr;
 mod operations;
 mod plan;

@@ -15,7 +15,9 @@ use crate::experts::repository;
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
 static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     let _inside = RUNTIME.enter();
-    RUNTIME.block_on(Config::default().agent(Arc::new(Silent))).unwrap()
+    // Prompts can be tried out without compiling them in.
+    let prompts = std::env::var_os("LAVR_PROMPTS").map(PathBuf::from);
+    RUNTIME.block_on(Config { prompts, ..Config::default() }.agent(Arc::new(Silent))).unwrap()
 });
 static TURN: Mutex<()> = Mutex::new(());
 

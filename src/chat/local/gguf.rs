@@ -20,6 +20,7 @@ use half::{bf16, f16};
 use memmap2::{Mmap, UncheckedAdvice};
 use sha2::{Digest, Sha256};
 
+use super::q4_1;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of each tensor that go into the identity of a model.
@@ -188,8 +189,12 @@ impl<T: GgmlType + 'static> Mapped<T> {
         Ok(Box::new(Self { map: Arc::clone(map), start, count: len / size, blocks: PhantomData }))
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.map[self.start..self.start + self.count * size_of::<T>()]
+    }
+
     fn blocks(&self) -> &[T] {
-        let bytes = &self.map[self.start..self.start + self.count * size_of::<T>()];
+        let bytes = self.bytes();
         // SAFETY: `over` is only called with the block types listed in `blocks_of`: `repr(C)`
         // structs of integers and half floats, or floats, valid for every bit pattern and
         // without padding. It checked alignment and length; the slice lives as long as the map.
@@ -203,6 +208,10 @@ impl<T: GgmlType + 'static> QuantizedType for Mapped<T> {
     }
 
     fn matmul_t(&self, mkn: (usize, usize, usize), lhs: &[f32], dst: &mut [f32]) -> candle_core::Result<()> {
+        if T::DTYPE == GgmlDType::Q4_1 {
+            q4_1::multiply(mkn, lhs, self.bytes(), dst);
+            return Ok(());
+        }
         kq::matmul(mkn, lhs, self.blocks(), dst)
     }
 
