@@ -39,6 +39,8 @@ fn phones(text: &str, from: usize) -> Vec<Range<usize>> {
         let before = text.get(..span.start).unwrap_or_default().chars().next_back();
         (6..=15).contains(&digits)
             && !before.is_some_and(|c| c.is_ascii_digit() || "/@".contains(c))
+            // Glued to letters it is a code, unless they are its label.
+            && (span.start == from || !before.is_some_and(char::is_alphabetic))
             && !dates(text).iter().any(|d| d.span.start < span.end && span.start < d.span.end)
     };
     spans(&PHONE, text, from).into_iter().filter(is_phone).collect()
@@ -64,14 +66,17 @@ pub(super) fn phone_of(page: &Page<'_>, key: &Key) -> Option<Line> {
     alone.map(|(cell, span)| part_of(cell.line, &span))
 }
 
-/// A number in groups that is nearly all a line says.
+/// A number in groups that is nearly all a line says, or stands after a short word and a colon.
 fn bare_phone(cell: &Cell<'_>, key: &Key) -> Option<Range<usize>> {
     let text = &cell.line.text;
     let span = phones(text, 0).into_iter().next()?;
     let part = text.get(span.clone())?;
     let letters = text.chars().filter(|c| c.is_alphabetic()).count();
     let grouped = part.contains(['-', ' ', '(', '+']) && cell.amounts.iter().all(|a| !a.decimals);
-    (grouped && letters <= 3 && !cell.words.iter().any(|w| key.excludes(w))).then_some(span)
+    let before = text.get(..span.start)?;
+    let named = before.trim_end().ends_with(':') && letters <= 12 && before.chars().filter(|c| *c == ':').count() == 1;
+    let in_code = before.ends_with(|c: char| c == '-' || c.is_alphanumeric());
+    (grouped && !in_code && (letters <= 3 || named) && !cell.words.iter().any(|w| key.excludes(w))).then_some(span)
 }
 
 /// The first e-mail address of the page.

@@ -117,14 +117,19 @@ fn clean(cell: &Cell<'_>) -> Option<Line> {
     (!value.is_empty()).then(|| part_of(cell.line, &(at..at + value.len())))
 }
 
-/// The amount of an item: the last of its row, or of the row below when that has only numbers.
+/// The amount of an item: the last of its row before the next item, or of the row below when that has only numbers.
 fn price(page: &Page<'_>, hit: &Hit<'_, '_>) -> Option<Line> {
     let amount = |cell: &Cell<'_>, from: usize| {
         let last = cell.amounts.iter().rev().find(|a| (a.decimals || a.currency) && a.span.start >= from)?;
         Some(Line { text: last.printed(&cell.line.text), ..part_of(cell.line, &last.span) })
     };
-    let right: Vec<&Cell<'_>> = page.right_of(hit.cell).collect();
-    let in_row = right.iter().rev().find_map(|cell| amount(cell, 0)).or_else(|| amount(hit.cell, hit.end()));
+    let mut in_row = amount(hit.cell, hit.end());
+    for cell in page.right_of(hit.cell) {
+        if in_row.is_some() && cell.amounts.is_empty() && strays(cell.words.iter()) > 0 {
+            break;
+        }
+        in_row = amount(cell, 0).or(in_row);
+    }
     in_row.or_else(|| {
         let next: Vec<&Cell<'_>> = page.next_row(hit.cell).collect();
         let numbers_only = next.iter().all(|c| strays(c.words.iter()) == 0);

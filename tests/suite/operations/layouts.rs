@@ -108,6 +108,8 @@ const LAYOUTS: &[Layout] = &[
     ("SUMMER CONCERT\nSaturday 21st of July 2024, 7.30 pm\nTickets: adults $25, students $16\nCall 555-0199\nwww.summer-concert.org\ntickets@summer-concert.org", &[("date", "21st of July 2024"), ("time", "7.30 pm"), ("phone", "555-0199"), ("website", "www.summer-concert.org"), ("email", "tickets@summer-concert.org")]),
     // A telephone number without a label, beside a tax number that is none.
     ("ABC HO TRADING\n81100 JOHOR BAHRU\n07-355 2616\nGST ID 001147981824\nTotal | 31.00", &[("phone", "07-355 2616"), ("tax number", "001147981824")]),
+    // Codes are no telephone numbers.
+    ("SHOP\n23-03-18 18:09 SH01 ZJ86 | T1 R000111754\nINV-2019-004\nFAX03-87686092", &[("phone", ""), ("fax", "03-87686092"), ("date", "23-03-18")]),
     // Dates glued to times, with two digits.
     ("SHOP\n25/12/1818:09 T1 R000111754\nTotal Payable | 3.21", &[("date", "25/12/18"), ("total", "3.21")]),
     // The total comes before the tax table with a total of its own, and the labels are in capitals.
@@ -120,4 +122,41 @@ const LAYOUTS: &[Layout] = &[
     ("BISTRO\nSubtotal 50.00\nService Charge 10% 5.00\nGST 6% 3.30\nTotal 58.30\nTip suggestion 10% 5.83", &[("service charge", "5.00"), ("total", "58.30"), ("subtotal", "50.00"), ("tax", "3.30")]),
     // Any words have a value.
     ("Platform | 4\nDestination: Oxford\nFragile\nSeat\n17C\nOpening hours 9.00 to 17.00", &[("platform", "4"), ("destination", "Oxford"), ("seat", "17C"), ("weight", "")]),
+    // Receipts as supermarkets, petrol stations and eating houses print them.
+    (
+        "TRENDYMART SDN. BHD.\nCo.Reg No: 875622-K\nPS 20, 22 Jalan Utama,\n56000 Kuala Lumpur\nGST ID : 001234567890\nBill No : 00123  |  Date: 28/02/2018 15:28\nNo. of Items : 2\nTotal (RM) : | 7.20\nGST 6% : | 0.41\nTotal Amount Due : | 7.20\nCash : | 10.00\nChange Due : | 2.80",
+        &[("total", "7.20"), ("date", "28/02/2018"), ("time", "15:28"), ("change", "2.80"), ("company", "TRENDYMART SDN. BHD."), ("tax", "0.41"), ("address", "PS 20, 22 Jalan Utama, 56000 Kuala Lumpur")],
+    ),
+    (
+        "PETRON BKT LANJAN SB\nKM 458.4 BKT LANJAN UTARA\nTel: 03-61565260\nPre Auth Code: 123\n09/02/2018 | 1:35 AM\nRELIEF GST C | 4.40\nTotal | RM 4.90\nAMEX | 4.90\nTotal Gst: | 0.28",
+        &[("total", "RM 4.90"), ("date", "09/02/2018"), ("time", "1:35 AM"), ("tax", "0.28"), ("phone", "03-61565260"), ("company", "PETRON BKT LANJAN SB")],
+    ),
+    (
+        "RESTORAN WAN SHENG\n002043319-W\nNO.2, JALAN TEMENGGUNG 19/9,\nSEKSYEN 9, BANDAR MAHKOTA CHERAS,\n43200 CHERAS, SELANGOR\nGST REG NO: 001335787520\nINV NO: 1023711 | DATE : 02-03-2018 13:52:57\nTEH (B) | 2.20 x 2 | 4.40 SR\nTOTAL QTY: 3\nTOTAL (EXCLUDING GST): | 6.22\nGST PAYABLE (0%): | 0.37\nTOTAL (INCLUSIVE OF GST): | 6.59\nRounding: | 0.01\nTOTAL: | 6.60\nCLOSED: 3102 SERVER: ADMIN\nCASH : | 6.60",
+        &[("total", "6.60"), ("date", "02-03-2018"), ("subtotal", "6.22"), ("company", "RESTORAN WAN SHENG"), ("invoice number", "1023711"), ("address", "NO.2, JALAN TEMENGGUNG 19/9, SEKSYEN 9, BANDAR MAHKOTA CHERAS, 43200 CHERAS, SELANGOR")],
+    ),
+    (
+        "GUARDIAN HEALTH AND BEAUTY SDN BHD\n1 x VITAMIN | 25.90\nRounding | -0.02\nTotal Discount | -5.00\nTOTAL | RM20.88\nVISA | 20.88\nMEMBER SAVED TOTAL | 5.00\n31/03/18 20:55",
+        &[("total", "RM20.88"), ("date", "31/03/18"), ("time", "20:55")],
+    ),
+    (
+        "POPULAR BOOK CO. (M) SDN BHD\n31/12/17 21:09 | Slip No.: 8020204707\nDescription | Amount\nCANON CALC | 25.90 T\nTotal RM Incl. of GST | 38.90\nRounding Adj | 0.00\nTotal RM | 38.90\nCash | -50.00\nCHANGE | 11.10\nItem Count | 2",
+        &[("total", "38.90"), ("date", "31/12/17"), ("change", "11.10"), ("quantity", "2")],
+    ),
+    (
+        "LIGHTROOM GALLERY SDN BHD\nBILL TO : | DATE : 20-NOV-2017\nDELIVERY DATE 25-NOV-2017\nSUBTOTAL | 3,100.00\nGST 6% | 186.00\nTOTAL AMOUNT PAYABLE (RM) | 3,286.00\nDEPOSIT | 1,000.00\nBALANCE | 2,286.00",
+        &[("total", "3,286.00"), ("date", "20-NOV-2017"), ("subtotal", "3,100.00"), ("tax", "186.00")],
+    ),
+    (
+        "MYDIN HYPERMARKET\nTotal 5 | 25.55\nRounding Adjustment | 0.00\nNet Total : | 25.55\nCASH | 50.00\nCHANGE | 24.45\n20180304 12:01",
+        &[("total", "25.55"), ("date", "20180304"), ("cash", "50.00")],
+    ),
+    (
+        "GL HANDICRAFT & TAILORING\nCASH SALES COUNTER\nDOC NO. : CS-SA-0094 | DATE: 18/12/2017\nDISCOUNT: | 0.00\nTOTAL: | 160.00\nROUND ADJ: | 0.00\nTAX: 6% | 9.06\nTOTAL AMOUNT: | 160.00",
+        &[("total", "160.00"), ("date", "18/12/2017"), ("document number", "CS-SA-0094"), ("company", "GL HANDICRAFT & TAILORING")],
+    ),
+    (
+        "LEMON TREE RESTAURANT\nJTJ FOODS SDN BHD\n(1179227A)\nOrder# 12 | Fri 06 Apr 2018 12:44 PM\nSubtotal | 28.50\nSrvChg 10% | 2.85\nGrand Total | RM31.35\nGST Included\nCash | RM35.00\nChange | RM3.65",
+        &[("total", "RM31.35"), ("date", "06 Apr 2018"), ("time", "12:44 PM"), ("subtotal", "28.50"), ("order number", "12")],
+    ),
 ];

@@ -69,3 +69,35 @@ fn totals_and_dates_of_receipts() {
     assert!(right.get("total").is_some_and(|n| *n >= 12), "{right:?}");
     assert!(right.get("date").is_some_and(|n| *n >= 12), "{right:?}");
 }
+
+/// Values on the test images, as the reference reader reads them.
+#[test]
+fn values_on_signs_and_posters() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/ocr");
+    let cases = [
+        ("shelf", "honey", "6.50"),
+        ("road", "airport", "48"),
+        ("door", "dentist", "214"),
+        ("poster", "phone", "555-0199"),
+        ("poster", "adult", "24"),
+        ("receipt", "total", "27.00"),
+        ("receipt", "change", "3.00"),
+        ("receipt", "date", "14/03/2024"),
+        ("receipt", "cashier", ""),
+        ("receipt-below", "grand total", "40.59"),
+        ("receipt-below", "service charge", "3.69"),
+        ("receipt-below", "nasi lemak", "12.90"),
+    ];
+    let mut wrong = Vec::new();
+    for (image, key, expected) in cases {
+        let text = std::fs::read_to_string(folder.join(format!("images_{image}.json"))).unwrap();
+        let json: Json = serde_json::from_str(&text).unwrap();
+        let lines: Vec<Line> = serde_json::from_value(json["lines"].clone()).unwrap();
+        let found = find_text(&lines, key, Some(Mode::Value)).unwrap();
+        let found = found.first().map_or("", |line| line.text.as_str());
+        if !(found == expected || (!expected.is_empty() && found.contains(expected))) {
+            wrong.push(format!("{image}: {key} is `{found}`, should be `{expected}`"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
