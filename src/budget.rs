@@ -116,10 +116,10 @@ impl Meter {
     /// Fails with [`ErrorKind::Budget`] when the wall-clock or token limit is reached.
     pub fn check(&self) -> Result<()> {
         if self.remaining().is_zero() {
-            return Err(spent("wall-clock", format!("{} ms", self.0.budget.timeout_ms), "--timeout"));
+            return Err(spent("wall-clock", &format!("{} ms", self.0.budget.timeout_ms), "--timeout"));
         }
         if self.tokens() >= self.0.budget.max_tokens {
-            return Err(spent("token", self.0.budget.max_tokens.to_string(), "max_tokens"));
+            return Err(spent("token", &self.0.budget.max_tokens, "max_tokens"));
         }
         Ok(())
     }
@@ -128,14 +128,14 @@ impl Meter {
     pub fn take_step(&self) -> Result<()> {
         self.check()?;
         take(&self.0.steps, self.0.budget.max_steps)
-            .ok_or_else(|| spent("step", self.0.budget.max_steps.to_string(), "--max-steps"))
+            .ok_or_else(|| spent("step", &self.0.budget.max_steps, "--max-steps"))
     }
 
     /// Counts one round, or fails when no round is left.
     pub fn take_round(&self) -> Result<()> {
         self.check()?;
         take(&self.0.rounds, self.0.budget.max_rounds)
-            .ok_or_else(|| spent("round", self.0.budget.max_rounds.to_string(), "max_rounds"))
+            .ok_or_else(|| spent("round", &self.0.budget.max_rounds, "max_rounds"))
     }
 
     /// Counts one LLM call with its tokens.
@@ -154,6 +154,6 @@ fn take(counter: &AtomicU64, limit: u64) -> Option<()> {
         .map(|_| ())
 }
 
-fn spent(what: &str, limit: String, option: &str) -> Error {
+fn spent(what: &str, limit: &dyn std::fmt::Display, option: &str) -> Error {
     Error::new(ErrorKind::Budget, format!("the {what} budget of {limit} is used up; raise it with `{option}`"))
 }

@@ -29,6 +29,7 @@ fn cx() -> Cx {
     Cx::new(Budget::default())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "calls read better")]
 fn step(id: &str, tool: &str, args: Json) -> Json {
     json!({ "id": id, "tool": tool, "args": args })
 }
