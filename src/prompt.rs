@@ -3,6 +3,8 @@
 //! They are compiled in from `prompts/`; a folder of the same layout overrides
 //! them file by file, and a `demos` folder as a whole.
 
+mod similar;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use include_dir::{Dir, include_dir};
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Deserialize;
 
+use self::similar::{Index, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::plan::Plan;
@@ -57,7 +60,43 @@ pub struct RefineDemo {
 pub struct Prompts {
     templates: Environment<'static>,
     plan_demos: Vec<PlanDemo>,
+    plan_library: Vec<PlanDemo>,
     refine_demos: Vec<RefineDemo>,
+}
+
+/// The demos of the library that a planner's question is given, found by similarity.
+#[derive(Debug, Clone)]
+pub struct PlanLibrary {
+    demos: Vec<Vec<Message>>,
+    index: Index,
+}
+
+impl PlanLibrary {
+    /// Demos whose similarity to the question is lower than this would only distract.
+    const MIN_SIMILARITY: f64 = 0.2;
+    /// Most demos that go along with one question.
+    const MAX_DEMOS: usize = 2;
+    /// Most characters of them together, about 200 tokens.
+    const MAX_CHARS: usize = 760;
+
+    /// The demos that resemble the question, the most similar last, next to the question.
+    pub fn similar(&self, question: &str, catalog: &Catalog) -> Vec<Message> {
+        let shape = Shape::new(question, &catalog.mentions(question));
+        let mut room = Self::MAX_CHARS;
+        let mut chosen: Vec<&Vec<Message>> = Vec::new();
+        for (n, similarity) in self.index.rank(&shape) {
+            let Some(demo) = self.demos.get(n) else { continue };
+            let size: usize = demo.iter().map(|m| m.content.len()).sum();
+            if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
+                break;
+            }
+            if size <= room {
+                room -= size;
+                chosen.push(demo);
+            }
+        }
+        chosen.into_iter().rev().flatten().cloned().collect()
+    }
 }
 
 impl Prompts {
@@ -77,7 +116,7 @@ impl Prompts {
         let folder = folder.as_ref();
         let own = read_folder(folder).map_err(|e| e.context(format!("prompts `{}`", folder.display())))?;
         let mut files = builtin_files()?;
-        for demos in ["plan/demos/", "refine/demos/"] {
+        for demos in ["plan/demos/", "plan/library/", "refine/demos/"] {
             if own.keys().any(|name| name.starts_with(demos)) {
                 files.retain(|name, _| !name.starts_with(demos));
             }
@@ -89,23 +128,30 @@ impl Prompts {
     fn from_files(files: BTreeMap<String, String>) -> Result<Self> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        let (mut plan_demos, mut refine_demos) = (Vec::new(), Vec::new());
+        let (mut plan_demos, mut plan_library, mut refine_demos) = (Vec::new(), Vec::new(), Vec::new());
         for (name, text) in files {
             let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
             if name.starts_with("plan/demos/") {
                 plan_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("plan/library/") {
+                plan_library.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else if name.starts_with("refine/demos/") {
                 refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else {
                 templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
             }
         }
-        Ok(Self { templates, plan_demos, refine_demos })
+        Ok(Self { templates, plan_demos, plan_library, refine_demos })
     }
 
     /// The demos of the planner.
     pub fn plan_demos(&self) -> &[PlanDemo] {
         &self.plan_demos
+    }
+
+    /// The demos of the planner that are only shown with questions they resemble.
+    pub fn plan_library(&self) -> &[PlanDemo] {
+        &self.plan_library
     }
 
     /// The demos of the refiner.
@@ -128,26 +174,45 @@ impl Prompts {
         let tools: Vec<String> = catalog.iter().map(|tool| tool_line(tool.spec())).collect();
         let mut messages = vec![Message::system(self.render("plan/system.md", context! { tools })?)];
         for demo in &self.plan_demos {
-            let plan = Plan::parse(&demo.plan).map_err(|faults| {
-                let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
-            })?;
-            // A demo of a tool that is not there would teach to call it.
-            if plan.steps.iter().all(|step| catalog.get(&step.tool).is_some()) {
-                messages.push(self.plan_user(&demo.question, demo.images)?);
-                messages.push(Message::assistant(spaced_json(&plan.to_json())?));
-            }
+            messages.extend(self.plan_demo(demo, catalog)?);
         }
         Ok(messages)
     }
 
-    /// The varying part of the planner's prompt.
+    /// The library's demos, ready to be looked up.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template or demo.
+    pub fn plan_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
+        let shape = |demo: &PlanDemo| Shape::new(&demo.question, &catalog.mentions(&demo.question));
+        Ok(PlanLibrary {
+            demos: self.plan_library.iter().map(|demo| self.plan_demo(demo, catalog)).collect::<Result<_>>()?,
+            index: Index::new(self.plan_library.iter().map(shape).collect()),
+        })
+    }
+
+    fn plan_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Vec<Message>> {
+        let plan = Plan::parse(&demo.plan).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
+        })?;
+        let question = self.plan_user(&demo.question, demo.images, catalog)?;
+        Ok(vec![question, Message::assistant(spaced_json(&plan.to_json())?)])
+    }
+
+    /// The question, with the things in it that tools know by name.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template.
-    pub fn plan_user(&self, question: &str, images: usize) -> Result<Message> {
+    pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
         let images: Vec<String> = (0..images).map(|n| format!("${}", image_name(n))).collect();
-        Ok(Message::user(self.render("plan/user.md", context! { question, images })?))
+        let mut things: Vec<String> = Vec::new();
+        for mention in catalog.mentions(question) {
+            if !things.contains(&mention.name) {
+                things.push(mention.name);
+            }
+        }
+        Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
     }
 
     /// What the planner is told when its plan is faulty.

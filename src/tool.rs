@@ -17,6 +17,7 @@ pub mod operations;
 mod resize;
 mod typed;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +82,15 @@ pub struct ToolSpec {
     pub timeout: Duration,
 }
 
+/// A word of a question that a tool knows by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mention {
+    /// Where the word stands, in bytes.
+    pub range: Range<usize>,
+    /// The name to give to the tool.
+    pub name: String,
+}
+
 /// Something a plan can call.
 #[async_trait]
 pub trait Tool: Send + Sync {
@@ -96,6 +106,12 @@ pub trait Tool: Send + Sync {
     /// Loads what the first call needs, so that it starts at once. Does nothing by default.
     async fn prepare(&self, _cx: &Cx) -> Result<()> {
         Ok(())
+    }
+
+    /// The words of a question that this tool knows by name, so that a planner need not guess them.
+    /// None by default; a tool with a closed vocabulary, such as a detector's classes, finds them.
+    fn mentions(&self, _question: &str) -> Vec<Mention> {
+        Vec::new()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::plan::{self, Fault, Plan, PlanLimits};
-use crate::prompt::Prompts;
+use crate::prompt::{PlanLibrary, Prompts};
 use crate::task::Task;
 use crate::tool::Catalog;
 use crate::trace::{Event, Trace};
@@ -27,6 +27,7 @@ pub struct Controller {
     catalog: Catalog,
     prompts: Arc<Prompts>,
     prefix: Vec<Message>,
+    library: PlanLibrary,
     max_repairs: u64,
 }
 
@@ -40,7 +41,8 @@ impl Controller {
     /// `InvalidInput` naming the faulty prompt file.
     pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>, max_repairs: u64) -> Result<Self> {
         let prefix = prompts.plan_prefix(&catalog)?;
-        Ok(Self { chat, catalog, prompts, prefix, max_repairs })
+        let library = prompts.plan_lookup(&catalog)?;
+        Ok(Self { chat, catalog, prompts, prefix, library, max_repairs })
     }
 
     fn limits(&self, cx: &Cx, task: &Task) -> PlanLimits {
@@ -63,10 +65,13 @@ impl Planner for Controller {
         cx.meter().take_round()?;
         let limits = self.limits(cx, task);
         let schema = plan::schema(&self.catalog, &limits);
-        let question = self.prompts.plan_user(task.question.trim(), task.images.len())?;
+        let question = task.question.trim();
+        let mut messages = self.library.similar(question, &self.catalog);
+        messages.push(self.prompts.plan_user(question, task.images.len(), &self.catalog)?);
+        let asked = messages.len();
         let mut request = ChatRequest {
             prefix: self.prefix.clone(),
-            messages: vec![question],
+            messages,
             schema: Some(schema),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
@@ -88,7 +93,7 @@ impl Planner for Controller {
             }
             repairs += 1;
             // Only the last attempt is shown: the earlier ones would fill the context.
-            request.messages.truncate(1);
+            request.messages.truncate(asked);
             request.messages.push(Message::assistant(reply.text));
             request.messages.push(self.prompts.plan_repair(&plan::repair_text(&faults))?);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Manifest, SharedTool, Tool, Typed, TypedTool};
+use super::{Manifest, Mention, SharedTool, Tool, Typed, TypedTool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::signature::{Signature, Signatures};
 
@@ -60,6 +60,21 @@ impl Catalog {
             );
             Error::new(ErrorKind::NotFound, format!("there is no tool `{name}`; {hint}"))
         })
+    }
+
+    /// The words of a question that some tool knows by name, in order, none twice.
+    pub fn mentions(&self, question: &str) -> Vec<Mention> {
+        let mut found: Vec<Mention> = self.tools.iter().flat_map(|tool| tool.mentions(question)).collect();
+        found.sort_by_key(|mention| mention.range.start);
+        let mut end = 0;
+        found.retain(|mention| {
+            let fresh = mention.range.start >= end;
+            if fresh {
+                end = mention.range.end;
+            }
+            fresh
+        });
+        found
     }
 
     /// All tools behind their shared pointers, in order.

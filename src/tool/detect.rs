@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use self::labels::Labels;
 pub(super) use self::labels::covers;
-use super::{ImageRef, TypedTool};
+use super::{ImageRef, Mention, TypedTool};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -109,5 +109,9 @@ impl TypedTool for DetectObjects {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         cx.within(self.runner.load()).await
+    }
+
+    fn mentions(&self, question: &str) -> Vec<Mention> {
+        self.labels.mentions(question)
     }
 }

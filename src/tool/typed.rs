@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Args, Manifest, Tool, ToolSpec};
+use super::{Args, Manifest, Mention, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -43,6 +43,11 @@ pub trait TypedTool: Send + Sync + 'static {
     /// Loads what the first call needs. Does nothing by default.
     async fn prepare(&self, _cx: &Cx) -> Result<()> {
         Ok(())
+    }
+
+    /// The words of a question that this tool knows by name; see [`Tool::mentions`].
+    fn mentions(&self, _question: &str) -> Vec<Mention> {
+        Vec::new()
     }
 }
 
@@ -238,6 +243,10 @@ impl<T: TypedTool> Tool for Typed<T> {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         self.tool.prepare(cx).await
+    }
+
+    fn mentions(&self, question: &str) -> Vec<Mention> {
+        self.tool.mentions(question)
     }
 }
 

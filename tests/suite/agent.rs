@@ -433,7 +433,7 @@ async fn a_folder_overrides_prompts_file_by_file_and_demos_as_a_whole() {
     assert!(error.to_string().contains("plan/user.md"), "{error}");
     write("plan/user.md", b"{{ questoin }}");
     let prompts = Prompts::with_folder(folder.path()).unwrap();
-    let error = prompts.plan_user("?", 1).unwrap_err();
+    let error = prompts.plan_user("?", 1, &lavr::tool::Catalog::new()).unwrap_err();
     assert!(error.to_string().contains("plan/user.md"), "{error}");
     let error = Prompts::with_folder(folder.path().join("none")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);

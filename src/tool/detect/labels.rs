@@ -1,17 +1,21 @@
 //! What people call the things that the detector knows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::tool::Mention;
 
 /// The detector's classes by index, one a line.
 const CLASSES: &str = include_str!("coco80.txt");
 /// Everyday words for them.
 const WORDS: &str = include_str!("synonyms.toml");
 
+/// Most words of a phrase that means a class.
+const MAX_PHRASE: usize = 3;
 /// How many near words an error suggests.
 const SUGGESTIONS: usize = 3;
 /// Words are near when their Jaro-Winkler similarity is at least this.
@@ -23,6 +27,7 @@ const NEAR: f64 = 0.84;
 struct Words {
     synonyms: HashMap<String, Vec<String>>,
     groups: HashMap<String, Vec<String>>,
+    phrases: HashSet<String>,
 }
 
 /// The detector's classes, and every word that means one or several of them.
@@ -30,6 +35,8 @@ pub(super) struct Labels {
     classes: Vec<&'static str>,
     /// From a word, in lower case and in the singular, to classes.
     meanings: HashMap<String, Vec<usize>>,
+    /// Phrases that hold such a word and mean something else.
+    phrases: HashSet<String>,
 }
 
 impl Labels {
@@ -55,7 +62,7 @@ impl Labels {
         }
         // Last, so that a class's own name always means itself.
         meanings.extend(classes.iter().enumerate().map(|(index, name)| ((*name).to_owned(), vec![index])));
-        Ok(Self { classes, meanings })
+        Ok(Self { classes, meanings, phrases: words.phrases.into_iter().collect() })
     }
 
     /// How many classes there are.
@@ -90,6 +97,31 @@ impl Labels {
         found.map(Vec::as_slice).ok_or_else(|| self.unknown(word, &plain))
     }
 
+    /// The words of a question that mean classes; the longest phrase counts.
+    ///
+    /// The name is the class's, or the word itself when it means several.
+    pub(super) fn mentions(&self, question: &str) -> Vec<Mention> {
+        let words = word_ranges(question);
+        let mut found = Vec::new();
+        let mut at = 0;
+        while at < words.len() {
+            let longest = (1..=MAX_PHRASE).rev().find_map(|n| {
+                let range = words.get(at)?.start..words.get(at + n - 1)?.end;
+                let phrase = question.get(range.clone())?.to_lowercase();
+                if self.phrases.contains(&phrase) {
+                    return Some((n, None));
+                }
+                let classes = self.meaning(&phrase).ok()?;
+                let name = if let [only] = classes { self.name(*only).to_owned() } else { phrase };
+                Some((n, Some(Mention { range, name })))
+            });
+            let (taken, mention) = longest.unwrap_or((1, None));
+            found.extend(mention);
+            at += taken;
+        }
+        found
+    }
+
     fn unknown(&self, word: &str, plain: &str) -> Error {
         let mut near: Vec<(f64, &str)> = self
             .meanings
@@ -114,6 +146,23 @@ pub(in crate::tool) fn covers(word: &str, class: &str) -> bool {
     let Some(labels) = LABELS.as_ref() else { return false };
     let class = plain(class);
     labels.meaning(word).is_ok_and(|classes| classes.iter().any(|c| labels.name(*c) == class))
+}
+
+/// Where the words of a text stand, in bytes.
+fn word_ranges(text: &str) -> Vec<Range<usize>> {
+    let mut words = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, c.is_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                words.push(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words
 }
 
 /// Lower case, single spaces, no hyphens, no article.
@@ -171,6 +220,19 @@ mod tests {
         }
         assert!(meant(&labels, "vehicles").contains(&"truck"));
         assert_eq!(meant(&labels, "fruits"), ["banana", "apple", "orange"]);
+        Ok(())
+    }
+
+    #[test]
+    fn mentions_are_found_in_questions() -> Result<()> {
+        let labels = Labels::new()?;
+        let names = |question: &str| labels.mentions(question).into_iter().map(|m| m.name).collect::<Vec<_>>();
+        assert_eq!(names("How many ppl and cell-phones are on the sofa?"), ["person", "cell phone", "couch"]);
+        assert_eq!(names("What is the phone number?"), [""; 0]);
+        assert_eq!(names("Are there wine glasses, or any fruit?"), ["wine glass", "fruit"]);
+        assert_eq!(names("Wie viele Ä?"), [""; 0]);
+        let question = "two Dogs here";
+        assert_eq!(labels.mentions(question).first().map(|m| &question[m.range.clone()]), Some("Dogs"));
         Ok(())
     }
 
