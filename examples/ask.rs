@@ -3,6 +3,7 @@
 //! Models: Qwen2.5-Coder 1.5B (Apache-2.0), PP-OCRv6 (Apache-2.0), NanoDet (Apache-2.0); fetched on the first run.
 //!
 //!     cargo run --release --example ask -- tests/images/gallery.jpg "How many people are there?"
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use std::sync::Arc;
 

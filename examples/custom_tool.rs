@@ -3,6 +3,7 @@
 //! Models: Qwen2.5-Coder 1.5B (Apache-2.0), fetched on the first run.
 //!
 //!     cargo run --release --example custom_tool -- tests/images/gallery.jpg "How bright is the picture?"
+#![allow(clippy::print_stdout, reason = "an example shows its results")]
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use lavr::config::Config;
 use lavr::cx::Cx;
 use lavr::error::Result;
 use lavr::image::Image;
-use lavr::store::Silent;
+use lavr::store::{Progress, Silent};
 use lavr::task::Task;
 use lavr::tool::{ImageRef, Manifest, TypedTool};
 
@@ -51,9 +52,10 @@ async fn main() -> Result<()> {
     let question = args.next().unwrap_or_else(|| "How bright is the picture?".to_owned());
 
     let config = Config::default();
-    let mut catalog = config.catalog(Arc::new(Silent))?;
+    let progress: Arc<dyn Progress> = Arc::new(Silent);
+    let mut catalog = config.catalog(&progress)?;
     catalog.register(Brightness, &Manifest::parse(MANIFEST)?)?;
-    let agent = Agent::builder().chat(config.chat(Arc::new(Silent))?).catalog(catalog).build()?;
+    let agent = Agent::builder().chat(config.chat(progress)?).catalog(catalog).build()?;
 
     let image = Image::open(path, &config.images)?;
     let report = agent.ask(&Task::new(question, vec![image])).await?;

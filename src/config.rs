@@ -61,7 +61,7 @@ impl Config {
         };
         Agent::builder()
             .chat(self.chat(Arc::clone(&progress))?)
-            .catalog(self.catalog(progress)?)
+            .catalog(self.catalog(&progress)?)
             .prompts(prompts)
             .parallel(self.parallel)
             .max_repairs(self.max_repairs)
@@ -72,8 +72,8 @@ impl Config {
     ///
     /// # Errors
     /// `InvalidInput` when the environment's settings are faulty.
-    pub fn catalog(&self, progress: Arc<dyn Progress>) -> Result<Catalog> {
-        builtin::catalog(&Store::open(StoreOptions::from_env()?)?, &progress)
+    pub fn catalog(&self, progress: &Arc<dyn Progress>) -> Result<Catalog> {
+        builtin::catalog(&Store::open(StoreOptions::from_env()?)?, progress)
     }
 
     /// The LLM, being fetched and loaded in the background.

@@ -82,6 +82,15 @@ pub struct ToolSpec {
     pub timeout: Duration,
 }
 
+/// What a tool has against a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Objection {
+    /// The argument that is wrong.
+    pub arg: String,
+    /// Why, and what would be right.
+    pub reason: String,
+}
+
 /// A word of a question that a tool knows by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mention {
@@ -106,6 +115,13 @@ pub trait Tool: Send + Sync {
     /// Loads what the first call needs, so that it starts at once. Does nothing by default.
     async fn prepare(&self, _cx: &Cx) -> Result<()> {
         Ok(())
+    }
+
+    /// What is wrong with a call that fits the signature, as far as the written arguments tell:
+    /// the argument and the reason. Nothing by default; a tool with a closed vocabulary names words it
+    /// does not know, so that a plan is mended before it runs.
+    fn objections(&self, _args: &Json) -> Vec<Objection> {
+        Vec::new()
     }
 
     /// The words of a question that this tool knows by name, so that a planner need not guess them.

@@ -16,8 +16,9 @@ use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
 use crate::observation::Outcome;
-use crate::plan::{self, Plan, PlanLimits};
+use crate::plan::{Plan, PlanLimits};
 use crate::signature::Returns;
+use crate::store::Progress;
 use crate::tool::{Catalog, ToolSpec};
 use crate::value::Value;
 
@@ -72,7 +73,7 @@ enum ToolsCommand {
 
 pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Exit> {
     let config = Config::default();
-    let catalog = config.catalog(Arc::new(Bars::new()))?;
+    let catalog = config.catalog(&(Arc::new(Bars::new()) as Arc<dyn Progress>))?;
     match args.command {
         ToolsCommand::List { json } => list(&catalog, json),
         ToolsCommand::Show { name, json } => show(&catalog, &name, json),
@@ -176,7 +177,7 @@ impl Call {
         let limits = PlanLimits { max_steps: 1, images };
         let parsed = Plan::from_json(&plan);
         let faults = match &parsed {
-            Ok(plan) => plan::check(plan, catalog, &limits),
+            Ok(plan) => catalog.check(plan, &limits),
             Err(faults) => faults.clone(),
         };
         match parsed {

@@ -54,7 +54,7 @@ impl Controller {
     fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, (Json, Vec<Fault>)> {
         let as_json = || serde_json::from_str(reply).unwrap_or_else(|_| Json::String(reply.to_owned()));
         let plan = Plan::parse(reply).map_err(|faults| (as_json(), faults))?;
-        let faults = plan::check(&plan, &self.catalog, limits);
+        let faults = self.catalog.check(&plan, limits);
         if faults.is_empty() { Ok(plan) } else { Err((as_json(), faults)) }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Manifest, Mention, SharedTool, Tool, Typed, TypedTool};
+use super::{Manifest, Mention, Objection, SharedTool, Tool, Typed, TypedTool};
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits};
 use crate::signature::{Signature, Signatures};
 
 /// All tools of an agent, in the order they were registered.
@@ -60,6 +61,20 @@ impl Catalog {
             );
             Error::new(ErrorKind::NotFound, format!("there is no tool `{name}`; {hint}"))
         })
+    }
+
+    /// What is wrong with a plan: the faults of its form and types, and what the tools themselves object to.
+    pub fn check(&self, plan: &Plan, limits: &PlanLimits) -> Vec<Fault> {
+        let mut faults = plan::check(plan, self, limits);
+        for (n, step) in plan.steps.iter().enumerate() {
+            let Some(tool) = self.get(&step.tool) else { continue };
+            let args = step.to_json().get("args").cloned().unwrap_or_default();
+            for Objection { arg, reason } in tool.objections(&args) {
+                let message = format!("`{}`: {reason}", step.tool);
+                faults.push(Fault::new(FaultKind::NotAChoice, format!("steps[{n}].args.{arg}"), message));
+            }
+        }
+        faults
     }
 
     /// The words of a question that some tool knows by name, in order, none twice.

@@ -11,7 +11,9 @@ use serde::Deserialize;
 
 use self::labels::Labels;
 pub(super) use self::labels::covers;
-use super::{ImageRef, Mention, TypedTool};
+use super::{ImageRef, Mention, Objection, TypedTool};
+use serde_json::Value as Json;
+
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -109,6 +111,20 @@ impl TypedTool for DetectObjects {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         cx.within(self.runner.load()).await
+    }
+
+    fn objections(&self, args: &Json) -> Vec<Objection> {
+        let labels = args.get("labels").and_then(Json::as_array).into_iter().flatten();
+        labels
+            .filter_map(Json::as_str)
+            .filter(|label| !label.starts_with('$') && !self.labels.knows(label))
+            .map(|label| Objection {
+                arg: "labels".to_owned(),
+                reason: format!(
+                    "it cannot detect `{label}`; leave this step out, and use read_text when it is about what is written"
+                ),
+            })
+            .collect()
     }
 
     fn mentions(&self, question: &str) -> Vec<Mention> {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Args, Manifest, Mention, Tool, ToolSpec};
+use super::{Args, Manifest, Mention, Objection, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -43,6 +43,11 @@ pub trait TypedTool: Send + Sync + 'static {
     /// Loads what the first call needs. Does nothing by default.
     async fn prepare(&self, _cx: &Cx) -> Result<()> {
         Ok(())
+    }
+
+    /// What is wrong with a call, as far as the written arguments tell; see [`Tool::objections`].
+    fn objections(&self, _args: &Json) -> Vec<Objection> {
+        Vec::new()
     }
 
     /// The words of a question that this tool knows by name; see [`Tool::mentions`].
@@ -243,6 +248,10 @@ impl<T: TypedTool> Tool for Typed<T> {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         self.tool.prepare(cx).await
+    }
+
+    fn objections(&self, args: &Json) -> Vec<Objection> {
+        self.tool.objections(args)
     }
 
     fn mentions(&self, question: &str) -> Vec<Mention> {

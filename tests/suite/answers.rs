@@ -44,9 +44,10 @@ fn date(text: &str) -> Option<(u32, u32, u32)> {
     let lower = text.to_lowercase();
     let shape = Regex::new(r"(\d{1,4})\s*[-/. ]\s*(\d{1,2}|[a-z]{3,9})\s*[-/., ]\s*(\d{2,4})").unwrap();
     let parts = shape.captures(&lower)?;
-    let month = parts[2].parse().ok().or_else(|| {
-        MONTHS.iter().position(|m| parts[2].starts_with(m)).and_then(|n| u32::try_from(n + 1).ok())
-    })?;
+    let month = parts[2]
+        .parse()
+        .ok()
+        .or_else(|| MONTHS.iter().position(|m| parts[2].starts_with(m)).and_then(|n| u32::try_from(n + 1).ok()))?;
     let (mut day, mut year): (u32, u32) = (parts[1].parse().ok()?, parts[3].parse().ok()?);
     if day > 31 {
         std::mem::swap(&mut day, &mut year);

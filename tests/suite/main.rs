@@ -12,6 +12,7 @@
 
 mod agent;
 mod answers;
+mod cli;
 mod detect;
 mod executor;
 mod experts;

@@ -52,7 +52,10 @@ pub fn picture(name: &str) -> PathBuf {
 pub fn model_file(file: &str) -> PathBuf {
     let mut all: Vec<Artefact> = lavr::store::for_platform(lavr::store::builtin().unwrap());
     all.extend(lavr::tool::builtin::artefacts().unwrap().into_iter().map(|(artefact, _)| artefact));
-    let artefact = all.into_iter().find(|a| a.file == file || a.name == file).unwrap_or_else(|| panic!("there is no artefact {file}"));
+    let artefact = all
+        .into_iter()
+        .find(|a| a.file == file || a.name == file)
+        .unwrap_or_else(|| panic!("there is no artefact {file}"));
     let get = || {
         let store = Store::open(StoreOptions::from_env().unwrap()).unwrap();
         RUNTIME.block_on(store.get(&artefact, &Silent)).unwrap()

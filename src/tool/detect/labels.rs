@@ -91,6 +91,11 @@ impl Labels {
         Ok(wanted)
     }
 
+    /// Whether a word means some class.
+    pub(super) fn knows(&self, word: &str) -> bool {
+        self.meaning(word).is_ok()
+    }
+
     fn meaning(&self, word: &str) -> Result<&[usize]> {
         let plain = plain(word);
         let found = singulars(&plain).find_map(|s| self.meanings.get(&s));
@@ -132,7 +137,7 @@ impl Labels {
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
         let near: Vec<String> = near.iter().take(SUGGESTIONS).map(|(_, known)| format!("`{known}`")).collect();
         let hint = match near.as_slice() {
-            [] => format!("they are {}", self.classes.join(", ")),
+            [] => "ask for people, vehicles, animals, food, furniture or everyday things".to_owned(),
             near => format!("did you mean {}?", near.join(" or ")),
         };
         let message = format!("the detector knows only the {} COCO classes, and `{word}` is none; {hint}", self.len());
