@@ -1,4 +1,28 @@
-//! `lavr`: LLM-aided visual reasoning. An LLM plans, small expert vision models see.
+//! `lavr`: LLM-aided visual reasoning. An LLM that never sees a pixel plans, small expert vision
+//! models see, and every statement of the answer points at the steps that support it.
+//!
+//! A run goes one way: a [`task::Task`] is planned by a [`planner::Planner`], the checked
+//! [`plan::Plan`] is run by the [`executor::Executor`] on the [`tool::Catalog`]'s tools, and a
+//! [`refiner::Refiner`] turns the [`observation::Observation`]s into an [`answer::Answer`].
+//! [`agent::Agent`] holds it together; [`config::Config`] builds one with everything that ships.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use lavr::config::Config;
+//! use lavr::image::Image;
+//! use lavr::store::Silent;
+//! use lavr::task::Task;
+//!
+//! # async fn example() -> lavr::error::Result<()> {
+//! let config = Config::default();
+//! let agent = config.agent(Arc::new(Silent)).await?;
+//! let image = Image::open("photo.jpg", &config.images)?;
+//! let report = agent.ask(&Task::new("How many people are there?", vec![image])).await?;
+//! println!("{}", report.answer.text);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod agent;
 pub mod answer;
