@@ -1,6 +1,7 @@
-//! Times the experts on pictures: `cargo bench --bench experts -- FOLDER...`, models from `LAVR_HOME`.
+//! Times the experts on pictures: `cargo bench --bench experts -- FOLDER...`, models from the store.
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
+use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,20 +11,20 @@ use lavr::budget::Budget;
 use lavr::cx::Cx;
 use lavr::image::{Image, ImageLimits};
 use lavr::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
-use lavr::tool::{DetectObjects, NANODET, ReadText};
+use lavr::store::{Silent, Store, StoreOptions};
+use lavr::tool::{DetectObjects, NANODET, ReadText, builtin};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let home = PathBuf::from(std::env::var_os("LAVR_HOME").ok_or("set LAVR_HOME to a folder with the models")?);
-    let runtime = OrtRuntime::new(LazyFile::at(home.join("libonnxruntime.so.1.32.0")));
-    let runner = |name: &str| -> Arc<dyn Runner> {
-        Arc::new(runtime.runner(name, OrtModel::File(LazyFile::at(home.join(format!("{name}.onnx"))))))
-    };
-    let reader = ReadText::new(
-        runner("PP-OCRv6_det_small"),
-        runner("ch_ppocr_mobile_v2.0_cls_mobile"),
-        runner("PP-OCRv6_rec_small"),
-    );
+    let store = Store::open(StoreOptions::from_env()?)?;
+    let mut files = HashMap::new();
+    for (artefact, _) in builtin::artefacts()? {
+        files.insert(artefact.name.clone(), store.get(&artefact, &Silent).await?);
+    }
+    let file = |name: &str| LazyFile::at(files.get(name).cloned().unwrap_or_default());
+    let runtime = OrtRuntime::new(file("onnxruntime"));
+    let runner = |name: &str| -> Arc<dyn Runner> { Arc::new(runtime.runner(name, OrtModel::File(file(name)))) };
+    let reader = ReadText::new(runner("pp-ocrv6-det-small"), runner("pp-ocr-cls-mobile"), runner("pp-ocrv6-rec-small"));
     let detector = DetectObjects::new(Arc::new(runtime.runner("nanodet", OrtModel::Bytes(NANODET))))?;
     for folder in std::env::args().skip(1).filter(|a| !a.starts_with('-')) {
         let images = pictures(Path::new(&folder))?;

@@ -1,6 +1,6 @@
 //! Configuration: everything that puts an agent together, in one struct.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::chat::local::{LocalModel, LocalOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::ImageLimits;
 use crate::prompt::Prompts;
-use crate::store::{Progress, Store, StoreOptions, builtin_artefact};
+use crate::store::{Artefact, Progress, Store, StoreOptions, builtin_artefact};
 use crate::tool::{Catalog, builtin};
 
 /// Everything that puts an agent together.
@@ -49,16 +49,26 @@ impl Default for Config {
 impl Config {
     /// The LLM and the tools that this configuration names, put together.
     ///
-    /// Models are fetched and loaded in the background, the LLM beside the
-    /// experts; the first question waits for what it needs. Fetching reports to `progress`.
+    /// Missing model files are fetched first, so that no run's clock counts the time; `progress` is told.
+    /// Then the LLM loads in the background, and experts when a run begins.
     ///
     /// # Errors
-    /// `InvalidInput` or `NotFound` when the LLM's name, the prompts or the environment's settings are faulty.
+    /// `InvalidInput` or `NotFound` when the LLM's name, the prompts or the environment's settings are
+    /// faulty; `Offline`, `Network` or `Integrity` when the LLM's file cannot be had. A missing expert
+    /// is an error only of the steps that need it.
     pub async fn agent(&self, progress: Arc<dyn Progress>) -> Result<Agent> {
         let prompts = match &self.prompts {
             Some(folder) => Prompts::with_folder(folder)?,
             None => Prompts::builtin()?,
         };
+        let store = Store::open(StoreOptions::from_env()?)?;
+        let llm = async {
+            match self.llm_file()? {
+                LlmFile::Artefact(artefact) => store.get(&artefact, progress.as_ref()).await.map(|_| ()),
+                LlmFile::Path(_) => Ok(()),
+            }
+        };
+        tokio::try_join!(llm, fetch_experts(&store, progress.as_ref()))?;
         Agent::builder()
             .chat(self.chat(Arc::clone(&progress))?)
             .catalog(self.catalog(&progress)?)
@@ -68,7 +78,7 @@ impl Config {
             .build()
     }
 
-    /// The built-in tools. Their models are fetched when they are first needed.
+    /// The built-in tools. Model files that are missing are fetched when they are first needed.
     ///
     /// # Errors
     /// `InvalidInput` when the environment's settings are faulty.
@@ -76,41 +86,64 @@ impl Config {
         builtin::catalog(&Store::open(StoreOptions::from_env()?)?, progress)
     }
 
-    /// The LLM, being fetched and loaded in the background.
+    /// The LLM, loading in the background, its file being fetched when it is missing.
     ///
     /// # Errors
     /// `InvalidInput` or `NotFound` when its name is faulty.
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
         let store = Store::open(StoreOptions::from_env()?)?;
-        let options = |name: &str| LocalOptions {
-            name: format!("local:{name}"),
-            prefix_dir: Some(store.home().join("prefix")),
-            ..LocalOptions::default()
-        };
-        let Some(name) = self.llm.strip_prefix("local") else { return Err(unknown_llm(&self.llm)) };
-        let artefact = match name.strip_prefix(':').unwrap_or(name) {
-            "" | QWEN => builtin_artefact(QWEN)?,
-            "tiny" | SMOLLM => builtin_artefact(SMOLLM)?,
-            file if file.ends_with(".gguf") => return open_gguf(Path::new(file), options(file)),
-            _ => return Err(unknown_llm(&self.llm)),
-        };
-        let options = options(&artefact.name);
-        let path = async move { store.get(&artefact, progress.as_ref()).await };
-        Ok(Arc::new(LocalModel::spawn(path, options)?))
+        let prefix_dir = Some(store.home().join("prefix"));
+        let options =
+            |name: &str| LocalOptions { name: format!("local:{name}"), prefix_dir, ..LocalOptions::default() };
+        Ok(Arc::new(match self.llm_file()? {
+            LlmFile::Artefact(artefact) => {
+                let options = options(&artefact.name);
+                LocalModel::spawn(async move { store.get(&artefact, progress.as_ref()).await }, options)?
+            }
+            LlmFile::Path(path) => {
+                let options = options(&path.to_string_lossy());
+                LocalModel::spawn(async move { Ok(path) }, options)?
+            }
+        }))
+    }
+
+    fn llm_file(&self) -> Result<LlmFile> {
+        let named = |name: &str| Ok(LlmFile::Artefact(Box::new(builtin_artefact(name)?)));
+        match self.llm.split_once(':') {
+            None if self.llm == "local" => named(QWEN),
+            Some(("local", "tiny")) => named(SMOLLM),
+            Some(("local", name @ (QWEN | SMOLLM))) => named(name),
+            Some(("local", file)) if file.ends_with(".gguf") => {
+                let path = PathBuf::from(file);
+                if path.is_file() {
+                    return Ok(LlmFile::Path(path));
+                }
+                Err(Error::new(ErrorKind::NotFound, format!("LLM file `{file}` does not exist")))
+            }
+            _ => Err(Error::invalid(format!(
+                "`{}` is not an LLM; use `local`, `local:tiny`, or `local:FILE.gguf`",
+                self.llm
+            ))),
+        }
     }
 }
 
 const QWEN: &str = "qwen2.5-coder-1.5b";
 const SMOLLM: &str = "smollm2-135m";
 
-fn open_gguf(file: &Path, options: LocalOptions) -> Result<Arc<dyn ChatModel>> {
-    if !file.is_file() {
-        return Err(Error::new(ErrorKind::NotFound, format!("LLM file `{}` does not exist", file.display())));
-    }
-    let path = file.to_owned();
-    Ok(Arc::new(LocalModel::spawn(async move { Ok(path) }, options)?))
+/// Where an embedded LLM comes from.
+enum LlmFile {
+    Artefact(Box<Artefact>),
+    Path(PathBuf),
 }
 
-fn unknown_llm(name: &str) -> Error {
-    Error::invalid(format!("`{name}` is not an LLM; use `local`, `local:tiny`, or `local:FILE.gguf`"))
+/// Fetches what the experts need. What cannot be had is reported by the step that needs it.
+async fn fetch_experts(store: &Store, progress: &dyn Progress) -> Result<()> {
+    let fetches = builtin::artefacts()?.into_iter().map(|(artefact, _)| async move {
+        if let Err(error) = store.get(&artefact, progress).await {
+            tracing::debug!(artefact = %artefact.name, "not fetched: {}", error.for_log());
+        }
+    });
+    futures::future::join_all(fetches).await;
+    Ok(())
 }

@@ -18,6 +18,7 @@ mod executor;
 mod experts;
 mod fakes;
 mod image;
+mod layout;
 mod local_llm;
 mod ocr;
 mod operations;

@@ -58,3 +58,40 @@ fn most_questions_that_prompts_were_tuned_on_get_the_right_tools() {
     let (right, of) = score(&repository("tests/questions/dev.jsonl"));
     assert!(right * 10 >= of * 8, "only {right} of {of}");
 }
+
+#[test]
+fn every_demo_is_a_plan_that_passes_the_check() {
+    let catalog = real::agent().catalog();
+    let prompts = lavr::prompt::Prompts::builtin().unwrap();
+    for demo in prompts.plan_demos().iter().chain(prompts.plan_library()) {
+        let plan = lavr::plan::Plan::parse(&demo.plan).unwrap_or_else(|faults| panic!("{}: {faults:?}", demo.question));
+        let faults = catalog.check(&plan, &lavr::plan::PlanLimits { max_steps: 16, images: demo.images });
+        assert!(faults.is_empty(), "{}: {faults:#?}", demo.question);
+    }
+}
+
+#[test]
+fn no_demo_repeats_a_question_of_the_tests() {
+    let prompts = lavr::prompt::Prompts::builtin().unwrap();
+    let demos: Vec<String> =
+        prompts.plan_demos().iter().chain(prompts.plan_library()).map(|d| d.question.to_lowercase()).collect();
+    for set in ["fresh", "kept", "dev"] {
+        for case in real::json_lines(&repository(&format!("tests/questions/{set}.jsonl"))) {
+            let question = case["question"].as_str().unwrap().to_lowercase();
+            assert!(!demos.contains(&question), "{question}");
+        }
+    }
+}
+
+#[test]
+fn the_constant_prefix_does_not_depend_on_the_question() {
+    let catalog = real::agent().catalog();
+    let prompts = lavr::prompt::Prompts::builtin().unwrap();
+    let library = prompts.plan_lookup(catalog).unwrap();
+    assert_eq!(prompts.plan_prefix(catalog).unwrap(), prompts.plan_prefix(catalog).unwrap());
+    let shown = library.similar("How many giraffes are there?", catalog);
+    assert!(!shown.is_empty() && shown.len() <= 4, "one or two demos are shown");
+    let size: usize = shown.iter().map(|m| m.content.len()).sum();
+    assert!(size <= 760, "{size} characters");
+    assert!(library.similar("qwxz", catalog).is_empty(), "nothing resembles this");
+}

@@ -1,0 +1,58 @@
+//! The order of the modules: each imports only from itself, its own group, or an earlier group.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+use crate::experts::repository;
+
+/// The groups, lowest first.
+const GROUPS: [&[&str]; 8] = [
+    &["error", "image", "value", "signature", "budget", "task", "message", "observation", "answer"],
+    &["plan", "trace", "cx"],
+    &["store", "chat", "runner"],
+    &["tool"],
+    &["prompt", "planner", "executor", "refiner"],
+    &["agent", "config"],
+    &[],
+    &["cli"],
+];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn modules_import_only_from_their_own_or_an_earlier_group() {
+    let groups: BTreeMap<&str, usize> =
+        GROUPS.iter().enumerate().flat_map(|(n, names)| names.iter().map(move |name| (*name, n))).collect();
+    let import = Regex::new(r"\bcrate::([a-z_]+)").unwrap();
+    let mut wrong = Vec::new();
+    for path in sources(&repository("src")) {
+        let inside = path.strip_prefix(repository("src")).unwrap();
+        let module = inside.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let own = *groups.get(module.as_str()).unwrap_or_else(|| panic!("`{module}` is in no group"));
+        for found in import.captures_iter(&std::fs::read_to_string(&path).unwrap()) {
+            let Some(&other) = groups.get(&found[1]) else { continue };
+            if other > own {
+                wrong.push(format!("{}: {}", inside.display(), &found[0]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_source_file_is_too_long() {
+    for path in sources(&repository("src")) {
+        if path.extension().is_some_and(|e| e == "rs") {
+            let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+            assert!(lines <= 800, "{}: {lines} lines", path.display());
+        }
+    }
+}
