@@ -4,8 +4,10 @@
 //! the runtime. Replies to requests with a schema fit it for certain. The state of a request's
 //! constant prefix is computed once, kept in memory, and on disk when a folder is given.
 //!
-//! Matrix products run on candle's own threads, as many as there are physical cores;
-//! the environment variable `CANDLE_NUM_THREADS` sets another number.
+//! The arithmetic runs on candle's threads, as many as there are physical cores; the environment
+//! variable `CANDLE_NUM_THREADS`, read once, sets another number. They wait for one another
+//! after every product, so other work on the same cores slows them down more than its share:
+//! with fewer free cores than threads, fewer threads are faster.
 
 mod attention;
 mod engine;
@@ -62,7 +64,35 @@ impl Default for LocalOptions {
 /// An LLM that runs inside this process.
 ///
 /// Dropping the future of a call stops the work before the next token, or within a block of
-/// 64 prompt tokens. Calls wait for one another.
+/// 64 prompt tokens. Calls wait for one another. A run's token budget ends a call in its middle.
+///
+/// # Why a reply does not depend on the calls before it
+/// What a call shares with an earlier one is not read again. A token's state is the same whichever
+/// tokens it is computed with and wherever it was kept, so this only saves time. (Processors
+/// with AMX are the exception: there it depends on whether at least 32 tokens are read together.)
+///
+/// # Examples
+/// ```no_run
+/// use lavr::budget::Budget;
+/// use lavr::chat::local::{LocalModel, LocalOptions};
+/// use lavr::chat::{ChatModel, ChatRequest};
+/// use lavr::cx::Cx;
+/// use lavr::message::Message;
+///
+/// # async fn example() -> lavr::error::Result<()> {
+/// let llm = LocalModel::load("model.gguf".as_ref(), LocalOptions::default())?;
+/// let request = ChatRequest {
+///     prefix: vec![Message::system("Answer with one colour.")],
+///     messages: vec![Message::user("What colour is the sky?")],
+///     schema: Some(serde_json::json!({"enum": ["red", "green", "blue"]})),
+///     max_tokens: 20,
+///     temperature: 0.0,
+/// };
+/// let reply = llm.complete(&Cx::new(Budget::default()), &request).await?;
+/// assert_eq!(reply.text, "\"blue\"");
+/// # Ok(())
+/// # }
+/// ```
 pub struct LocalModel {
     worker: Worker,
     options: LocalOptions,
@@ -146,7 +176,7 @@ impl LocalModel {
         work: impl FnOnce(&mut Engine, &Call) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let stop = CancellationToken::new();
-        let call = Call { cx: cx.clone(), stop: stop.clone() };
+        let call = Call::new(cx.clone(), stop.clone());
         let _guard = stop.drop_guard();
         let (tell, wait) = oneshot::channel();
         self.worker.send(Box::new(move |engine| {

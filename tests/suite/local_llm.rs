@@ -1,4 +1,5 @@
 //! The embedded LLM, on the smallest model: SmolLM2-135M.
+#![allow(clippy::await_holding_lock, reason = "each test has a runtime of its own, and nothing in it takes the lock")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,18 +16,12 @@ use lavr::cx::Cx;
 use lavr::error::ErrorKind;
 use lavr::message::Message;
 use serde_json::{Value as Json, json};
-use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
-/// Two models at once would fight for the cores.
-async fn alone() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::const_new(());
-    ONE.lock().await
-}
+use crate::real;
 
 fn model_file() -> PathBuf {
-    let home = std::env::var_os("LAVR_HOME").expect("LAVR_HOME names the folder with the models");
-    Path::new(&home).join("smollm2-135m-instruct-q4_1.gguf")
+    real::model_file("smollm2-135m-instruct-q4_1.gguf")
 }
 
 fn load(prefix_dir: Option<&Path>) -> LocalModel {
@@ -114,7 +109,7 @@ fn numbers(logits: &Tensor) -> Vec<f32> {
 /// sum into half a percent of a score; the test with exact weights below has no such noise.
 #[tokio::test]
 async fn logits_of_the_small_model_equal_those_of_candle_transformers() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let text = "A photo shows three people under a sign that reads OPEN. How many people are there?";
     let tokens = model.prompt_tokens(&cx(), &[], &[Message::user(text)]).await.unwrap();
@@ -223,7 +218,7 @@ fn random_model(family: &str) -> tempfile::NamedTempFile {
 
 #[tokio::test]
 async fn text_of_a_message_never_becomes_a_control_token() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let ids = |text: &'static str| {
         let model = &model;
@@ -240,7 +235,7 @@ async fn text_of_a_message_never_becomes_a_control_token() {
 
 #[tokio::test]
 async fn replies_fit_the_schema() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let reply = model.complete(&cx(), &plan_request("How many dogs are there?")).await.unwrap();
     assert_eq!(reply.finish, FinishReason::Stop, "{reply:?}");
@@ -258,7 +253,7 @@ async fn replies_fit_the_schema() {
 
 #[tokio::test]
 async fn a_schema_that_makes_no_sense_is_the_callers_error() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let request = ChatRequest { schema: Some(json!({"type": "shrug"})), ..free_request("hi", 5) };
     assert_eq!(model.complete(&cx(), &request).await.unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -266,7 +261,7 @@ async fn a_schema_that_makes_no_sense_is_the_callers_error() {
 
 #[tokio::test]
 async fn the_same_plan_cold_warm_and_from_disk() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let folder = tempfile::tempdir().unwrap();
     let request = plan_request("How many dogs are there?");
 
@@ -291,7 +286,7 @@ async fn the_same_plan_cold_warm_and_from_disk() {
 
 #[tokio::test]
 async fn a_damaged_prefix_file_is_made_again() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let folder = tempfile::tempdir().unwrap();
     let request = plan_request("How many dogs are there?");
     let cold = load(Some(folder.path())).complete(&cx(), &request).await.unwrap();
@@ -312,7 +307,7 @@ async fn a_damaged_prefix_file_is_made_again() {
 
 #[tokio::test]
 async fn few_prefix_files_stay() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let folder = tempfile::tempdir().unwrap();
     let model = load(Some(folder.path()));
     for n in 0..10 {
@@ -323,7 +318,7 @@ async fn few_prefix_files_stay() {
 
 #[tokio::test]
 async fn what_two_prompts_share_is_read_once() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let mut request = plan_request("How many dogs are there?");
     let reply = model.complete(&cx(), &request).await.unwrap();
@@ -337,7 +332,7 @@ async fn what_two_prompts_share_is_read_once() {
 
 #[tokio::test]
 async fn a_reply_that_reaches_its_limit_says_so() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let reply = model.complete(&cx(), &free_request("Tell me a long story about a lighthouse.", 12)).await.unwrap();
     assert_eq!((reply.finish, reply.usage.completion_tokens), (FinishReason::Length, 12));
@@ -349,7 +344,7 @@ async fn a_reply_that_reaches_its_limit_says_so() {
 
 #[tokio::test]
 async fn pieces_of_a_stream_make_up_the_reply() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let mut pieces: Vec<String> = Vec::new();
     let request = free_request("Say hello with many emoji.", 24);
@@ -360,7 +355,7 @@ async fn pieces_of_a_stream_make_up_the_reply() {
 
 #[tokio::test]
 async fn a_seed_makes_random_choices_repeatable() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let request = ChatRequest { temperature: 1.0, ..free_request("Name an animal.", 12) };
     let first = model.complete(&cx(), &request).await.unwrap();
@@ -371,7 +366,7 @@ async fn a_seed_makes_random_choices_repeatable() {
 
 #[tokio::test]
 async fn a_prompt_beyond_the_context_is_refused() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let options = LocalOptions { context: 64, ..LocalOptions::default() };
     let model = LocalModel::load(&model_file(), options).unwrap();
     let error = model.complete(&cx(), &free_request(&"word ".repeat(80), 5)).await.unwrap_err();
@@ -383,7 +378,7 @@ async fn a_prompt_beyond_the_context_is_refused() {
 
 #[tokio::test]
 async fn cancelling_or_dropping_a_call_frees_the_model_soon() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let long = free_request(&"All work and no play makes Jack a dull boy. ".repeat(150), 400);
 
@@ -405,19 +400,20 @@ async fn cancelling_or_dropping_a_call_frees_the_model_soon() {
 
 #[tokio::test]
 async fn the_budget_of_tokens_ends_a_call() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let model = load(None);
     let run = Cx::new(Budget { max_tokens: 60, ..Budget::default() });
     let error = model.complete(&run, &free_request("Tell me a long story.", 200)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget);
-    let counted = cx();
-    let reply = model.complete(&counted, &free_request("Hello", 6)).await.unwrap();
-    assert_eq!(counted.meter().tokens(), reply.usage.prompt_tokens + reply.usage.completion_tokens);
+    let request = free_request("Hello", 6);
+    let reply = model.complete(&cx(), &request).await.unwrap();
+    let prompt = model.prompt_tokens(&cx(), &request.prefix, &request.messages).await.unwrap();
+    assert_eq!(reply.usage.prompt_tokens + reply.usage.cached_tokens, prompt.len() as u64);
 }
 
 #[tokio::test]
 async fn a_model_may_be_used_while_it_is_still_loading() {
-    let _alone = alone().await;
+    let _alone = real::turn();
     let path = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         Ok(model_file())

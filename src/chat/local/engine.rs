@@ -1,5 +1,6 @@
 //! The embedded LLM itself: one model, the states of its prefixes, and the loop that writes replies.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::Instant;
 
@@ -32,16 +33,35 @@ pub(super) type OnText<'a> = &'a mut dyn FnMut(&str);
 
 /// The run that a call belongs to, and whether somebody still waits for the reply.
 pub(super) struct Call {
-    pub(super) cx: Cx,
-    pub(super) stop: CancellationToken,
+    cx: Cx,
+    stop: CancellationToken,
+    /// Tokens of this call so far; they reach the run's meter when the call is over.
+    used: Cell<u64>,
 }
 
 impl Call {
+    /// A call of the run `cx` that `stop` ends.
+    pub(super) fn new(cx: Cx, stop: CancellationToken) -> Self {
+        Self { cx, stop, used: Cell::new(0) }
+    }
+
+    /// Counts tokens against the run's budget.
+    pub(super) fn spend(&self, tokens: usize) {
+        self.used.set(self.used.get() + tokens as u64);
+    }
+
     fn check(&self) -> Result<()> {
         if self.stop.is_cancelled() {
             return Err(Error::new(ErrorKind::Cancelled, "nobody waits for the reply any more"));
         }
-        self.cx.check()
+        self.cx.check()?;
+        let limit = self.cx.meter().budget().max_tokens;
+        if self.cx.meter().tokens() + self.used.get() > limit {
+            let why =
+                format!("the token budget of {limit} is used up in the middle of a call; raise it with `max_tokens`");
+            return Err(Error::new(ErrorKind::Budget, why));
+        }
+        Ok(())
     }
 }
 
@@ -193,6 +213,7 @@ impl Engine {
         }
         let mut session = Session { prefix: prefix.to_vec(), tokens: Vec::new(), kv: Kv::new(shape) };
         usage.prompt_tokens += prefix.len() as u64;
+        call.spend(prefix.len());
         self.read(call, &mut session, prefix)?;
         if let Some(files) = self.files.as_ref().filter(|_| !prefix.is_empty()) {
             files.save(shape, prefix, &session.kv);

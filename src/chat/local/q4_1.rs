@@ -22,7 +22,6 @@ const TILE: usize = 16;
 pub(super) fn multiply((m, k, n): (usize, usize, usize), inputs: &[f32], weights: &[u8], out: &mut [f32]) {
     let mut rows = inputs.to_vec();
     simd::dispatch(Round(&mut rows));
-    rows.resize(m.next_multiple_of(ROWS) * k, 0.0);
     let row = k / NUMBERS * BYTES;
     let tiles: Vec<OnceLock<Vec<f32>>> = (0..n.div_ceil(TILE)).map(|_| OnceLock::new()).collect();
     barrier_pool().execute_chunked(tiles.len(), |range| {
@@ -78,13 +77,15 @@ impl WithSimd for Tile<'_> {
         let row = self.k / NUMBERS * BYTES;
         let mut wide = vec![0f32; self.k];
         let mut out = Vec::with_capacity(self.weights.len() / row.max(1) * self.m);
+        let groups = self.rows.chunks_exact(ROWS * self.k);
         for weights in self.weights.chunks_exact(row) {
             widen(weights, &mut wide);
-            let start = out.len();
-            for rows in self.rows.chunks_exact(ROWS * self.k) {
-                out.extend(dots::<S>(rows, &wide));
+            for rows in groups.clone() {
+                out.extend(dots::<S, ROWS>(rows, &wide));
             }
-            out.truncate(start + self.m);
+            for row in groups.remainder().chunks_exact(self.k) {
+                out.extend(dots::<S, 1>(row, &wide));
+            }
         }
         out
     }
@@ -104,12 +105,12 @@ fn widen(weights: &[u8], wide: &mut [f32]) {
     }
 }
 
-/// Dot products of [`ROWS`] rows with one weight row.
+/// Dot products of `N` rows with one weight row.
 #[inline(always)]
-fn dots<S: Simd>(rows: &[f32], weights: &[f32]) -> [f32; ROWS] {
+fn dots<S: Simd, const N: usize>(rows: &[f32], weights: &[f32]) -> [f32; N] {
     let k = weights.len();
-    let rows: [&[[f32; LANES]]; ROWS] = std::array::from_fn(|r| rows[r * k..(r + 1) * k].as_chunks::<LANES>().0);
-    let mut acc = [[0f32; LANES]; ROWS];
+    let rows: [&[[f32; LANES]]; N] = std::array::from_fn(|r| rows[r * k..(r + 1) * k].as_chunks::<LANES>().0);
+    let mut acc = [[0f32; LANES]; N];
     for (c, w) in weights.as_chunks::<LANES>().0.iter().enumerate() {
         for (acc, row) in acc.iter_mut().zip(&rows) {
             let x = &row[c];

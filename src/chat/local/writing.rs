@@ -59,6 +59,7 @@ impl Writing<'_> {
         let rest = whole.get(shared..).unwrap_or_default().to_vec();
         self.usage.cached_tokens = (shared as u64).saturating_sub(self.usage.prompt_tokens);
         self.usage.prompt_tokens += rest.len() as u64;
+        self.call.spend(rest.len());
         rest
     }
 
@@ -75,6 +76,7 @@ impl Writing<'_> {
 
     fn put(&mut self, tokens: &[u32], on_text: OnText<'_>) {
         self.usage.completion_tokens += tokens.len() as u64;
+        self.call.spend(tokens.len());
         for token in tokens {
             let piece = self.text.push(self.engine.tokens().bytes(*token));
             if !piece.is_empty() {
