@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::real;
 
+/// The forward pass of candle's own model.
+type Forward = Box<dyn FnMut(&Tensor) -> candle_core::Result<Tensor>>;
+
 fn model_file() -> PathBuf {
     real::model_file("smollm2-135m-instruct-q4_1.gguf")
 }
@@ -133,7 +136,7 @@ async fn logits_of_both_families_equal_those_of_candle_transformers() {
         let model = LocalModel::load(path.path(), LocalOptions::default()).unwrap();
         let mut file = fs::File::open(path.path()).unwrap();
         let content = gguf_file::Content::read(&mut file).unwrap();
-        let mut reference: Box<dyn FnMut(&Tensor) -> candle_core::Result<Tensor>> = if family == "llama" {
+        let mut reference: Forward = if family == "llama" {
             let mut reference = quantized_llama::ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
             Box::new(move |tokens| reference.forward(tokens, 0))
         } else {
@@ -300,7 +303,7 @@ async fn a_damaged_prefix_file_is_made_again() {
         let reply = load(Some(folder.path())).complete(&cx(), &request).await.unwrap();
         assert_eq!(reply.usage.cached_tokens, 0);
         assert_eq!(said(&cold), said(&reply));
-        assert_eq!(files(), [path.clone()]);
+        assert_eq!(files(), std::slice::from_ref(&path));
         assert!(fs::read(&path).unwrap() == sound, "the file was made again as it was");
     }
 }
