@@ -174,7 +174,7 @@ impl Prompts {
         let tools: Vec<String> = catalog.iter().map(|tool| tool_line(tool.spec())).collect();
         let mut messages = vec![Message::system(self.render("plan/system.md", context! { tools })?)];
         for demo in &self.plan_demos {
-            messages.extend(self.plan_demo(demo, catalog)?);
+            messages.extend(self.plan_demo(demo, catalog)?.unwrap_or_default());
         }
         Ok(messages)
     }
@@ -184,20 +184,27 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
-        let shape = |demo: &PlanDemo| Shape::new(&demo.question, &catalog.mentions(&demo.question));
-        Ok(PlanLibrary {
-            demos: self.plan_library.iter().map(|demo| self.plan_demo(demo, catalog)).collect::<Result<_>>()?,
-            index: Index::new(self.plan_library.iter().map(shape).collect()),
-        })
+        let (mut demos, mut shapes) = (Vec::new(), Vec::new());
+        for demo in &self.plan_library {
+            if let Some(messages) = self.plan_demo(demo, catalog)? {
+                demos.push(messages);
+                shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
+            }
+        }
+        Ok(PlanLibrary { demos, index: Index::new(shapes) })
     }
 
-    fn plan_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Vec<Message>> {
+    /// A demo as the LLM sees it, unless it calls tools that are not there.
+    fn plan_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Option<Vec<Message>>> {
         let plan = Plan::parse(&demo.plan).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
         })?;
+        if plan.steps.iter().any(|step| catalog.get(&step.tool).is_none()) {
+            return Ok(None);
+        }
         let question = self.plan_user(&demo.question, demo.images, catalog)?;
-        Ok(vec![question, Message::assistant(spaced_json(&plan.to_json())?)])
+        Ok(Some(vec![question, Message::assistant(spaced_json(&plan.to_json())?)]))
     }
 
     /// The question, with the things in it that tools know by name.
