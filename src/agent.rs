@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-pub use report::{Report, Timings};
+pub use report::{Report, Timings, placed};
 
 use futures::{Stream, StreamExt, stream};
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
 use crate::observation::Failure;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanLimits};
 use crate::planner::{Controller, Move, Planner};
 use crate::prompt::Prompts;
 use crate::refiner::{Refiner, SemanticsRefiner, Verdict};
@@ -221,6 +221,14 @@ impl Agent {
         let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
         let known = Trace::default();
         let Move::Plan { plan, repairs } = self.0.planner.next(&cx, task, &known).await?;
+        let max_steps = usize::try_from(task.budget.max_steps).unwrap_or(usize::MAX);
+        let limits = PlanLimits { max_steps, images: task.images.len() };
+        let faults = self.0.catalog.check(&plan, &limits);
+        if let Some(fault) = faults.first() {
+            let error = Error::new(ErrorKind::Plan, format!("the plan cannot be run: {fault}"));
+            cx.emit(Event::Faults { plan: plan.to_json(), faults }, &[]);
+            return Err(error);
+        }
         Ok(Trace { plan: Some(plan), repairs, observations: Vec::new() })
     }
 
@@ -258,8 +266,12 @@ impl Run<'_> {
             let execution = parts.executor.run(self.cx, &plan, &task.images).await;
             (execution, millis(began))
         };
-        let ((execution, took), _) = tokio::join!(execution, parts.refiner.prepare(self.cx));
+        let ((execution, took), prepared) = tokio::join!(execution, parts.refiner.prepare(self.cx));
+        if let Err(error) = prepared {
+            tracing::debug!("the refiner is not prepared: {}", error.for_log());
+        }
         self.timings.execute_ms = took;
+        let prepare_ms = millis(began).saturating_sub(took);
         self.trace.plan = Some(plan);
         self.trace.observations = execution.observations;
         if let Some(stopped) = execution.stopped {
@@ -267,7 +279,7 @@ impl Run<'_> {
         }
         let began = Instant::now();
         let verdict = parts.refiner.refine(self.cx, task, &self.trace).await;
-        self.timings.refine_ms = millis(began);
+        self.timings.refine_ms = prepare_ms + millis(began);
         verdict
     }
 
@@ -281,7 +293,7 @@ impl Run<'_> {
         let usage = self.cx.meter().usage();
         let event = match (&error, answer.status) {
             (Some(error), Status::Failed) => Event::Failed { error: error.clone(), usage },
-            _ => Event::Answered { answer: answer.clone(), usage },
+            _ => Event::Answered { answer: answer.clone(), usage, error: error.clone() },
         };
         self.cx.emit(event, &[]);
         Report { answer, trace: self.trace, usage, timings: self.timings, error }

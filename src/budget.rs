@@ -138,6 +138,11 @@ impl Meter {
             .ok_or_else(|| spent("round", &self.0.budget.max_rounds, "max_rounds"))
     }
 
+    /// Counts prompt tokens that were computed ahead of a call.
+    pub fn add_tokens(&self, prompt: u64) {
+        self.0.prompt_tokens.fetch_add(prompt, Ordering::Relaxed);
+    }
+
     /// Counts one LLM call with its tokens.
     pub fn add_llm_call(&self, prompt: u64, cached: u64, completion: u64) {
         self.0.llm_calls.fetch_add(1, Ordering::Relaxed);

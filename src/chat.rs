@@ -106,8 +106,9 @@ pub trait ChatModel: Send + Sync {
 
     /// Makes the state of a constant prefix ready, so that later calls start at once.
     /// A backend without such state does nothing.
-    async fn warm(&self, _cx: &Cx, _prefix: &[Message]) -> Result<()> {
-        Ok(())
+    /// Returns what that took, all zeros when it was ready.
+    async fn warm(&self, _cx: &Cx, _prefix: &[Message]) -> Result<ChatUsage> {
+        Ok(ChatUsage::default())
     }
 
     /// What this LLM is and can do.

@@ -12,6 +12,7 @@ mod tools;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind};
@@ -91,6 +92,24 @@ pub fn run() -> ExitCode {
     exit.into()
 }
 
+/// Why a command stopped, and its exit code.
+struct Stop {
+    error: Error,
+    exit: Exit,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        let exit = if error.kind() == ErrorKind::Budget { Exit::Budget } else { Exit::Failed };
+        Self { error, exit }
+    }
+}
+
+/// Stops a command because its command line is wrong.
+fn usage(error: Error) -> Stop {
+    Stop { error, exit: Exit::Usage }
+}
+
 async fn dispatch(command: Command) -> Exit {
     let cancel = CancellationToken::new();
     tokio::spawn(cancel_on_interrupt(cancel.clone()));
@@ -100,17 +119,18 @@ async fn dispatch(command: Command) -> Exit {
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,
     };
-    result.unwrap_or_else(|error| {
-        output::complain(&error);
-        exit_for(error.kind())
+    result.unwrap_or_else(|stop| {
+        output::complain(&stop.error);
+        stop.exit
     })
 }
 
-fn exit_for(kind: ErrorKind) -> Exit {
-    match kind {
-        ErrorKind::Budget => Exit::Budget,
-        _ => Exit::Failed,
+/// With `--json`, a command that stops prints an object that says why, too.
+fn or_json(result: Result<Exit, Stop>, json: bool, object: impl FnOnce(&Error) -> Json) -> Result<Exit, Stop> {
+    if let (Err(stop), true) = (&result, json) {
+        output::print_json(&object(&stop.error))?;
     }
+    result
 }
 
 /// The first Ctrl-C stops the run in order, the second at once.

@@ -88,6 +88,9 @@ impl Image {
         if info.is_dir() {
             return Err(Error::invalid("this is a folder, not an image file").context(place()));
         }
+        if !info.is_file() {
+            return Err(Error::invalid("this is not a regular file").context(place()));
+        }
         if info.len() > limits.max_bytes {
             return Err(too_many_bytes(info.len(), limits).context(place()));
         }

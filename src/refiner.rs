@@ -138,7 +138,7 @@ impl Refiner for SemanticsRefiner {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        self.chat.warm(cx, &self.prefix).await
+        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
     }
 }
 

@@ -101,6 +101,9 @@ pub enum Event {
         answer: Answer,
         /// What the run used.
         usage: Usage,
+        /// Which limit ended it, when one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Failure>,
     },
     /// The run ended without an answer.
     Failed {

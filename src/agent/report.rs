@@ -73,9 +73,9 @@ impl Report {
             for id in &claim.steps {
                 self.collect(id, &image_name(image), &mut seen, &mut items);
             }
-            let quoted: Vec<Item> = items.iter().filter(|item| is_quoted(item, &claim.text)).cloned().collect();
-            let kept = if quoted.is_empty() { items } else { quoted };
-            for item in kept {
+            let quotes = items.iter().any(|item| is_quoted(item, &claim.text));
+            items.retain(|item| !quotes || matches!(item, Item::Region(_)) || is_quoted(item, &claim.text));
+            for item in items {
                 if !found.contains(&item) {
                     found.push(item);
                 }
@@ -89,7 +89,7 @@ impl Report {
             return;
         }
         let Some(step) = self.trace.plan.as_ref().and_then(|plan| plan.step(id)) else { return };
-        if !self.looks_at(step, image, 0) {
+        if !self.looks_at(step, image, &mut HashSet::new()) {
             return;
         }
         let own = self.trace.observation(id).and_then(Observation::value).map(placed).unwrap_or_default();
@@ -102,15 +102,15 @@ impl Report {
     }
 
     /// Whether a step's result comes from this image.
-    fn looks_at(&self, step: &Step, image: &str, depth: usize) -> bool {
+    fn looks_at<'a>(&'a self, step: &'a Step, image: &str, seen: &mut HashSet<&'a str>) -> bool {
         let plan = self.trace.plan.as_ref();
-        depth <= plan.map_or(0, |p| p.steps.len())
-            && step.references().iter().any(|reference| {
-                reference.id == image
-                    || plan
+        step.references().into_iter().any(|reference| {
+            reference.id == image
+                || seen.insert(&reference.id)
+                    && plan
                         .and_then(|p| p.step(&reference.id))
-                        .is_some_and(|earlier| self.looks_at(earlier, image, depth + 1))
-            })
+                        .is_some_and(|earlier| self.looks_at(earlier, image, seen))
+        })
     }
 }
 
@@ -127,7 +127,7 @@ fn step_json(observation: &Observation) -> Json {
 }
 
 /// The parts of a value that have a place in the image.
-fn placed(value: &Value) -> Vec<Item> {
+pub fn placed(value: &Value) -> Vec<Item> {
     match value {
         Value::Region(region) => vec![Item::Region(region.clone())],
         Value::Line(line) => vec![Item::Line(line.clone())],

@@ -5,8 +5,19 @@ use std::time::Instant;
 use super::{ChatModel, ChatReply, ChatRequest};
 use crate::cx::Cx;
 use crate::error::Result;
+use crate::message::Message;
 use crate::observation::Failure;
 use crate::trace::Event;
+
+/// Makes the state of a constant prefix ready, and counts what that took.
+///
+/// # Errors
+/// As [`call`].
+pub async fn warm(cx: &Cx, chat: &dyn ChatModel, prefix: &[Message]) -> Result<()> {
+    let usage = cx.within(chat.warm(cx, prefix)).await?;
+    cx.meter().add_tokens(usage.prompt_tokens);
+    Ok(())
+}
 
 /// Calls an LLM within the run's limits, counts its tokens, and reports the call.
 ///

@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::engine::{Call, Engine};
 use self::worker::{Worker, gone};
-use super::{Capabilities, ChatModel, ChatReply, ChatRequest};
+use super::{Capabilities, ChatModel, ChatReply, ChatRequest, ChatUsage};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::message::Message;
@@ -213,7 +213,7 @@ impl ChatModel for LocalModel {
         Ok(reply)
     }
 
-    async fn warm(&self, cx: &Cx, prefix: &[Message]) -> Result<()> {
+    async fn warm(&self, cx: &Cx, prefix: &[Message]) -> Result<ChatUsage> {
         let prefix = prefix.to_vec();
         self.ask(cx, move |engine, call| engine.warm(call, &prefix)).await
     }

@@ -1,19 +1,15 @@
 //! `lavr ask`
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, open_images, save_image, show_steps};
-use super::steps::Steps;
-use super::{Exit, output};
+use super::options::{LlmOptions, RunOptions, agent, check_picture, open_images, save_image};
+use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::{Report, Watch};
 use crate::answer::Status;
-use crate::config::Config;
-use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::observation::Failure;
@@ -34,91 +30,74 @@ pub(super) struct AskArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
-    /// Print one JSON object: answer, status, claims, plan, steps, usage, timings
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    options: RunOptions,
 
     /// Draw what the answer rests on into this picture (PNG or JPEG)
     #[arg(long, value_name = "OUT.png")]
     annotate: Option<PathBuf>,
-
-    /// Write the run's journal here as JSON lines; its images go to FILE.blobs/
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: AskArgs, cancel: CancellationToken) -> Result<Exit> {
-    args.llm.start_log();
-    match answer(&args, cancel).await {
-        Ok(exit) => Ok(exit),
-        Err(error) if args.json => {
-            output::print_json(&failed_json(&error))?;
-            Ok(super::exit_for(error.kind()))
-        }
-        Err(error) => Err(error),
-    }
+pub(super) async fn run(args: AskArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
+    args.options.start_log();
+    or_json(answer(&args, cancel).await, args.options.json, failed_json)
 }
 
-async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit> {
+async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     let Some((question, paths)) = args.inputs.split_last() else {
-        return Err(Error::invalid("give an image and a question"));
+        return Err(usage(Error::invalid("give an image and a question")));
     };
-    if question.trim().is_empty() {
-        output::complain(&Error::invalid("the question is empty; ask something about the image"));
-        return Ok(Exit::Usage);
-    }
-    let config = args.llm.config();
+    let config = args.options.limit(args.llm.config());
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+    check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;
+    args.options.check_trace(&paths).map_err(usage)?;
+    Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
     let task = Task::new(question.clone(), images).with_budget(config.budget.clone());
-    let journal = args.trace.as_ref().map(TraceWriter::create).transpose()?.map(Arc::new);
-    let watch = Watch { cancel, sinks: sinks(args, journal.as_ref()) };
-    let report = until_cancelled(args, &config, &task, watch).await?;
+    let agent = tokio::select! {
+        agent = agent(&config) => agent?,
+        () = cancel.cancelled() => {
+            return Err(Error::new(ErrorKind::Cancelled, "stopped before the run began").into());
+        }
+    };
+    let journal = args.options.journal()?;
+    let report = agent.ask_watched(&task, Watch { cancel, sinks: args.options.sinks(journal.as_ref()) }).await?;
     print(args, &report)?;
-    if let Some(error) = journal.and_then(|journal| journal.take_error()) {
-        return Err(error);
-    }
-    if let Some(path) = &args.annotate {
-        draw(&report, &task.images, path)?;
-    }
-    Ok(match report.answer.status {
+    let written = keep(args, &report, &task.images, journal.as_deref());
+    let exit = match report.answer.status {
         Status::Answered => Exit::Answered,
         Status::Unanswerable => Exit::Unanswerable,
         Status::Budget => Exit::Budget,
         Status::Failed => Exit::Failed,
-    })
+    };
+    Ok(written.map_or_else(
+        |error| {
+            // The answer is out already; what could not be kept is told beside it.
+            output::complain(&error);
+            Exit::Failed
+        },
+        |()| exit,
+    ))
 }
 
-/// The wall-clock limit and Ctrl-C also hold while models are fetched and loaded.
-async fn until_cancelled(args: &AskArgs, config: &Config, task: &Task, watch: Watch) -> Result<Report> {
-    let cancel = watch.cancel.clone();
-    tokio::select! {
-        agent = args.llm.agent(config) => agent?.ask_watched(task, watch).await,
-        () = cancel.cancelled() => Err(Error::new(ErrorKind::Cancelled, "stopped before the run began")),
+/// Writes the picture, and tells when the journal could not be written.
+fn keep(args: &AskArgs, report: &Report, images: &[Image], journal: Option<&TraceWriter>) -> Result<()> {
+    if let Some(path) = &args.annotate {
+        draw(report, images, path)?;
     }
+    journal.and_then(TraceWriter::take_error).map_or(Ok(()), Err)
 }
 
 /// `lavr ask "question" photo.jpg` is an easy slip: say so.
-fn swapped(error: Error, question: &str) -> Error {
-    if error.kind() == ErrorKind::NotFound && std::path::Path::new(question).is_file() {
-        return error.context("the question comes last, after the images");
+fn swapped(error: Error, question: &str) -> Stop {
+    if error.kind() == ErrorKind::NotFound && Path::new(question).is_file() {
+        return usage(error.context("the question comes last, after the images"));
     }
-    error
-}
-
-fn sinks(args: &AskArgs, journal: Option<&Arc<TraceWriter>>) -> Vec<Arc<dyn EventSink>> {
-    let mut sinks: Vec<Arc<dyn EventSink>> = Vec::new();
-    if show_steps(args.llm.verbose, args.json) {
-        sinks.push(Arc::new(Steps));
-    }
-    if let Some(journal) = journal {
-        sinks.push(Arc::<TraceWriter>::clone(journal));
-    }
-    sinks
+    error.into()
 }
 
 fn print(args: &AskArgs, report: &Report) -> Result<()> {
-    if args.json {
+    if args.options.json {
         return output::print_json(&report.to_json());
     }
     if !report.answer.text.is_empty() {

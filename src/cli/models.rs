@@ -1,15 +1,14 @@
 //! `lavr models`: what is in the store, and fetching it ahead of time.
 
-use std::io::Write;
-
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use futures::stream;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::Exit;
+use super::output;
 use super::progress::Bars;
+use super::{Exit, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Artefact, Store, StoreOptions, human_size};
 use crate::tool;
@@ -45,9 +44,10 @@ enum ModelsCommand {
     },
 }
 
-pub(super) async fn run(args: ModelsArgs, cancel: CancellationToken) -> Result<Exit> {
+pub(super) async fn run(args: ModelsArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     let store = Store::open(StoreOptions::from_env()?)?;
-    run_over(args, &store, &needed()?, &cancel).await.map(|()| Exit::Answered)
+    run_over(args, &store, &needed()?, &cancel).await?;
+    Ok(Exit::Answered)
 }
 
 /// Everything that tools and LLMs need on this platform.
@@ -118,7 +118,7 @@ async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
             .collect();
         in_columns(&table)
     };
-    Ok(std::io::stdout().write_all(text.as_bytes())?)
+    output::print(text.trim_end())
 }
 
 fn in_columns(rows: &[[String; 5]]) -> String {
@@ -150,7 +150,7 @@ async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> 
     let mut failures: Vec<Error> = Vec::new();
     while let Some((name, result)) = results.next().await {
         match result {
-            Ok(path) => writeln!(std::io::stdout(), "{name}\t{}", path.display())?,
+            Ok(path) => output::print(&format!("{name}\t{}", path.display()))?,
             Err(error) => failures.push(error),
         }
     }

@@ -1,17 +1,20 @@
 //! Options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
 use tracing_subscriber::EnvFilter;
 
-use super::output;
 use super::progress::Bars;
+use super::steps::Steps;
+use super::{Stop, output, usage};
 use crate::agent::Agent;
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::cx::EventSink;
+use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
+use crate::trace::TraceWriter;
 
 /// Options of the commands that use an LLM.
 #[derive(Args)]
@@ -23,18 +26,114 @@ pub(super) struct LlmOptions {
     /// A folder of prompt files that override the built-in ones (same layout as `prompts/`)
     #[arg(long, value_name = "DIR")]
     pub(super) prompts: Option<PathBuf>,
+}
 
-    /// Most steps a plan may have
+/// Options of the commands that run something.
+#[derive(Args)]
+pub(super) struct RunOptions {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Most steps a run may execute
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub(super) max_steps: u64,
+    max_steps: u64,
 
-    /// Wall-clock limit in seconds
+    /// Wall-clock limit in seconds; fetching missing models does not count
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
-    pub(super) timeout: f64,
+    timeout: f64,
+
+    /// Write the run's journal here as JSON lines; its images go to FILE.blobs/
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
 
     /// Say more on stderr (-v steps, -vv also log lines of lavr, -vvv everything)
     #[arg(short, long, action = ArgAction::Count)]
-    pub(super) verbose: u8,
+    verbose: u8,
+}
+
+impl RunOptions {
+    /// Lays these limits over a configuration.
+    pub(super) fn limit(&self, mut config: Config) -> Config {
+        config.budget.max_steps = self.max_steps;
+        config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
+        config
+    }
+
+    /// Switches log lines on as `-v` asks: `-vv` those of lavr, `-vvv` all; `RUST_LOG` overrides.
+    pub(super) fn start_log(&self) {
+        let default = match self.verbose {
+            0 | 1 => "off",
+            2 => "lavr=debug",
+            _ => "debug",
+        };
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+        // A host that set a subscriber before keeps its own.
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+
+    /// Refuses a journal that would replace one of the images, before anything is written.
+    pub(super) fn check_trace(&self, images: &[PathBuf]) -> Result<()> {
+        self.trace.as_ref().map_or(Ok(()), |path| check_target("--trace", path, images))
+    }
+
+    /// The journal, when one is asked for. An existing file is replaced.
+    pub(super) fn journal(&self) -> Result<Option<Arc<TraceWriter>>> {
+        Ok(self.trace.as_ref().map(TraceWriter::create).transpose()?.map(Arc::new))
+    }
+
+    /// What receives the run's events: steps on stderr for people, and the journal.
+    pub(super) fn sinks(&self, journal: Option<&Arc<TraceWriter>>) -> Vec<Arc<dyn EventSink>> {
+        let mut sinks: Vec<Arc<dyn EventSink>> = Vec::new();
+        if self.verbose > 0 || (output::watched() && !self.json) {
+            sinks.push(Arc::new(Steps));
+        }
+        if let Some(journal) = journal {
+            sinks.push(Arc::<TraceWriter>::clone(journal));
+        }
+        sinks
+    }
+}
+
+impl LlmOptions {
+    /// The configuration these options describe.
+    pub(super) fn config(&self) -> Config {
+        Config { llm: self.llm.clone(), prompts: self.prompts.clone(), ..Config::default() }
+    }
+}
+
+/// The agent of a configuration, with progress bars for what is fetched.
+pub(super) async fn agent(config: &Config) -> Result<Agent, Stop> {
+    config.agent(Arc::new(Bars::new())).await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => usage(error),
+        _ => error.into(),
+    })
+}
+
+/// Refuses a file that cannot be written: an input, or in a folder that does not exist.
+fn check_target(option: &str, path: &Path, images: &[PathBuf]) -> Result<()> {
+    let same =
+        |image: &PathBuf| image == path || (path.exists() && image.canonicalize().ok() == path.canonicalize().ok());
+    if images.iter().any(same) {
+        return Err(Error::invalid(format!("{option} `{}` is one of the images; give another file", path.display())));
+    }
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => {
+            Err(Error::invalid(format!("{option}: the folder `{}` does not exist", folder.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a picture that cannot be written: see [`check_target`], or its ending names no picture format.
+pub(super) fn check_picture(option: &str, path: Option<&PathBuf>, images: &[PathBuf]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let format = image::ImageFormat::from_path(path);
+    if !format.is_ok_and(|f| f.can_write() && f.writing_enabled()) {
+        return Err(Error::invalid(format!("{option} `{}`: use a name that ends in .png or .jpg", path.display())));
+    }
+    check_target(option, path, images)
 }
 
 fn seconds(text: &str) -> std::result::Result<f64, String> {
@@ -42,38 +141,6 @@ fn seconds(text: &str) -> std::result::Result<f64, String> {
         Ok(n) if n > 0.0 && n <= 86_400.0 => Ok(n),
         _ => Err("give a number of seconds above 0, at most 86400".to_owned()),
     }
-}
-
-impl LlmOptions {
-    /// The configuration these options describe.
-    pub(super) fn config(&self) -> Config {
-        let mut config = Config { llm: self.llm.clone(), prompts: self.prompts.clone(), ..Config::default() };
-        config.budget.max_steps = self.max_steps;
-        config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
-        config
-    }
-
-    /// The agent these options describe, its models being fetched and loaded in the background.
-    pub(super) async fn agent(&self, config: &Config) -> Result<Agent> {
-        config.agent(Arc::new(Bars::new())).await
-    }
-
-    /// Switches log lines on as `-v` asks.
-    pub(super) fn start_log(&self) {
-        start_log(self.verbose);
-    }
-}
-
-/// Log lines on stderr: `-vv` those of lavr, `-vvv` all; `RUST_LOG` overrides.
-pub(super) fn start_log(verbose: u8) {
-    let default = match verbose {
-        0 | 1 => "off",
-        2 => "lavr=debug",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // A host that set a subscriber before keeps its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 /// Opens the images, naming the first that cannot be used.
@@ -87,9 +154,4 @@ pub(super) fn save_image(image: &Image, path: &std::path::Path) -> Result<()> {
         .pixels()
         .save(path)
         .map_err(|e| Error::invalid(format!("picture `{}` cannot be written: {e}", path.display())).with_source(e))
-}
-
-/// Whether steps are shown as they happen.
-pub(super) fn show_steps(verbose: u8, json: bool) -> bool {
-    verbose > 0 || (output::watched() && !json)
 }

@@ -7,13 +7,15 @@ use clap::Args;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, open_images, show_steps};
-use super::steps::Steps;
-use super::{Exit, output};
+use super::options::{LlmOptions, RunOptions, agent, open_images};
+use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::Watch;
 use crate::cx::EventSink;
 use crate::error::{Error, Result};
 use crate::image::{Frame, Image};
+use crate::observation::Failure;
+use crate::plan::Plan;
+use crate::prompt::spaced_json;
 use crate::task::Task;
 use crate::trace::Trace;
 
@@ -30,55 +32,44 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
-    /// Print one JSON object: plan, faults, repairs
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    options: RunOptions,
 }
 
-pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exit> {
-    args.llm.start_log();
-    if args.question.trim().is_empty() {
-        output::complain(&Error::invalid("the question is empty"));
-        return Ok(Exit::Usage);
-    }
-    let config = args.llm.config();
+pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
+    args.options.start_log();
+    let faults = Arc::new(LastFaults::default());
+    let object = |error: &Error| {
+        let (plan, faults, repairs) = faults.take();
+        json!({ "plan": plan, "faults": faults, "repairs": repairs, "error": Failure::from(error) })
+    };
+    or_json(plan(&args, cancel, Arc::clone(&faults)).await, args.options.json, object)
+}
+
+async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
+    let config = args.options.limit(args.llm.config());
+    args.options.check_trace(&args.images).map_err(usage)?;
+    Task::new(args.question.clone(), Vec::new()).validate().map_err(usage)?;
     let mut images = open_images(&args.images, &config)?;
     if images.is_empty() {
         images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
     }
     let task = Task::new(args.question.clone(), images).with_budget(config.budget.clone());
-    let faults = Arc::new(LastFaults::default());
-    let mut sinks: Vec<Arc<dyn EventSink>> = vec![Arc::<LastFaults>::clone(&faults)];
-    if show_steps(args.llm.verbose, args.json) {
-        sinks.push(Arc::new(Steps));
-    }
-    let agent = args.llm.agent(&config).await?;
-    let planned = agent.plan(&task, Watch { cancel, sinks }).await;
-    report(&args, planned, &faults)
+    let agent = agent(&config).await?;
+    let journal = args.options.journal()?;
+    let mut sinks = args.options.sinks(journal.as_ref());
+    sinks.push(faults);
+    let trace = agent.plan(&task, Watch { cancel, sinks }).await?;
+    print(args, &trace)?;
+    journal.and_then(|journal| journal.take_error()).map_or(Ok(Exit::Answered), |error| Err(error.into()))
 }
 
-fn report(args: &PlanArgs, planned: Result<Trace>, faults: &LastFaults) -> Result<Exit> {
-    match planned {
-        Ok(trace) => {
-            let plan = trace.plan.as_ref().map(crate::plan::Plan::to_json);
-            if args.json {
-                output::print_json(&json!({ "plan": plan, "faults": [], "repairs": trace.repairs }))?;
-            } else {
-                let plan = crate::prompt::spaced_json(&plan.unwrap_or_default())?;
-                output::print(&output::safe(&plan))?;
-            }
-            Ok(Exit::Answered)
-        }
-        Err(error) if args.json => {
-            let (plan, faults, repairs) = faults.take();
-            output::print_json(&json!({
-                "plan": plan, "faults": faults, "repairs": repairs,
-                "error": crate::observation::Failure::from(&error),
-            }))?;
-            Ok(super::exit_for(error.kind()))
-        }
-        Err(error) => Err(error),
+fn print(args: &PlanArgs, trace: &Trace) -> Result<()> {
+    let plan = trace.plan.as_ref().map(Plan::to_json).unwrap_or_default();
+    if args.options.json {
+        return output::print_json(&json!({ "plan": plan, "faults": [], "repairs": trace.repairs }));
     }
+    output::print(&output::safe(&spaced_json(&plan)?))
 }
 
 /// Remembers the last faulty plan, for the JSON output.

@@ -8,18 +8,21 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::options::{open_images, save_image, start_log};
+use super::options::{RunOptions, check_picture, open_images, save_image};
 use super::progress::Bars;
-use super::{Exit, output};
+use super::{Exit, Stop, or_json, output, usage};
+use crate::agent::placed;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::executor::Executor;
-use crate::observation::Outcome;
+use crate::image::Image;
+use crate::observation::{Failure, Outcome};
 use crate::plan::{Plan, PlanLimits};
 use crate::signature::Returns;
 use crate::store::Progress;
-use crate::tool::{Catalog, ToolSpec};
+use crate::tool::{Catalog, ToolSpec, annotate};
 use crate::value::Value;
 
 #[derive(Args)]
@@ -59,33 +62,35 @@ enum ToolsCommand {
         /// The arguments as a JSON object
         #[arg(long, value_name = "JSON", default_value = "{}")]
         args: String,
-        /// Print one JSON object: result, ms
-        #[arg(long)]
-        json: bool,
-        /// Write the image a tool returns here
+        /// Write the image that the tool returns here (PNG or JPEG)
         #[arg(long, value_name = "OUT.png")]
         output: Option<PathBuf>,
-        /// Say more on stderr
-        #[arg(short, long, action = clap::ArgAction::Count)]
-        verbose: u8,
+        /// Draw the regions or lines that the tool returns into this picture (PNG or JPEG)
+        #[arg(long, value_name = "OUT.png")]
+        annotate: Option<PathBuf>,
+        #[command(flatten)]
+        options: RunOptions,
     },
 }
 
-pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Exit> {
+pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     let config = Config::default();
-    let catalog = config.catalog(&(Arc::new(Bars::new()) as Arc<dyn Progress>))?;
+    let progress: Arc<dyn Progress> = Arc::new(Bars::new());
+    let catalog = config.catalog(&progress)?;
     match args.command {
         ToolsCommand::List { json } => list(&catalog, json),
         ToolsCommand::Show { name, json } => show(&catalog, &name, json),
-        ToolsCommand::Run { name, images, args, json, output, verbose } => {
-            start_log(verbose);
-            let call = Call { name, images, args, json, output };
-            call.run(&catalog, &config, cancel).await
+        ToolsCommand::Run { name, images, args, output, annotate, options } => {
+            options.start_log();
+            let config = options.limit(config);
+            let json = options.json;
+            let call = Call { name, images, args, output, annotate, options };
+            or_json(call.run(&catalog, &config, cancel).await, json, |e| json!({ "error": Failure::from(e) }))
         }
     }
 }
 
-fn list(catalog: &Catalog, json: bool) -> Result<Exit> {
+fn list(catalog: &Catalog, json: bool) -> Result<Exit, Stop> {
     if json {
         let tools: Vec<&ToolSpec> = catalog.iter().map(crate::tool::Tool::spec).collect();
         output::print_json(&json!({ "tools": tools }))?;
@@ -98,8 +103,8 @@ fn list(catalog: &Catalog, json: bool) -> Result<Exit> {
     Ok(Exit::Answered)
 }
 
-fn show(catalog: &Catalog, name: &str, json: bool) -> Result<Exit> {
-    let spec = catalog.find(name)?.spec();
+fn show(catalog: &Catalog, name: &str, json: bool) -> Result<Exit, Stop> {
+    let spec = catalog.find(name).map_err(usage)?.spec();
     if json {
         output::print_json(&json!(spec))?;
     } else {
@@ -138,28 +143,36 @@ struct Call {
     name: String,
     images: Vec<PathBuf>,
     args: String,
-    json: bool,
     output: Option<PathBuf>,
+    annotate: Option<PathBuf>,
+    options: RunOptions,
 }
 
 impl Call {
     /// Runs the tool as a plan of one step, so that arguments are checked and mapped as in any plan.
-    async fn run(&self, catalog: &Catalog, config: &Config, cancel: CancellationToken) -> Result<Exit> {
+    async fn run(&self, catalog: &Catalog, config: &Config, cancel: CancellationToken) -> Result<Exit, Stop> {
+        check_picture("--output", self.output.as_ref(), &self.images).map_err(usage)?;
+        check_picture("--annotate", self.annotate.as_ref(), &self.images).map_err(usage)?;
+        self.options.check_trace(&self.images).map_err(usage)?;
+        let plan = self.plan(catalog, self.images.len()).map_err(usage)?;
         let images = open_images(&self.images, config)?;
-        let plan = self.plan(catalog, images.len())?;
-        let cx = Cx::with(config.budget.clone(), cancel, Vec::new());
-        catalog.find(&self.name)?.prepare(&cx).await?;
+        let journal = self.options.journal()?;
+        // Fetching and loading is over before the clock starts.
+        let loading = Cx::with(Budget { timeout_ms: 86_400_000, ..Budget::default() }, cancel.clone(), Vec::new());
+        catalog.find(&self.name)?.prepare(&loading).await?;
+        let cx = Cx::with(config.budget.clone(), cancel, self.options.sinks(journal.as_ref()));
         let began = Instant::now();
         let execution = Executor::new(catalog.clone(), 1).run(&cx, &plan, &images).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(error) = execution.stopped {
-            return Err(error);
+            return Err(error.into());
         }
         match execution.observations.into_iter().next().map(|o| o.outcome) {
-            Some(Outcome::Returned(value)) => self.print(&value, ms),
-            Some(Outcome::Failed(failure)) => Err(Error::new(failure.kind, failure.message)),
-            _ => Err(Error::internal("the step did not run")),
+            Some(Outcome::Returned(value)) => self.print(&value, &images, ms)?,
+            Some(Outcome::Failed(failure)) => return Err(Error::new(failure.kind, failure.message).into()),
+            _ => return Err(Error::internal("the step did not run").into()),
         }
+        journal.and_then(|journal| journal.take_error()).map_or(Ok(Exit::Answered), |error| Err(error.into()))
     }
 
     fn plan(&self, catalog: &Catalog, images: usize) -> Result<Plan> {
@@ -189,16 +202,17 @@ impl Call {
         }
     }
 
-    fn print(&self, value: &Value, ms: u64) -> Result<Exit> {
+    fn print(&self, value: &Value, images: &[Image], ms: u64) -> Result<()> {
         if let (Some(path), Some(image)) = (&self.output, value.images().first()) {
             save_image(image, path)?;
         }
-        if self.json {
-            output::print_json(&json!({ "result": value.to_json(), "ms": ms }))?;
-        } else {
-            output::print(&output::safe(&readable(value)))?;
+        if let (Some(path), Some(image)) = (&self.annotate, images.first()) {
+            save_image(&annotate::draw(image, &placed(value)), path)?;
         }
-        Ok(Exit::Answered)
+        if self.options.json {
+            return output::print_json(&json!({ "result": value.to_json(), "ms": ms }));
+        }
+        output::print(&output::safe(&readable(value)))
     }
 }
 

@@ -16,8 +16,8 @@ use crate::task::Task;
 use crate::tool::Catalog;
 use crate::trace::{Event, Trace};
 
-/// Most steps of a plan, whatever the budget says.
-const MAX_STEPS: usize = 64;
+/// Most steps of a plan. The budget does not shorten the plan: it ends the run, with what is known by then.
+const MAX_STEPS: usize = 24;
 /// Most tokens of a plan.
 const MAX_TOKENS: u32 = 700;
 
@@ -45,9 +45,8 @@ impl Controller {
         Ok(Self { chat, catalog, prompts, prefix, library, max_repairs })
     }
 
-    fn limits(&self, cx: &Cx, task: &Task) -> PlanLimits {
-        let max_steps = usize::try_from(cx.meter().budget().max_steps).unwrap_or(usize::MAX);
-        PlanLimits { max_steps: max_steps.min(MAX_STEPS), images: task.images.len() }
+    fn limits(task: &Task) -> PlanLimits {
+        PlanLimits { max_steps: MAX_STEPS, images: task.images.len() }
     }
 
     /// Parses and checks a reply; the faulty plan is returned as JSON where it is JSON at all.
@@ -63,7 +62,7 @@ impl Controller {
 impl Planner for Controller {
     async fn next(&self, cx: &Cx, task: &Task, _known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
-        let limits = self.limits(cx, task);
+        let limits = Self::limits(task);
         let schema = plan::schema(&self.catalog, &limits);
         let question = task.question.trim();
         let mut messages = self.library.similar(question, &self.catalog);
@@ -100,7 +99,7 @@ impl Planner for Controller {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        self.chat.warm(cx, &self.prefix).await
+        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
     }
 }
 

@@ -469,7 +469,7 @@ async fn a_trace_file_tells_the_whole_run() {
     assert!(schema.is_some());
     let asked = chat.requests().remove(0);
     assert_eq!(*prompt, [asked.prefix, asked.messages].concat());
-    let Event::Answered { answer, usage } = &entries.last().unwrap().event else { panic!("{entries:?}") };
+    let Event::Answered { answer, usage, .. } = &entries.last().unwrap().event else { panic!("{entries:?}") };
     assert_eq!((answer, usage), (&report.answer, &report.usage));
 
     let crop = report.trace.observations[0].value().unwrap().images()[0].clone();
@@ -540,6 +540,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             Event::StepEnded { id, tool, result, error, ms }
         }),
         (text(), any::<u64>()).prop_map(|(text, steps)| Event::Answered {
+            error: None,
             answer: Answer {
                 claims: vec![Claim { text: text.clone(), steps: vec![text.clone()] }],
                 text,

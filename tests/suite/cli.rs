@@ -114,7 +114,7 @@ fn bad_input_names_the_offender_and_exits_with_1_or_2() {
     }
     assert_eq!(run(&["ask", &picture("cat.jpg"), "  "]).status.code(), Some(2));
     let llm = run(&["ask", &picture("cat.jpg"), "What is this?", "--llm", "gpt-99"]);
-    assert_eq!(llm.status.code(), Some(1));
+    assert_eq!(llm.status.code(), Some(2));
     assert!(stderr(&llm).contains("gpt-99"), "{}", stderr(&llm));
 }
 
@@ -164,14 +164,64 @@ fn tools_are_listed_shown_and_run() {
 #[test]
 fn a_tool_that_is_called_wrongly_says_how_to_call_it() {
     let unknown = run(&["tools", "run", "read_txt", "--image", &picture("cat.jpg")]);
-    assert_eq!(unknown.status.code(), Some(1));
+    assert_eq!(unknown.status.code(), Some(2));
     assert!(stderr(&unknown).contains("did you mean `read_text`"), "{}", stderr(&unknown));
     let args = r#"{"labels": ["unicorn"]}"#;
     let label = run(&["tools", "run", "detect_objects", "--image", &picture("cat.jpg"), "--args", args]);
-    assert_eq!(label.status.code(), Some(1));
+    assert_eq!(label.status.code(), Some(2));
     assert!(stderr(&label).contains("unicorn"), "{}", stderr(&label));
     let image = run(&["tools", "run", "read_text"]);
     assert!(stderr(&image).contains("--image"), "{}", stderr(&image));
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = folder.path().join("photo.jpg");
+    std::fs::copy(picture("cat.jpg"), &photo).unwrap();
+    let (photo, before) = (photo.to_str().unwrap().to_owned(), std::fs::read(&photo).unwrap());
+    let nowhere = folder.path().join("no/seen.png");
+    for wrong in [
+        ["--trace", &photo],
+        ["--annotate", &photo],
+        ["--annotate", "seen.xyz"],
+        ["--annotate", nowhere.to_str().unwrap()],
+        ["--trace", nowhere.to_str().unwrap()],
+    ] {
+        let output = lavr().args(["ask", &photo, "Is there a cat?", "--json"]).args(wrong).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", stderr(&output));
+        assert_eq!(json_of(&output)["error"]["kind"], "invalid_input");
+    }
+    assert_eq!(std::fs::read(&photo).unwrap(), before);
+}
+
+#[test]
+fn the_step_limit_ends_a_run_with_what_is_known() {
+    let _turn = real::turn();
+    let question = "What does the sign say, and how many people are there?";
+    let output = run(&["ask", &picture("gallery.jpg"), question, "--max-steps", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let report = json_of(&output);
+    assert_eq!((&report["status"], &report["error"]["kind"]), (&json!("budget"), &json!("budget")));
+    assert_eq!(report["steps"].as_array().unwrap().len(), 1);
+    assert!(!report["claims"].as_array().unwrap().is_empty(), "what is known is said: {report}");
+}
+
+#[test]
+fn a_tools_marks_are_drawn_and_its_call_is_traced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (trace, drawn) = (folder.path().join("run.jsonl"), folder.path().join("seen.png"));
+    let output = lavr()
+        .args(["tools", "run", "read_text", "--image", &picture("gallery.jpg")])
+        .args(["--trace", trace.to_str().unwrap(), "--annotate", drawn.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(drawn.is_file());
+    let events: Vec<Json> = real::json_lines(&trace);
+    assert!(events.iter().any(|e| e["event"] == "step_ended"));
+    let quiet = json_of(&run(&["tools", "run", "read_text", "--image", "no-such.png", "--json"]));
+    assert_eq!(quiet["error"]["kind"], "not_found");
 }
 
 #[test]

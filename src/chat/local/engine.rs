@@ -145,13 +145,13 @@ impl Engine {
     }
 
     /// Makes the state of a prefix ready.
-    pub(super) fn warm(&mut self, call: &Call, prefix: &[Message]) -> Result<()> {
+    pub(super) fn warm(&mut self, call: &Call, prefix: &[Message]) -> Result<ChatUsage> {
         let tokens = self.template.prefix(&self.tokens, prefix)?;
         self.check_length(tokens.len())?;
         let mut usage = ChatUsage::default();
         let session = self.session(call, &tokens, &mut usage)?;
         self.keep(session);
-        Ok(())
+        Ok(usage)
     }
 
     /// Writes a reply.
@@ -196,7 +196,7 @@ impl Engine {
             return Ok(());
         }
         Err(Error::invalid(format!(
-            "the prompt has {tokens} tokens, but the LLM's context holds {}, the reply included",
+            "the prompt has {tokens} tokens, but the LLM's context holds {}, the reply included; ask a shorter question",
             self.context
         )))
     }

@@ -14,6 +14,8 @@ const CLASSES: &str = include_str!("coco80.txt");
 /// Everyday words for them.
 const WORDS: &str = include_str!("synonyms.toml");
 
+/// What may stand before a word and means nothing.
+const ARTICLES: [&str; 6] = ["a", "an", "the", "any", "all", "some"];
 /// Most words of a phrase that means a class.
 const MAX_PHRASE: usize = 3;
 /// How many near words an error suggests.
@@ -116,6 +118,9 @@ impl Labels {
                 if self.phrases.contains(&phrase) {
                     return Some((n, None));
                 }
+                if phrase.split_whitespace().next().is_some_and(|first| ARTICLES.contains(&first)) {
+                    return None;
+                }
                 let classes = self.meaning(&phrase).ok()?;
                 let name = if let [only] = classes { self.name(*only).to_owned() } else { phrase };
                 Some((n, Some(Mention { range, name })))
@@ -175,7 +180,7 @@ fn plain(word: &str) -> String {
     let lower = word.to_lowercase().replace(['-', '_'], " ");
     let words: Vec<&str> = lower.split_whitespace().collect();
     match words.as_slice() {
-        ["a" | "an" | "the" | "any" | "all" | "some", rest @ ..] if !rest.is_empty() => rest.join(" "),
+        [first, rest @ ..] if ARTICLES.contains(first) && !rest.is_empty() => rest.join(" "),
         all => all.join(" "),
     }
 }
