@@ -2,6 +2,8 @@
 
 mod evidence;
 mod ground;
+mod plain;
+mod wording;
 
 use std::sync::Arc;
 
@@ -113,7 +115,10 @@ impl Refiner for SemanticsRefiner {
         }
         let reply = self.ask(cx, task, &evidence).await?;
         let mut claims = match serde_json::from_str::<Reply>(&reply) {
-            Ok(reply) if !reply.answerable => return Ok(Verdict::NotEnough { missing: reply.missing }),
+            Ok(reply) if !reply.answerable => match evidence.nothing_found() {
+                Some(claim) => vec![claim],
+                None => return Ok(Verdict::NotEnough { missing: reply.missing }),
+            },
             Ok(reply) => grounded(&task.question, &evidence, &reply.answer),
             // Cut off, or no JSON at all: the result may still speak for itself.
             Err(error) if evidence.plain_claim().is_none() => return Err(no_reply(error)),
@@ -121,6 +126,9 @@ impl Refiner for SemanticsRefiner {
         };
         if claims.is_empty() {
             claims.extend(evidence.plain_claim());
+        }
+        if !claims.is_empty() {
+            claims.extend(evidence.left_out(&claims));
         }
         if claims.is_empty() {
             return Ok(Verdict::NotEnough { missing: "nothing that was observed bears the answer out".to_owned() });

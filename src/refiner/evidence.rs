@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value as Json;
 
-use crate::answer::Claim;
 use crate::error::Error;
 use crate::observation::Observation;
 use crate::signature::ValueType;
@@ -33,8 +32,8 @@ const MAX_PLACED: usize = 6;
 /// them, and, where such a result is empty, what it was searched in. The other
 /// steps are shown in short, so that the LLM sees what a number counts.
 pub struct Evidence<'a> {
-    question: &'a str,
-    known: &'a Trace,
+    pub(super) question: &'a str,
+    pub(super) known: &'a Trace,
     consumed: HashSet<&'a str>,
     speaking: HashSet<&'a str>,
 }
@@ -208,25 +207,9 @@ impl<'a> Evidence<'a> {
         Some(out)
     }
 
-    /// The result as it is, for when the LLM's wording is not borne out by it.
-    pub fn plain_claim(&self) -> Option<Claim> {
-        let result = self.known.plan.as_ref().map(|plan| plan.result.id.as_str());
-        let speaking: Vec<_> = self.observations().collect();
-        let (observation, value) =
-            speaking.iter().find(|(o, _)| Some(o.id.as_str()) == result).or_else(|| speaking.last())?;
-        let text = match value {
-            Value::Bool(true) => "Yes.".to_owned(),
-            Value::Bool(false) => "No.".to_owned(),
-            Value::Number(_) | Value::Text(_) | Value::Line(_) | Value::Region(_) => whole_text(value),
-            Value::List(items) if !items.is_empty() && items.len() <= 5 => whole_text(value),
-            Value::Labels(_) | Value::Json(_) => self.full_text(value, MAX_ONE),
-            Value::Image(_) => "The image is ready.".to_owned(),
-            _ => return None,
-        };
-        if text.trim().is_empty() {
-            return None;
-        }
-        Some(Claim { text, steps: vec![observation.id.clone()] })
+    /// A result of any length in words.
+    pub(super) fn in_full(&self, value: &Value) -> String {
+        self.full_text(value, MAX_ONE)
     }
 }
 
@@ -237,7 +220,7 @@ fn consumed(known: &Trace) -> HashSet<&str> {
 }
 
 /// Ids of the steps that a step's arguments refer to.
-fn inputs<'a>(known: &'a Trace, id: &str) -> Vec<&'a str> {
+pub(super) fn inputs<'a>(known: &'a Trace, id: &str) -> Vec<&'a str> {
     let step = known.plan.as_ref().and_then(|plan| plan.step(id));
     step.map(|s| s.references().into_iter().map(|r| r.id.as_str()).collect()).unwrap_or_default()
 }

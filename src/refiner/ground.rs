@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use super::evidence::{Evidence, number_tokens, regions_of, split_hole, tally, whole_text, words};
+use super::wording::{self, spoken};
 use crate::answer::Claim;
+use crate::observation::Observation;
 use crate::value::Value;
 
 /// Number words and what they stand for; "one" is seldom a count and looked at apart.
@@ -65,6 +67,7 @@ const STOP: [&str; 44] = [
 
 /// Ties sentences to the steps that support them.
 pub struct Grounding<'a> {
+    question: String,
     asked_words: HashSet<String>,
     asked_numbers: HashSet<String>,
     facts: Vec<Fact<'a>>,
@@ -73,11 +76,14 @@ pub struct Grounding<'a> {
 /// One step's result, prepared for look-ups.
 struct Fact<'a> {
     id: &'a str,
+    tool: &'a str,
     value: &'a Value,
     /// Another step works on it: that step decides, not this one.
     consumed: bool,
+    /// What it and the steps behind it looked for.
+    searched: Vec<String>,
     text: String,
-    squashed: String,
+    squashed: Squashed,
     words: HashSet<String>,
     numbers: HashSet<String>,
 }
@@ -85,6 +91,8 @@ struct Fact<'a> {
 /// The values of a sentence that a step's result must contain.
 enum Essential {
     Number(String),
+    /// How many more or fewer: only a calculation says so.
+    Difference(String),
     Quote(String),
     Name(String),
     Step(String),
@@ -98,6 +106,10 @@ struct Sentence {
     polarity: Polarity,
     /// It begins with yes or no.
     outright: bool,
+    /// The words that compare.
+    comparisons: Vec<String>,
+    /// A number in it may stand for one below zero.
+    points_down: bool,
 }
 
 /// Whether a sentence affirms or denies.
@@ -111,11 +123,13 @@ enum Polarity {
 impl<'a> Grounding<'a> {
     /// Prepares the evidence for look-ups.
     pub fn new(question: &str, evidence: &Evidence<'a>) -> Self {
-        let fact = |id: &'a str, value| Fact::new(id, value, evidence.is_consumed(id));
+        let fact =
+            |o: &'a Observation, value| Fact::new(o, value, evidence.is_consumed(&o.id), evidence.searched(&o.id));
         Self {
+            question: question.to_owned(),
             asked_words: words(question).into_iter().collect(),
             asked_numbers: number_tokens(question).into_iter().chain(number_words(question)).collect(),
-            facts: evidence.observations().map(|(o, value)| fact(&o.id, value)).collect(),
+            facts: evidence.observations().map(|(o, value)| fact(o, value)).collect(),
         }
     }
 
@@ -127,24 +141,106 @@ impl<'a> Grounding<'a> {
     /// question excepted), and a yes or no in a result that decides it; a
     /// sentence without any of them needs a result that contains its words.
     pub fn claim(&self, written: &str, shown: &str) -> Option<Claim> {
+        if self.lead_fits(written) {
+            return self.borne_out(written, shown);
+        }
+        self.borne_out(&wording::without_lead(written)?, &wording::without_lead(shown)?)
+    }
+
+    fn borne_out(&self, written: &str, shown: &str) -> Option<Claim> {
         let sentence = Sentence::parse(written);
         if shown.trim().is_empty() || !self.allows(&sentence) {
             return None;
         }
-        let mut steps: Vec<&str> = self.values(&sentence)?;
-        if !steps.is_empty() && sentence.outright {
-            let bools = self.facts.iter().filter(|f| matches!(f.value, Value::Bool(_)));
-            steps.extend(bools.filter(|f| f.decides(sentence.polarity)).map(|f| f.id));
-        }
-        if steps.is_empty() {
-            steps.extend(self.facts.iter().filter(|f| f.decides(sentence.polarity)).map(|f| f.id));
-        }
-        if steps.is_empty() {
-            steps.extend(self.facts.iter().filter(|f| self.speaks_of(f, &sentence)).map(|f| f.id));
-        }
+        let steps = self.support(&sentence)?;
         let ordered: Vec<String> =
             self.facts.iter().filter(|f| steps.contains(&f.id)).map(|f| f.id.to_owned()).collect();
         (!ordered.is_empty()).then(|| Claim { text: shown.trim().to_owned(), steps: ordered })
+    }
+
+    /// The steps that bear the sentence out.
+    fn support(&self, sentence: &Sentence) -> Option<Vec<&'a str>> {
+        let ids = |which: &dyn Fn(&Fact<'_>) -> bool| -> Vec<&'a str> {
+            self.facts.iter().filter(|f| which(f)).map(|f| f.id).collect()
+        };
+        let mut steps = self.values(sentence)?;
+        if !steps.is_empty() && sentence.outright {
+            steps.extend(ids(&|f| matches!(f.value, Value::Bool(_)) && self.decides(f, sentence)));
+        }
+        if steps.is_empty() {
+            steps = ids(&|f| self.decides(f, sentence));
+        }
+        if steps.is_empty() {
+            steps = ids(&|f| self.speaks_of(f, sentence));
+        }
+        if self.compares(sentence) {
+            let operations = ids(&|f| f.is_operation());
+            if operations.is_empty() || !self.points_right(sentence) {
+                return None;
+            }
+            if !steps.iter().any(|id| operations.contains(id)) && (!steps.is_empty() || self.adds_nothing(sentence)) {
+                steps.extend(operations);
+            }
+        }
+        Some(steps)
+    }
+
+    /// The sentence compares in words that stand in no text.
+    fn compares(&self, sentence: &Sentence) -> bool {
+        let read = |word: &String| {
+            let forms = words(word);
+            self.facts.iter().any(|f| f.is_text() && forms.iter().all(|w| f.words.contains(w)))
+        };
+        sentence.comparisons.iter().any(|word| !read(word))
+    }
+
+    /// A sentence that compares as a yes-or-no question does is a yes to it.
+    fn points_right(&self, sentence: &Sentence) -> bool {
+        let asked = wording::comparisons(&spoken(&self.question));
+        let repeats = sentence.comparisons.iter().any(|w| w != "than" && asked.contains(w));
+        wording::asks_openly(&self.question)
+            || sentence.polarity != Polarity::Neither
+            || !repeats
+            || !self.contradicted(Polarity::Yes)
+    }
+
+    /// All its words stand in the question, or point at one of the things there.
+    fn adds_nothing(&self, sentence: &Sentence) -> bool {
+        words(&sentence.own).iter().all(|w| {
+            let word = w.as_str();
+            STOP.contains(&word) || wording::POINTING.contains(&word) || self.asked_words.contains(w)
+        })
+    }
+
+    /// The yes or no that the sentence begins with answers the question that was asked.
+    fn lead_fits(&self, written: &str) -> bool {
+        let Some((yes, rest)) = wording::lead(written) else { return true };
+        if wording::asks_openly(&self.question) {
+            return rest.is_empty();
+        }
+        self.asked_number_holds().is_none_or(|holds| holds == yes)
+    }
+
+    /// Whether a number of the question is one that was found; nothing when another operation decides.
+    fn asked_number_holds(&self) -> Option<bool> {
+        if self.asked_numbers.is_empty() || self.facts.iter().any(|f| matches!(f.value, Value::Bool(_))) {
+            return None;
+        }
+        let counted = self.facts.iter().any(Fact::is_count);
+        let mut able = self.facts.iter().filter(|f| if counted { f.is_count() } else { f.is_text() }).peekable();
+        able.peek()?;
+        Some(able.any(|f| self.asked_numbers.iter().any(|n| f.has_number(n, false))))
+    }
+
+    /// Whether the result is itself the sentence's yes or no.
+    fn decides(&self, fact: &Fact<'_>, sentence: &Sentence) -> bool {
+        let denied = sentence.polarity == Polarity::No && !matches!(fact.value, Value::Bool(_));
+        fact.decides(sentence.polarity) && (!denied || self.denies(fact, sentence))
+    }
+
+    /// What was looked for in vain is what the sentence denies.
+    fn denies(&self, fact: &Fact<'_>, sentence: &Sentence) -> bool {
+        fact.searched.is_empty() || wording::denial_is_covered(&sentence.own, &self.question, &fact.searched)
     }
 
     /// The steps whose results contain the sentence's values; nothing when some value is in none.
@@ -153,8 +249,11 @@ impl<'a> Grounding<'a> {
         let counted = self.facts.iter().any(Fact::is_count) && sentence.counts();
         for essential in &sentence.essentials {
             // A number that happens to stand in a text counts nothing.
-            let may = |f: &Fact<'_>| !(counted && f.is_text() && matches!(essential, Essential::Number(_)));
-            let found = self.facts.iter().filter(|f| may(f) && f.contains(essential)).map(|f| f.id);
+            let may = |f: &Fact<'_>| {
+                !(counted && f.is_text() && matches!(essential, Essential::Number(_) | Essential::Difference(_)))
+            };
+            let found =
+                self.facts.iter().filter(|f| may(f) && f.contains(essential, sentence.points_down)).map(|f| f.id);
             let before = steps.len();
             steps.extend(found);
             if steps.len() == before && !self.was_asked(essential) {
@@ -166,7 +265,11 @@ impl<'a> Grounding<'a> {
 
     /// No decision stands against the sentence, and an outright yes or no is not the LLM's own.
     fn allows(&self, sentence: &Sentence) -> bool {
-        let decided = || self.facts.iter().any(|f| f.is_text() || f.decides(sentence.polarity));
+        let by_number = || match self.asked_number_holds() {
+            Some(holds) => holds == (sentence.polarity == Polarity::Yes),
+            None => false,
+        };
+        let decided = || by_number() || self.facts.iter().any(|f| f.is_text() || self.decides(f, sentence));
         !self.contradicted(sentence.polarity) && (!sentence.outright || decided())
     }
 
@@ -175,7 +278,7 @@ impl<'a> Grounding<'a> {
             Essential::Number(token) => self.asked_numbers.contains(token),
             Essential::Quote(text) => words(text).iter().all(|w| self.asked_words.contains(w)),
             Essential::Name(word) => self.asked_words.contains(word),
-            Essential::Step(_) => false,
+            Essential::Difference(_) | Essential::Step(_) => false,
         }
     }
 
@@ -199,10 +302,11 @@ impl<'a> Grounding<'a> {
             .collect();
         let found = new.iter().filter(|w| fact.words.contains(*w)).count();
         match fact.value {
-            Value::List(items) if items.is_empty() => denies,
+            Value::List(items) if items.is_empty() => denies && self.denies(fact, sentence),
             Value::Image(_) => !denies && new.iter().all(|w| DRAWN.contains(&w.as_str())),
             Value::Number(n) if *n == 1.0 && sentence.names_one() => new.is_empty(),
-            _ if denies => !fact.words.is_empty() && fact.is_text(),
+            // Where it was searched in vain, the search speaks.
+            _ if denies => !fact.words.is_empty() && fact.is_text() && !fact.consumed,
             _ => found > 0 && found * 2 >= new.len(),
         }
     }
@@ -221,11 +325,16 @@ impl Sentence {
         unfilled.push_str(rest);
         let (quotes, own) = split_quotes(&unfilled);
         essentials.extend(quotes.into_iter().filter(|q| !squash(q).is_empty()).map(Essential::Quote));
-        essentials.extend(number_tokens(&own).into_iter().chain(number_words(&own)).map(Essential::Number));
-        essentials.extend(names(&own).into_iter().map(Essential::Name));
         let spoken = spoken(&own);
+        let comparisons = wording::comparisons(&spoken);
+        let numbers = number_tokens(&own).into_iter().chain(number_words(&own));
+        essentials.extend(
+            numbers.map(|n| if differs(&n, &spoken) { Essential::Difference(n) } else { Essential::Number(n) }),
+        );
+        essentials.extend(names(&own).into_iter().map(Essential::Name));
+        let points_down = wording::points_down(&own, &spoken);
         let outright = matches!(spoken.first().map(String::as_str), Some("yes" | "no"));
-        Self { essentials, polarity: polarity(&spoken), own, outright }
+        Self { essentials, polarity: polarity(&spoken), own, outright, comparisons, points_down }
     }
 
     /// It says how many there are: "there are 3 people".
@@ -244,7 +353,7 @@ impl Sentence {
 }
 
 impl<'a> Fact<'a> {
-    fn new(id: &'a str, value: &'a Value, consumed: bool) -> Self {
+    fn new(observation: &'a Observation, value: &'a Value, consumed: bool, searched: Vec<String>) -> Self {
         let text = match value {
             Value::Json(json) => json.to_string(),
             other => whole_text(other),
@@ -255,27 +364,58 @@ impl<'a> Fact<'a> {
             numbers.insert(canonical(&token));
         }
         numbers.extend(number_words(&text));
-        Self { id, value, consumed, squashed: squash(&text), words: words(&text).into_iter().collect(), numbers, text }
+        Self {
+            id: &observation.id,
+            tool: &observation.tool,
+            value,
+            consumed,
+            searched,
+            squashed: Squashed::new(&text),
+            words: words(&text).into_iter().collect(),
+            numbers,
+            text,
+        }
     }
 
-    fn contains(&self, essential: &Essential) -> bool {
+    fn contains(&self, essential: &Essential, points_down: bool) -> bool {
         match essential {
             Essential::Quote(text) => {
-                let wanted = squash(text);
-                !wanted.is_empty() && self.squashed.contains(&wanted)
+                self.squashed.contains(&squash(text)) && number_tokens(text).iter().all(|n| self.writes_number(n))
             }
-            Essential::Number(token) => match self.value {
-                Value::Number(value) => same_number(token, *value),
-                Value::List(items) if !regions_of(items).is_empty() => {
-                    let counts = tally(&regions_of(items));
-                    let total = items.len();
-                    same_number(token, total as f64) || counts.iter().any(|(_, n)| same_number(token, *n as f64))
-                }
-                _ => self.numbers.contains(&canonical(token)) || self.has_digits(token),
-            },
+            Essential::Number(token) => self.has_number(token, points_down),
+            Essential::Difference(token) => self.is_calculated() && self.has_number(token, points_down),
             Essential::Name(word) => self.words.contains(word),
             Essential::Step(id) => self.id == id,
         }
+    }
+
+    fn has_number(&self, token: &str, points_down: bool) -> bool {
+        match self.value {
+            Value::Number(value) => same_number(token, if points_down { value.abs() } else { *value }),
+            Value::List(items) if items.is_empty() => token == "0" && !self.searched.is_empty(),
+            Value::List(items) if !regions_of(items).is_empty() => {
+                let counts = tally(&regions_of(items));
+                same_number(token, items.len() as f64) || counts.iter().any(|(_, n)| same_number(token, *n as f64))
+            }
+            _ => self.numbers.contains(&canonical(token)) || self.has_digits(token),
+        }
+    }
+
+    /// Whether the number stands in the text as it is written, or with other marks between its digits.
+    fn writes_number(&self, token: &str) -> bool {
+        let whole = number_tokens(&self.text);
+        let parts = |n: &String| n == token || n.split(['/', '-', ':']).any(|part| part == token);
+        whole.iter().any(parts) || self.has_digits(token)
+    }
+
+    /// A number that was calculated, not counted.
+    fn is_calculated(&self) -> bool {
+        matches!(self.value, Value::Number(_)) && self.tool == "calculate"
+    }
+
+    /// The result of an operation on others: it may compare.
+    fn is_operation(&self) -> bool {
+        matches!(self.value, Value::Bool(_)) || self.is_calculated()
     }
 
     /// The same four digits or more, however they are parted: `14/03/2024` and `14.03.2024`.
@@ -360,14 +500,6 @@ fn closing(open: char) -> Option<char> {
     }
 }
 
-/// Lower-case words, in order.
-fn spoken(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
-        .filter(|w| !w.is_empty())
-        .map(|w| w.to_lowercase().replace('’', "'"))
-        .collect()
-}
-
 /// The number words of a text as digits.
 fn number_words(text: &str) -> Vec<String> {
     let spoken = spoken(text);
@@ -415,8 +547,7 @@ fn same_number(token: &str, value: f64) -> bool {
     let Ok(number) = plain.parse::<f64>() else { return false };
     let decimals = plain.split_once('.').map_or(0, |(_, d)| d.len());
     let tolerance = if decimals >= 2 { 0.5 * 10f64.powi(-(decimals.min(12) as i32)) } else { 0.0 };
-    // "5 fewer" is -5.
-    (number - value.abs()).abs() <= tolerance + 1e-9
+    (number - value).abs() <= tolerance + 1e-9
 }
 
 /// One form for a number however it is written: no thousands, no zeros that say nothing.
@@ -430,4 +561,38 @@ fn canonical(token: &str) -> String {
 
 fn squash(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The number says how many more or fewer: "3 fewer", "a difference of 3".
+fn differs(number: &str, spoken: &[String]) -> bool {
+    let same = |word: &String| word == number || NUMBER_WORDS.iter().any(|(w, n)| w == word && *n == number);
+    spoken.windows(2).any(|pair| match pair {
+        [n, word] => same(n) && matches!(word.as_str(), "more" | "fewer" | "less"),
+        _ => false,
+    })
+}
+
+/// A text without white space and punctuation that still knows where its words begin and end.
+struct Squashed {
+    text: String,
+    bounds: HashSet<usize>,
+}
+
+impl Squashed {
+    fn new(text: &str) -> Self {
+        let mut squashed = String::new();
+        let mut bounds = HashSet::from([0]);
+        for word in text.split(|c: char| !c.is_alphanumeric()) {
+            squashed.push_str(&squash(word));
+            bounds.insert(squashed.len());
+        }
+        Self { text: squashed, bounds }
+    }
+
+    /// Whether whole words of the text are these.
+    fn contains(&self, wanted: &str) -> bool {
+        let bounded = |at: usize| self.bounds.contains(&at) && self.bounds.contains(&(at + wanted.len()));
+        !wanted.is_empty()
+            && self.bounds.iter().any(|at| bounded(*at) && self.text.get(*at..).is_some_and(|t| t.starts_with(wanted)))
+    }
 }

@@ -1,0 +1,129 @@
+//! Plain claims: what a result says as it is, without the LLM's wording.
+
+use std::collections::HashSet;
+
+use serde_json::Value as Json;
+
+use super::evidence::{Evidence, regions_of, whole_text};
+use super::wording::{asks_presence, asks_to_read, of_number};
+use crate::answer::Claim;
+use crate::observation::Observation;
+use crate::value::Value;
+
+/// Most lines that a value which was looked up has.
+const MAX_FOUND: usize = 3;
+/// Most items of a list that is said as it is.
+const MAX_ITEMS: usize = 5;
+
+impl Evidence<'_> {
+    /// The result as it is, for when the LLM's wording is not borne out by it.
+    ///
+    /// Text that was read answers only a question that asks to read.
+    pub fn plain_claim(&self) -> Option<Claim> {
+        let result = self.result();
+        let speaking: Vec<_> = self.observations().collect();
+        let (observation, value) =
+            speaking.iter().find(|(o, _)| Some(o.id.as_str()) == result).or_else(|| speaking.last())?;
+        let text = match value {
+            Value::Bool(true) => "Yes.".to_owned(),
+            Value::Bool(false) => "No.".to_owned(),
+            Value::Number(_) | Value::Region(_) => whole_text(value),
+            Value::Text(_) | Value::Line(_) if self.may_be_read(observation, 1) => whole_text(value),
+            Value::List(items) if items.is_empty() => return self.nothing_found(),
+            Value::List(items) if items.len() <= MAX_ITEMS => {
+                let speaks = !is_text(items) || self.may_be_read(observation, items.len());
+                speaks.then(|| whole_text(value))?
+            }
+            Value::Labels(_) | Value::Json(_) => self.in_full(value),
+            Value::Image(_) => "The image is ready.".to_owned(),
+            _ => return None,
+        };
+        (!text.trim().is_empty()).then(|| Claim { text, steps: vec![observation.id.clone()] })
+    }
+
+    /// Text is an answer when it was looked up, or when the question asks to read.
+    fn may_be_read(&self, observation: &Observation, lines: usize) -> bool {
+        (is_lookup(observation) && lines <= MAX_FOUND) || asks_to_read(self.question)
+    }
+
+    /// That nothing was found, when the result says so and nothing else was asked.
+    pub(super) fn nothing_found(&self) -> Option<Claim> {
+        let id = self.result()?;
+        let (observation, value) = self.observations().find(|(o, _)| o.id == id)?;
+        let empty = matches!(value, Value::List(items) if items.is_empty());
+        let labels = observation.args.get("labels").map(literals).unwrap_or_default();
+        if !empty || observation.args.get("lines").is_some() || labels.is_empty() {
+            return None;
+        }
+        let asked = asks_presence(self.question, &labels);
+        asked.then(|| Claim { text: format!("No {} was found.", labels.join(" or ")), steps: vec![id.to_owned()] })
+    }
+
+    /// Numbers and values that nothing else is made of and that no claim rests on.
+    pub(super) fn left_out(&self, claims: &[Claim]) -> Vec<Claim> {
+        let result = self.result();
+        self.observations()
+            .filter(|(o, _)| Some(o.id.as_str()) == result || !self.is_consumed(&o.id))
+            .filter(|(o, _)| claims.iter().all(|claim| !claim.steps.contains(&o.id)))
+            .filter_map(|(o, value)| Some(Claim { text: self.said_plainly(o, value)?, steps: vec![o.id.clone()] }))
+            .filter(|plain| claims.iter().all(|claim| claim.text != plain.text))
+            .collect()
+    }
+
+    fn said_plainly(&self, observation: &Observation, value: &Value) -> Option<String> {
+        match value {
+            Value::Number(number) => {
+                let labels = self.searched(&observation.id);
+                match labels.as_slice() {
+                    [label] => Some(format!("{} {}.", whole_text(value), of_number(label, *number))),
+                    _ => Some(format!("{}.", whole_text(value))),
+                }
+            }
+            Value::List(items) if is_lookup(observation) && (1..=MAX_FOUND).contains(&items.len()) => {
+                let key = observation.args.get("text").map(literals)?.into_iter().next()?;
+                Some(format!("{key}: {}.", items.iter().map(whole_text).collect::<Vec<_>>().join(", ")))
+            }
+            _ => None,
+        }
+    }
+
+    /// The labels and texts that a step, and those it works on, looked for.
+    pub(super) fn searched(&self, id: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let Some(observation) = self.known.observations.iter().find(|o| o.id == id) else { continue };
+            if !seen.insert(&observation.id) {
+                continue;
+            }
+            for key in ["labels", "label", "text", "key"] {
+                let new = observation.args.get(key).map(literals).unwrap_or_default();
+                found.extend(new.into_iter().filter(|label| !found.contains(label)).collect::<Vec<_>>());
+            }
+            open.extend(super::evidence::inputs(self.known, id));
+        }
+        found
+    }
+
+    fn result(&self) -> Option<&str> {
+        self.known.plan.as_ref().map(|plan| plan.result.id.as_str())
+    }
+}
+
+fn is_lookup(observation: &Observation) -> bool {
+    observation.tool == "find_text"
+}
+
+fn is_text(items: &[Value]) -> bool {
+    regions_of(items).is_empty() && items.iter().any(|v| matches!(v, Value::Line(_) | Value::Text(_)))
+}
+
+/// The texts of an argument that are no references.
+fn literals(json: &Json) -> Vec<String> {
+    match json {
+        Json::String(text) if !text.starts_with('$') => vec![text.trim().to_lowercase()],
+        Json::Array(items) => items.iter().flat_map(literals).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,270 @@
+//! Wording: what the words of questions and sentences ask and say, whatever the evidence is.
+
+use crate::tool::labels::same_label;
+
+/// Words that name nothing that could be searched for.
+const SILENT: &[&str] = &[
+    "the",
+    "a",
+    "an",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "there",
+    "it",
+    "its",
+    "this",
+    "that",
+    "these",
+    "those",
+    "on",
+    "in",
+    "at",
+    "of",
+    "to",
+    "and",
+    "or",
+    "with",
+    "for",
+    "from",
+    "by",
+    "yes",
+    "no",
+    "not",
+    "none",
+    "nothing",
+    "nobody",
+    "zero",
+    "can",
+    "could",
+    "do",
+    "does",
+    "did",
+    "has",
+    "have",
+    "i",
+    "you",
+    "we",
+    "me",
+    "see",
+    "seen",
+    "visible",
+    "any",
+    "anywhere",
+    "contain",
+    "contains",
+    "mention",
+    "mentions",
+    "mentioned",
+    "appear",
+    "appears",
+    "found",
+    "find",
+    "shown",
+    "show",
+    "shows",
+    "given",
+    "stated",
+    "specified",
+    "listed",
+    "included",
+    "picture",
+    "pictures",
+    "image",
+    "images",
+    "photo",
+    "photos",
+    "photograph",
+    "how",
+    "many",
+    "much",
+    "what",
+    "which",
+    "count",
+    "please",
+    "tell",
+    "detected",
+    "present",
+    "isn't",
+    "aren't",
+    "doesn't",
+    "don't",
+    "wasn't",
+    "weren't",
+];
+/// Words for what a text stands on, or for the text itself.
+const CONTAINERS: &[&str] = &[
+    "text", "notice", "brochure", "menu", "flyer", "leaflet", "sign", "label", "page", "receipt", "poster", "word",
+    "number", "bill", "ticket", "invoice", "document", "letter", "board", "line", "card", "price",
+];
+/// Words for so many things that finding none of one kind does not deny them.
+const BROAD: &[&str] = &["animal", "vehicle", "thing", "object", "furniture", "food", "fruit", "item"];
+/// Words that compare.
+const COMPARING: &[&str] = &[
+    "more",
+    "fewer",
+    "less",
+    "than",
+    "cheaper",
+    "dearer",
+    "greater",
+    "larger",
+    "bigger",
+    "smaller",
+    "higher",
+    "lower",
+    "longer",
+    "shorter",
+    "older",
+    "newer",
+    "difference",
+    "differ",
+    "differs",
+    "most",
+    "least",
+    "fewest",
+    "cheapest",
+    "largest",
+    "biggest",
+    "smallest",
+];
+/// Words that make a number below zero a plain one: "5 fewer" is -5.
+const DOWNWARDS: &[&str] = &["difference", "differ", "differs", "fewer", "less", "minus"];
+/// Words that point at one of several.
+pub(super) const POINTING: &[&str] = &["first", "second", "third", "left", "right", "other"];
+/// Words that ask to read.
+const READING: &[&str] = &["say", "says", "said", "read", "reads", "written", "write", "transcribe", "text", "texts"];
+
+/// Lower-case words, in order.
+pub(super) fn spoken(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+        .filter(|w| !w.is_empty())
+        .map(|w| w.to_lowercase().replace('’', "'"))
+        .collect()
+}
+
+/// Whether the words of a denial, or of the question when it is a bare no, are those that were searched.
+pub(super) fn denial_is_covered(said: &str, question: &str, searched: &[String]) -> bool {
+    let own = content(said, question);
+    if own.is_empty() {
+        return only_names(&content(question, question), searched);
+    }
+    only_names(&own, searched)
+}
+
+/// Whether the question is only whether, or how many, of the searched things there are.
+pub(super) fn asks_presence(question: &str, searched: &[String]) -> bool {
+    let spoken = spoken(question);
+    let pairs = |a: &str, b: &str| spoken.windows(2).any(|w| matches!(w, [x, y] if x == a && y == b));
+    let presence = pairs("how", "many")
+        || pairs("is", "there")
+        || pairs("are", "there")
+        || pairs("number", "of")
+        || spoken.iter().any(|w| matches!(w.as_str(), "any" | "count"));
+    presence && only_names(&content(question, question), searched)
+}
+
+/// Some word was searched, and each other one only says where it would stand.
+fn only_names(words: &[String], searched: &[String]) -> bool {
+    let contained = |w: &str| CONTAINERS.contains(&w) || w.strip_suffix('s').is_some_and(|s| CONTAINERS.contains(&s));
+    words.iter().any(|w| was_searched(w, searched))
+        && words.iter().all(|w| contained(w.as_str()) || was_searched(w, searched))
+}
+
+fn was_searched(word: &str, searched: &[String]) -> bool {
+    let broad = BROAD.iter().any(|b| same_label(b, word));
+    let same = |label: &str| same_label(word, label) || (!broad && same_label(label, word));
+    searched.iter().any(|label| same(label) || (label.contains(' ') && label.split_whitespace().any(same)))
+}
+
+/// The words that name something, without the places that the question names too: "on the street".
+fn content(text: &str, question: &str) -> Vec<String> {
+    let asked = spoken(question);
+    let mut place = false;
+    let mut words = Vec::new();
+    for word in spoken(text) {
+        match word.as_str() {
+            "on" | "in" | "at" => place = true,
+            "the" | "a" | "an" | "this" | "that" => {}
+            other if SILENT.contains(&other) => place = false,
+            _ if place && asked.contains(&word) => place = false,
+            _ => words.push(word),
+        }
+    }
+    words
+}
+
+/// Whether the sentence compares.
+pub(super) fn comparisons(spoken: &[String]) -> Vec<String> {
+    spoken.iter().filter(|w| COMPARING.contains(&w.as_str())).cloned().collect()
+}
+
+/// Whether a number in the sentence may stand for one below zero.
+pub(super) fn points_down(text: &str, spoken: &[String]) -> bool {
+    let signed = |(at, sign): (usize, char)| {
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        let behind = text.get(at + sign.len_utf8()..).and_then(|t| t.chars().next());
+        matches!(sign, '-' | '−')
+            && before.is_none_or(char::is_whitespace)
+            && behind.is_some_and(|c| c.is_ascii_digit())
+    };
+    spoken.iter().any(|w| DOWNWARDS.contains(&w.as_str())) || text.char_indices().any(signed)
+}
+
+/// The question asks for more than a yes or a no.
+pub(super) fn asks_openly(question: &str) -> bool {
+    let first = spoken(question).into_iter().next().unwrap_or_default();
+    matches!(first.as_str(), "which" | "what" | "who" | "how" | "where" | "when")
+}
+
+/// The question asks what is written.
+pub(super) fn asks_to_read(question: &str) -> bool {
+    spoken(question).iter().any(|w| READING.contains(&w.as_str()))
+}
+
+/// The yes or no that a sentence begins with, and what follows it.
+pub(super) fn lead(sentence: &str) -> Option<(bool, &str)> {
+    let sentence = sentence.trim();
+    let end = sentence.find(|c: char| !c.is_alphanumeric()).unwrap_or(sentence.len());
+    let (word, rest) = (sentence.get(..end)?, sentence.get(end..)?);
+    let yes = word.eq_ignore_ascii_case("yes");
+    let stop = |c: char| matches!(c, ',' | '.' | ':' | ';' | '!' | '-' | '–' | '—');
+    let parted = rest.is_empty() || rest.trim_start().starts_with(stop);
+    (parted && (yes || word.eq_ignore_ascii_case("no")))
+        .then(|| (yes, rest.trim_start_matches(|c: char| stop(c) || c.is_whitespace())))
+}
+
+/// The sentence without the yes or no that it begins with; nothing when that is all it says.
+pub(super) fn without_lead(sentence: &str) -> Option<String> {
+    let (_, rest) = lead(sentence)?;
+    let mut chars = rest.chars();
+    let first = chars.next()?;
+    Some(first.to_uppercase().chain(chars).collect())
+}
+
+/// A label after a number.
+pub(super) fn of_number(label: &str, number: f64) -> String {
+    if (number - 1.0).abs() < 1e-9 {
+        return label.to_owned();
+    }
+    for (one, many) in [("person", "people"), ("man", "men"), ("child", "children"), ("mouse", "mice")] {
+        match label.strip_suffix(one) {
+            Some(stem) if stem.is_empty() || stem.ends_with([' ', 'o']) => return format!("{stem}{many}"),
+            _ => {}
+        }
+    }
+    if same_label(label, &format!("{label}s")) && !label.ends_with('s') && !is_plural(label) {
+        return format!("{label}s");
+    }
+    if label.ends_with("ss") || label.ends_with("bus") || label.ends_with("ch") || label.ends_with("sh") {
+        return format!("{label}es");
+    }
+    label.to_owned()
+}
+
+fn is_plural(label: &str) -> bool {
+    matches!(label, "people" | "men" | "women" | "children" | "mice" | "sheep")
+}
