@@ -1,32 +1,31 @@
 //! The agent: one question through planner, executor and refiner.
 
 mod report;
+mod run;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub use report::{Report, Timings, placed};
 
+use self::run::{Run, millis};
+
 use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::AbortOnDropHandle;
 
-use crate::answer::{Answer, Status};
 use crate::chat::ChatModel;
 use crate::cx::{Cx, EventSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
-use crate::observation::Failure;
-use crate::plan::{Plan, PlanLimits};
-use crate::planner::{Controller, Move, Planner};
+use crate::plan::PlanLimits;
+use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner};
 use crate::prompt::Prompts;
-use crate::refiner::{Refiner, SemanticsRefiner, Verdict};
-use crate::task::Task;
-use crate::tool::{Catalog, SharedTool};
+use crate::refiner::{Refiner, SemanticsRefiner};
+use crate::task::{Mode, Task};
+use crate::tool::Catalog;
 use crate::trace::{Entry, Event, Trace};
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
@@ -36,9 +35,26 @@ pub struct Agent(Arc<Parts>);
 struct Parts {
     model: String,
     catalog: Catalog,
-    planner: Arc<dyn Planner>,
+    planners: Planners,
     executor: Executor,
     refiner: Arc<dyn Refiner>,
+}
+
+/// The planner of each mode.
+struct Planners {
+    controller: Arc<dyn Planner>,
+    decision_maker: Arc<dyn Planner>,
+    auto: Arc<dyn Planner>,
+}
+
+impl Planners {
+    fn of(&self, mode: Mode) -> &Arc<dyn Planner> {
+        match mode {
+            Mode::Controller => &self.controller,
+            Mode::DecisionMaker => &self.decision_maker,
+            Mode::Auto => &self.auto,
+        }
+    }
 }
 
 /// Puts an [`Agent`] together.
@@ -72,7 +88,10 @@ impl AgentBuilder {
         self
     }
 
-    /// A planner other than the [`Controller`].
+    /// A planner of your own, in place of those of all modes.
+    ///
+    /// It is asked again after each [`Move::Steps`], and, as far as the mode allows, after the
+    /// refiner found that the evidence does not suffice.
     pub fn planner(mut self, planner: Arc<dyn Planner>) -> Self {
         self.planner = Some(planner);
         self
@@ -106,14 +125,9 @@ impl AgentBuilder {
             return Err(Error::invalid("the agent has no tool; give some with `.catalog(..)`"));
         }
         let prompts = Arc::new(self.prompts.map_or_else(Prompts::builtin, Ok)?);
-        let planner = match self.planner {
-            Some(planner) => planner,
-            None => Arc::new(Controller::new(
-                Arc::clone(&chat),
-                self.catalog.clone(),
-                Arc::clone(&prompts),
-                self.max_repairs,
-            )?),
+        let planners = match self.planner {
+            Some(own) => Planners { controller: Arc::clone(&own), decision_maker: Arc::clone(&own), auto: own },
+            None => planners(&chat, &self.catalog, &prompts, self.max_repairs)?,
         };
         let refiner = match self.refiner {
             Some(refiner) => refiner,
@@ -123,10 +137,23 @@ impl AgentBuilder {
             model: chat.capabilities().model,
             executor: Executor::new(self.catalog.clone(), self.parallel),
             catalog: self.catalog,
-            planner,
+            planners,
             refiner,
         })))
     }
+}
+
+fn planners(
+    chat: &Arc<dyn ChatModel>,
+    catalog: &Catalog,
+    prompts: &Arc<Prompts>,
+    max_repairs: u64,
+) -> Result<Planners> {
+    let (chat, catalog, prompts) = (|| Arc::clone(chat), || catalog.clone(), || Arc::clone(prompts));
+    let controller: Arc<dyn Planner> = Arc::new(Controller::new(chat(), catalog(), prompts(), max_repairs)?);
+    let decision_maker: Arc<dyn Planner> = Arc::new(DecisionMaker::new(chat(), catalog(), prompts(), max_repairs)?);
+    let auto = Arc::new(Auto::new(Arc::clone(&controller), Arc::clone(&decision_maker)));
+    Ok(Planners { controller, decision_maker, auto })
 }
 
 /// What a caller can watch and stop a run with.
@@ -179,9 +206,9 @@ impl Agent {
             cx.keep_image(image);
         }
         self.emit_start(&cx, task);
-        let mut run = Run { cx: &cx, trace: Trace::default(), timings: Timings::default() };
+        let mut run = Run::new(&cx, self, task);
         let began = Instant::now();
-        let outcome = run.go(self, task).await;
+        let outcome = run.go().await;
         run.timings.total_ms = millis(began);
         Ok(run.report(outcome))
     }
@@ -212,7 +239,7 @@ impl Agent {
         .boxed())
     }
 
-    /// Plans a task and checks the plan, without running anything.
+    /// Plans a task as the controller and checks the plan, without running anything.
     ///
     /// # Errors
     /// `Plan` when no valid plan comes about; those of the LLM; `Budget` when a limit is reached.
@@ -220,7 +247,9 @@ impl Agent {
         task.validate()?;
         let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
         let known = Trace::default();
-        let Move::Plan { plan, repairs } = self.0.planner.next(&cx, task, &known).await?;
+        let Move::Plan { plan, repairs } = self.0.planners.controller.next(&cx, task, &known).await? else {
+            return Err(Error::new(ErrorKind::Plan, "this agent's planner does not plan ahead"));
+        };
         let max_steps = usize::try_from(task.budget.max_steps).unwrap_or(usize::MAX);
         let limits = PlanLimits { max_steps, images: task.images.len() };
         let faults = self.0.catalog.check(&plan, &limits);
@@ -229,7 +258,7 @@ impl Agent {
             cx.emit(Event::Faults { plan: plan.to_json(), faults }, &[]);
             return Err(error);
         }
-        Ok(Trace { plan: Some(plan), repairs, observations: Vec::new() })
+        Ok(Trace { plan: Some(plan), repairs, ..Trace::default() })
     }
 
     fn emit_start(&self, cx: &Cx, task: &Task) {
@@ -242,122 +271,6 @@ impl Agent {
         };
         cx.emit(event, &images);
     }
-}
-
-struct Run<'a> {
-    cx: &'a Cx,
-    trace: Trace,
-    timings: Timings,
-}
-
-impl Run<'_> {
-    async fn go(&mut self, agent: &Agent, task: &Task) -> Result<Verdict> {
-        let parts = &agent.0;
-        let began = Instant::now();
-        // Experts load while the LLM plans, the refiner's prompt while the experts see.
-        let experts = Experts::load(self.cx, &parts.catalog);
-        let next = parts.planner.next(self.cx, task, &self.trace).await;
-        self.timings.plan_ms = millis(began);
-        let Move::Plan { plan, repairs } = next?;
-        self.trace.repairs = repairs;
-        let began = Instant::now();
-        experts.wait_for(&plan).await;
-        let execution = async {
-            let execution = parts.executor.run(self.cx, &plan, &task.images).await;
-            (execution, millis(began))
-        };
-        let ((execution, took), prepared) = tokio::join!(execution, parts.refiner.prepare(self.cx));
-        if let Err(error) = prepared {
-            tracing::debug!("the refiner is not prepared: {}", error.for_log());
-        }
-        self.timings.execute_ms = took;
-        let prepare_ms = millis(began).saturating_sub(took);
-        self.trace.plan = Some(plan);
-        self.trace.observations = execution.observations;
-        if let Some(stopped) = execution.stopped {
-            return Err(stopped);
-        }
-        let began = Instant::now();
-        let verdict = parts.refiner.refine(self.cx, task, &self.trace).await;
-        self.timings.refine_ms = prepare_ms + millis(began);
-        verdict
-    }
-
-    fn report(self, outcome: Result<Verdict>) -> Report {
-        let (answer, error) = match outcome {
-            Ok(Verdict::Answer(answer)) => (answer, None),
-            Ok(Verdict::NotEnough { missing }) => (unanswerable(&missing), None),
-            Err(error) if error.kind() == ErrorKind::Budget => (partial(&self.trace), Some(Failure::from(&error))),
-            Err(error) => (failed(), Some(Failure::from(&error))),
-        };
-        let usage = self.cx.meter().usage();
-        let event = match (&error, answer.status) {
-            (Some(error), Status::Failed) => Event::Failed { error: error.clone(), usage },
-            _ => Event::Answered { answer: answer.clone(), usage, error: error.clone() },
-        };
-        self.cx.emit(event, &[]);
-        Report { answer, trace: self.trace, usage, timings: self.timings, error }
-    }
-}
-
-/// Tools that load what they need, in the background.
-///
-/// A tool that cannot says so when it is called; dropping this stops the loading.
-struct Experts(HashMap<String, AbortOnDropHandle<()>>);
-
-impl Experts {
-    fn load(cx: &Cx, catalog: &Catalog) -> Self {
-        let load = |tool: &SharedTool| {
-            let (tool, cx) = (Arc::clone(tool), cx.clone());
-            let name = tool.spec().name.clone();
-            let work = tokio::spawn(async move {
-                if let Err(error) = cx.within(tool.prepare(&cx)).await {
-                    tracing::debug!(tool = %tool.spec().name, "not prepared: {}", error.for_log());
-                }
-            });
-            (name, AbortOnDropHandle::new(work))
-        };
-        Self(catalog.shared().map(load).collect())
-    }
-
-    /// Waits for the tools that the plan calls, so that fetching and loading do not count as a step's time.
-    async fn wait_for(mut self, plan: &Plan) {
-        for step in &plan.steps {
-            if let Some(loading) = self.0.remove(&step.tool) {
-                // It ends in an error only when it panicked; the call will show why.
-                let _ = loading.await;
-            }
-        }
-    }
-}
-
-fn unanswerable(missing: &str) -> Answer {
-    let missing = missing.trim().trim_end_matches('.');
-    let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
-    Answer {
-        text: format!("The evidence does not answer this{reason}."),
-        status: Status::Unanswerable,
-        claims: Vec::new(),
-    }
-}
-
-/// What is known when a limit ends the run: the results as they are, without an LLM.
-fn partial(known: &Trace) -> Answer {
-    let claims = crate::refiner::plain_claims(known);
-    let text = if claims.is_empty() {
-        "Nothing was found out before the limit was reached.".to_owned()
-    } else {
-        claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
-    };
-    Answer { text, status: Status::Budget, claims }
-}
-
-fn failed() -> Answer {
-    Answer { text: String::new(), status: Status::Failed, claims: Vec::new() }
-}
-
-fn millis(began: Instant) -> u64 {
-    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 struct Channel(Mutex<mpsc::UnboundedSender<Entry>>);

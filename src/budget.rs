@@ -25,7 +25,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { max_steps: 16, max_rounds: 4, max_tokens: 20_000, timeout_ms: 300_000 }
+        Self { max_steps: 24, max_rounds: 8, max_tokens: 50_000, timeout_ms: 300_000 }
     }
 }
 
@@ -119,7 +119,7 @@ impl Meter {
             return Err(spent("wall-clock", &format!("{} ms", self.0.budget.timeout_ms), "--timeout"));
         }
         if self.tokens() >= self.0.budget.max_tokens {
-            return Err(spent("token", &self.0.budget.max_tokens, "max_tokens"));
+            return Err(spent("token", &self.0.budget.max_tokens, "--max-tokens"));
         }
         Ok(())
     }
@@ -135,7 +135,7 @@ impl Meter {
     pub fn take_round(&self) -> Result<()> {
         self.check()?;
         take(&self.0.rounds, self.0.budget.max_rounds)
-            .ok_or_else(|| spent("round", &self.0.budget.max_rounds, "max_rounds"))
+            .ok_or_else(|| spent("round", &self.0.budget.max_rounds, "--max-rounds"))
     }
 
     /// Counts prompt tokens that were computed ahead of a call.

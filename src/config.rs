@@ -10,9 +10,10 @@ use crate::budget::Budget;
 use crate::chat::ChatModel;
 use crate::chat::local::{LocalModel, LocalOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::ImageLimits;
+use crate::image::{Image, ImageLimits};
 use crate::prompt::Prompts;
 use crate::store::{Artefact, Progress, Store, StoreOptions, builtin_artefact};
+use crate::task::{Mode, Task};
 use crate::tool::{Catalog, builtin};
 
 /// Everything that puts an agent together.
@@ -25,6 +26,8 @@ pub struct Config {
     pub prompts: Option<PathBuf>,
     /// Limits of one run.
     pub budget: Budget,
+    /// Who decides what a run does, and when.
+    pub mode: Mode,
     /// Limits on image files.
     pub images: ImageLimits,
     /// How many steps run at the same time.
@@ -39,6 +42,7 @@ impl Default for Config {
             llm: "local".to_owned(),
             prompts: None,
             budget: Budget::default(),
+            mode: Mode::default(),
             images: ImageLimits::default(),
             parallel: 4,
             max_repairs: 2,
@@ -76,6 +80,11 @@ impl Config {
             .parallel(self.parallel)
             .max_repairs(self.max_repairs)
             .build()
+    }
+
+    /// A question about images, with the limits and the mode of this configuration.
+    pub fn task(&self, question: impl Into<String>, images: Vec<Image>) -> Task {
+        Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode)
     }
 
     /// The built-in tools. Model files that are missing are fetched when they are first needed.

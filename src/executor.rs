@@ -1,5 +1,7 @@
 //! The executor: runs a checked plan, ready steps in parallel, and reports every step.
 
+mod call;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -13,12 +15,9 @@ use crate::observation::{Failure, Observation, Outcome};
 use crate::plan::{ArgValue, Plan, Reference, Segment, Step};
 use crate::signature::{Arg, Signature, ValueType};
 use crate::task::image_name;
-use crate::tool::{Args, Catalog, SharedTool};
+use crate::tool::{Args, Catalog, Effects, SharedTool};
 use crate::trace::Event;
 use crate::value::{Region, Value};
-
-/// Most elements a tool is mapped over in one step.
-const MAX_MAPPED: usize = 256;
 
 /// Runs plans on the tools of a catalog.
 #[derive(Clone)]
@@ -55,7 +54,15 @@ impl Executor {
     /// cancelled, running steps are dropped, which is their observation, and
     /// what is known so far is returned.
     pub async fn run(&self, cx: &Cx, plan: &Plan, images: &[Image]) -> Execution {
-        let mut run = Running::new(self, cx, plan, images);
+        self.resume(cx, plan, images, &[]).await
+    }
+
+    /// Runs the steps of a plan that are not `known` yet; the observations are those of these steps.
+    ///
+    /// A step that is the same call as one that is over is answered from it and does not run:
+    /// same tool, same arguments when references are resolved. Tools with effects always run.
+    pub async fn resume(&self, cx: &Cx, plan: &Plan, images: &[Image], known: &[Observation]) -> Execution {
+        let mut run = Running::new(self, cx, plan, images, known);
         let stopped = run.drive().await.err();
         if let Some(error) = &stopped {
             run.stop(error);
@@ -71,26 +78,64 @@ struct Running<'a> {
     plan: &'a Plan,
     images: HashMap<String, Value>,
     waiting: Vec<usize>,
-    done: HashMap<usize, (Outcome, Duration)>,
+    done: HashMap<usize, Done>,
     active: JoinSet<Ended>,
     /// When each step in `active` began.
     begun: BTreeMap<usize, Instant>,
+    /// The steps that were known before, by their call.
+    calls: HashMap<String, usize>,
+}
+
+/// A step that is over.
+struct Done {
+    outcome: Outcome,
+    took: Duration,
+    /// The step it was answered from.
+    same_as: Option<String>,
+    /// It was over before this execution began.
+    known: bool,
 }
 
 impl<'a> Running<'a> {
-    fn new(executor: &'a Executor, cx: &'a Cx, plan: &'a Plan, images: &[Image]) -> Self {
+    fn new(executor: &'a Executor, cx: &'a Cx, plan: &'a Plan, images: &[Image], known: &[Observation]) -> Self {
         let images = images.iter().enumerate().map(|(n, image)| (image_name(n), Value::Image(image.clone()))).collect();
-        let waiting = (0..plan.steps.len()).collect();
-        Self {
+        let mut run = Self {
             executor,
             cx,
             plan,
             images,
-            waiting,
+            waiting: Vec::new(),
             done: HashMap::new(),
             active: JoinSet::new(),
             begun: BTreeMap::new(),
+            calls: HashMap::new(),
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            match known.iter().find(|o| o.id == step.id) {
+                Some(known) => run.remember(index, step, known),
+                None => run.waiting.push(index),
+            }
         }
+        run
+    }
+
+    /// Takes over what is known of a step.
+    fn remember(&mut self, index: usize, step: &Step, known: &Observation) {
+        if !matches!(known.outcome, Outcome::Skipped { .. })
+            && let Some(call) = self.call_of(step)
+        {
+            self.calls.entry(call).or_insert(index);
+        }
+        let took = Duration::from_millis(known.ms);
+        let (outcome, same_as) = (known.outcome.clone(), known.same_as.clone());
+        self.done.insert(index, Done { outcome, took, same_as, known: true });
+    }
+
+    /// A step's tool and arguments, references resolved, when calling it twice gives the same.
+    fn call_of(&self, step: &Step) -> Option<String> {
+        let tool = self.executor.catalog.get(&step.tool).filter(|tool| tool.spec().effects == Effects::None)?;
+        let args = self.resolve(step, tool).ok()?;
+        Some(format!("{}{}", step.tool, args.to_json_naming(&|image| self.cx.keep_image(image))))
     }
 
     async fn drive(&mut self) -> Result<()> {
@@ -122,6 +167,9 @@ impl<'a> Running<'a> {
                     self.waiting.remove(place);
                     self.skip(index, step, because_of);
                 }
+                Readiness::Now if self.answered_before(index, step) => {
+                    self.waiting.remove(place);
+                }
                 Readiness::Now if self.active.len() < self.executor.parallel => {
                     self.start(index, step)?;
                     self.waiting.remove(place);
@@ -130,6 +178,20 @@ impl<'a> Running<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Answers a step from an earlier one that was the same call.
+    fn answered_before(&mut self, index: usize, step: &Step) -> bool {
+        if self.calls.is_empty() {
+            return false;
+        }
+        let earlier = self.call_of(step).and_then(|call| self.calls.get(&call).copied());
+        let Some((earlier, outcome)) = earlier.and_then(|n| Some((n, self.done.get(&n)?.outcome.clone()))) else {
+            return false;
+        };
+        let same_as = self.plan.steps.get(earlier).map(|step| step.id.clone());
+        self.settle(index, step, Done { outcome, took: Duration::ZERO, same_as, known: false });
+        true
     }
 
     /// Ends the run early: what has ended counts, what still runs is dropped.
@@ -141,7 +203,8 @@ impl<'a> Running<'a> {
         self.active.abort_all();
         for (index, began) in std::mem::take(&mut self.begun) {
             if let Some(step) = self.plan.steps.get(index) {
-                self.settle(index, step, Outcome::Failed(Failure::from(error)), began.elapsed());
+                let outcome = Outcome::Failed(Failure::from(error));
+                self.settle(index, step, Done::now(outcome, began.elapsed()));
             }
         }
     }
@@ -164,7 +227,7 @@ impl<'a> Running<'a> {
 
     fn outcome(&self, id: &str) -> Option<&Outcome> {
         let index = self.plan.steps.iter().position(|s| s.id == id)?;
-        self.done.get(&index).map(|(outcome, _)| outcome)
+        self.done.get(&index).map(|done| &done.outcome)
     }
 
     fn start(&mut self, index: usize, step: &Step) -> Result<()> {
@@ -183,7 +246,7 @@ impl<'a> Running<'a> {
         self.active.spawn(async move {
             let began = Instant::now();
             let result = match resolved {
-                Ok((args, tool)) => call(&cx, tool, args).await,
+                Ok((args, tool)) => call::call(&cx, tool, args).await,
                 Err(error) => Err(error),
             };
             (index, result, began.elapsed())
@@ -205,27 +268,28 @@ impl<'a> Running<'a> {
                 Outcome::Failed(Failure::from(&error))
             }
         };
-        self.settle(index, step, outcome, took);
+        self.settle(index, step, Done::now(outcome, took));
         stops.map_or(Ok(()), Err)
     }
 
     fn skip(&mut self, index: usize, step: &Step, because_of: String) {
-        self.settle(index, step, Outcome::Skipped { because_of }, Duration::ZERO);
+        self.settle(index, step, Done::now(Outcome::Skipped { because_of }, Duration::ZERO));
     }
 
-    fn settle(&mut self, index: usize, step: &Step, outcome: Outcome, took: Duration) {
-        self.report(step, &outcome, took);
-        self.done.insert(index, (outcome, took));
+    fn settle(&mut self, index: usize, step: &Step, done: Done) {
+        self.report(step, &done);
+        self.done.insert(index, done);
     }
 
-    fn report(&self, step: &Step, outcome: &Outcome, took: Duration) {
-        let observation = observe(step, outcome.clone(), took);
+    fn report(&self, step: &Step, done: &Done) {
+        let observation = done.observation(step);
         let images = observation.value().map(Value::images).unwrap_or_default();
         let event = Event::StepEnded {
             id: step.id.clone(),
             tool: step.tool.clone(),
             result: observation.value().map(Value::to_json),
             error: observation.failure(),
+            same_as: observation.same_as.clone(),
             ms: observation.ms,
         };
         self.cx.emit(event, &images);
@@ -235,8 +299,8 @@ impl<'a> Running<'a> {
         let steps = self.plan.steps.iter().enumerate();
         steps
             .filter_map(|(index, step)| {
-                let (outcome, took) = self.done.remove(&index)?;
-                Some(observe(step, outcome, took))
+                let done = self.done.remove(&index).filter(|done| !done.known)?;
+                Some(done.observation(step))
             })
             .collect()
     }
@@ -317,13 +381,20 @@ fn describe(value: &Value) -> String {
     }
 }
 
-fn observe(step: &Step, outcome: Outcome, took: Duration) -> Observation {
-    Observation {
-        id: step.id.clone(),
-        tool: step.tool.clone(),
-        args: args_as_written(step),
-        outcome,
-        ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+impl Done {
+    fn now(outcome: Outcome, took: Duration) -> Self {
+        Self { outcome, took, same_as: None, known: false }
+    }
+
+    fn observation(&self, step: &Step) -> Observation {
+        Observation {
+            id: step.id.clone(),
+            tool: step.tool.clone(),
+            args: args_as_written(step),
+            outcome: self.outcome.clone(),
+            same_as: self.same_as.clone(),
+            ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 
@@ -361,58 +432,4 @@ fn written_region(json: &Json) -> Option<Region> {
     object.entry("label").or_insert_with(|| Json::from(""));
     object.entry("score").or_insert_with(|| Json::from(1.0));
     serde_json::from_value(Json::Object(object)).ok()
-}
-
-/// Calls a tool, mapped over a list where its signature says so.
-async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
-    let signature = &tool.spec().signature;
-    let mapped = signature
-        .maps_over
-        .as_deref()
-        .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
-    match mapped {
-        Some(name) => map(cx, &tool, &args, name).await,
-        None => call_once(cx, &tool, args).await,
-    }
-}
-
-async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Value> {
-    let Some(Value::List(items)) = args.get(name) else {
-        return Err(Error::internal(format!("`{name}` is not a list")));
-    };
-    if items.len() > MAX_MAPPED {
-        return Err(Error::new(
-            ErrorKind::Tool,
-            format!("`{name}` has {} elements, more than {MAX_MAPPED}; filter them first", items.len()),
-        ));
-    }
-    let mut results = Vec::with_capacity(items.len());
-    for item in items {
-        cx.check()?;
-        let mut one = args.clone();
-        one.set(name, item.clone());
-        match call_once(cx, tool, one).await? {
-            Value::List(parts) => results.extend(parts),
-            single => results.push(single),
-        }
-    }
-    Ok(Value::List(results))
-}
-
-/// Calls a tool within its timeout; its panic becomes an error.
-async fn call_once(cx: &Cx, tool: &SharedTool, args: Args) -> Result<Value> {
-    use futures::FutureExt as _;
-    let spec = tool.spec();
-    // Inside the block, so that a panic before the first await is caught as well.
-    let work = std::panic::AssertUnwindSafe(async { tool.call(cx, args).await }).catch_unwind();
-    match tokio::time::timeout(spec.timeout, work).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => {
-            Err(Error::new(ErrorKind::Tool, format!("`{}` panicked; this is a defect of the tool", spec.name)))
-        }
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("`{}` took longer than {} ms", spec.name, spec.timeout.as_millis()),
-        )),
-    }
 }

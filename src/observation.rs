@@ -46,6 +46,8 @@ pub struct Observation {
     pub args: Json,
     /// What became of it.
     pub outcome: Outcome,
+    /// The earlier step that was the same call, when this one was answered from it and did not run.
+    pub same_as: Option<String>,
     /// How long it took, milliseconds.
     pub ms: u64,
 }

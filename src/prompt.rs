@@ -11,14 +11,18 @@ use std::path::Path;
 use include_dir::{Dir, include_dir};
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Deserialize;
+use serde_json::{Value as Json, json};
 
 use self::similar::{Index, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::signature::{Arg, Returns, ValueType};
 use crate::task::image_name;
 use crate::tool::{Catalog, ToolSpec};
+
+/// Folders of demos: one that is given replaces the compiled-in one as a whole.
+const DEMOS: [&str; 4] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/"];
 
 static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 
@@ -37,6 +41,25 @@ pub struct PlanDemo {
 
 fn one() -> usize {
     1
+}
+
+/// An in-context example for the decision maker: one round.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecideDemo {
+    /// What is asked.
+    pub question: String,
+    /// How many images there are.
+    #[serde(default = "one")]
+    pub images: usize,
+    /// What is known, as the decision maker sees it.
+    #[serde(default)]
+    pub known: String,
+    /// What the refiner found missing, when it did.
+    #[serde(default)]
+    pub missing: Option<String>,
+    /// The reply, as JSON.
+    pub reply: String,
 }
 
 /// An in-context example for the refiner.
@@ -61,14 +84,23 @@ pub struct Prompts {
     templates: Environment<'static>,
     plan_demos: Vec<PlanDemo>,
     plan_library: Vec<PlanDemo>,
+    decide_demos: Vec<DecideDemo>,
     refine_demos: Vec<RefineDemo>,
 }
 
 /// The demos of the library that a planner's question is given, found by similarity.
 #[derive(Debug, Clone)]
 pub struct PlanLibrary {
-    demos: Vec<Vec<Message>>,
+    demos: Vec<LibraryDemo>,
     index: Index,
+}
+
+/// A demo of the library: the question as a planner and as a decision maker sees it, and the plan.
+#[derive(Debug, Clone)]
+struct LibraryDemo {
+    asked: Message,
+    asked_in_rounds: Message,
+    plan: Plan,
 }
 
 impl PlanLibrary {
@@ -79,24 +111,56 @@ impl PlanLibrary {
     /// Most characters of them together, about 200 tokens.
     const MAX_CHARS: usize = 760;
 
-    /// The demos that resemble the question, the most similar last, next to the question.
-    pub fn similar(&self, question: &str, catalog: &Catalog) -> Vec<Message> {
+    /// The demos that resemble the question as plans, the most similar last, next to the question.
+    ///
+    /// # Errors
+    /// `Internal` when a plan has no JSON form.
+    pub fn similar(&self, question: &str, catalog: &Catalog) -> Result<Vec<Message>> {
+        self.chosen(question, catalog, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
+    }
+
+    /// The demos that resemble the question as first rounds, the most similar last.
+    ///
+    /// # Errors
+    /// `Internal` when a plan has no JSON form.
+    pub fn similar_rounds(&self, question: &str, catalog: &Catalog) -> Result<Vec<Message>> {
+        self.chosen(question, catalog, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+    }
+
+    fn chosen(
+        &self,
+        question: &str,
+        catalog: &Catalog,
+        shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
+    ) -> Result<Vec<Message>> {
         let shape = Shape::new(question, &catalog.mentions(question));
         let mut room = Self::MAX_CHARS;
-        let mut chosen: Vec<&Vec<Message>> = Vec::new();
+        let mut chosen: Vec<[Message; 2]> = Vec::new();
         for (n, similarity) in self.index.rank(&shape) {
             let Some(demo) = self.demos.get(n) else { continue };
-            let size: usize = demo.iter().map(|m| m.content.len()).sum();
             if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
                 break;
             }
+            let messages = shown(demo)?;
+            let size: usize = messages.iter().map(|m| m.content.len()).sum();
             if size <= room {
                 room -= size;
-                chosen.push(demo);
+                chosen.push(messages);
             }
         }
-        chosen.into_iter().rev().flatten().cloned().collect()
+        Ok(chosen.into_iter().rev().flatten().collect())
     }
+}
+
+fn spoken_plan(plan: &Plan) -> Result<Message> {
+    Ok(Message::assistant(spaced_json(&plan.to_json())?))
+}
+
+/// A plan as the first round of a decision maker.
+fn first_round(plan: &Plan) -> Result<Message> {
+    let steps: Vec<Json> = plan.steps.iter().map(Step::to_json).collect();
+    let reply = json!({ "thought": "Nothing is known yet.", "missing": "everything", "steps": steps });
+    Ok(Message::assistant(spaced_json(&reply)?))
 }
 
 impl Prompts {
@@ -116,7 +180,7 @@ impl Prompts {
         let folder = folder.as_ref();
         let own = read_folder(folder).map_err(|e| e.context(format!("prompts `{}`", folder.display())))?;
         let mut files = builtin_files()?;
-        for demos in ["plan/demos/", "plan/library/", "refine/demos/"] {
+        for demos in DEMOS {
             if own.keys().any(|name| name.starts_with(demos)) {
                 files.retain(|name, _| !name.starts_with(demos));
             }
@@ -128,20 +192,23 @@ impl Prompts {
     fn from_files(files: BTreeMap<String, String>) -> Result<Self> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        let (mut plan_demos, mut plan_library, mut refine_demos) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plan_demos, mut plan_library) = (Vec::new(), Vec::new());
+        let (mut decide_demos, mut refine_demos) = (Vec::new(), Vec::new());
         for (name, text) in files {
             let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
             if name.starts_with("plan/demos/") {
                 plan_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else if name.starts_with("plan/library/") {
                 plan_library.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("decide/demos/") {
+                decide_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else if name.starts_with("refine/demos/") {
                 refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else {
                 templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
             }
         }
-        Ok(Self { templates, plan_demos, plan_library, refine_demos })
+        Ok(Self { templates, plan_demos, plan_library, decide_demos, refine_demos })
     }
 
     /// The demos of the planner.
@@ -152,6 +219,11 @@ impl Prompts {
     /// The demos of the planner that are only shown with questions they resemble.
     pub fn plan_library(&self) -> &[PlanDemo] {
         &self.plan_library
+    }
+
+    /// The demos of the decision maker.
+    pub fn decide_demos(&self) -> &[DecideDemo] {
+        &self.decide_demos
     }
 
     /// The demos of the refiner.
@@ -171,12 +243,38 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
-        let tools: Vec<String> = catalog.iter().map(|tool| tool_line(tool.spec())).collect();
-        let mut messages = vec![Message::system(self.render("plan/system.md", context! { tools })?)];
+        let mut messages = vec![self.system("plan/system.md", catalog)?];
         for demo in &self.plan_demos {
-            messages.extend(self.plan_demo(demo, catalog)?.unwrap_or_default());
+            if let Some(demo) = self.library_demo(demo, catalog)? {
+                messages.extend([demo.asked, spoken_plan(&demo.plan)?]);
+            }
         }
         Ok(messages)
+    }
+
+    /// The constant part of the decision maker's prompt: instructions, tools, demos.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template or demo.
+    pub fn decide_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        let mut messages = vec![self.system("decide/system.md", catalog)?];
+        for demo in &self.decide_demos {
+            let faulty = |e| Error::invalid(format!("the demo for `{}` has no JSON reply: {e}", demo.question));
+            let reply: Json = serde_json::from_str(&demo.reply).map_err(faulty)?;
+            let steps = reply.get("steps").and_then(Json::as_array).into_iter().flatten();
+            let mut tools = steps.filter_map(|step| step.get("tool")?.as_str());
+            if tools.all(|tool| catalog.get(tool).is_some()) {
+                let DecideDemo { question, images, known, missing, .. } = demo;
+                messages.push(self.decide_user(question, *images, known.trim(), missing.as_deref(), catalog)?);
+                messages.push(Message::assistant(spaced_json(&reply)?));
+            }
+        }
+        Ok(messages)
+    }
+
+    fn system(&self, template: &str, catalog: &Catalog) -> Result<Message> {
+        let tools: Vec<String> = catalog.iter().map(|tool| tool_line(tool.spec())).collect();
+        Ok(Message::system(self.render(template, context! { tools })?))
     }
 
     /// The library's demos, ready to be looked up.
@@ -186,8 +284,8 @@ impl Prompts {
     pub fn plan_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
         let (mut demos, mut shapes) = (Vec::new(), Vec::new());
         for demo in &self.plan_library {
-            if let Some(messages) = self.plan_demo(demo, catalog)? {
-                demos.push(messages);
+            if let Some(ready) = self.library_demo(demo, catalog)? {
+                demos.push(ready);
                 shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
             }
         }
@@ -195,7 +293,7 @@ impl Prompts {
     }
 
     /// A demo as the LLM sees it, unless it calls tools that are not there.
-    fn plan_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Option<Vec<Message>>> {
+    fn library_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Option<LibraryDemo>> {
         let plan = Plan::parse(&demo.plan).map_err(|faults| {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
@@ -203,8 +301,9 @@ impl Prompts {
         if plan.steps.iter().any(|step| catalog.get(&step.tool).is_none()) {
             return Ok(None);
         }
-        let question = self.plan_user(&demo.question, demo.images, catalog)?;
-        Ok(Some(vec![question, Message::assistant(spaced_json(&plan.to_json())?)]))
+        let asked = self.plan_user(&demo.question, demo.images, catalog)?;
+        let asked_in_rounds = self.decide_user(&demo.question, demo.images, "", None, catalog)?;
+        Ok(Some(LibraryDemo { asked, asked_in_rounds, plan }))
     }
 
     /// The question, with the things in it that tools know by name.
@@ -212,14 +311,26 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template.
     pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
-        let images: Vec<String> = (0..images).map(|n| format!("${}", image_name(n))).collect();
-        let mut things: Vec<String> = Vec::new();
-        for mention in catalog.mentions(question) {
-            if !things.contains(&mention.name) {
-                things.push(mention.name);
-            }
-        }
+        let (images, things) = (image_refs(images), things(question, catalog));
         Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
+    }
+
+    /// The varying part of the decision maker's prompt: the question, what is known, and what the refiner
+    /// found missing.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn decide_user(
+        &self,
+        question: &str,
+        images: usize,
+        known: &str,
+        missing: Option<&str>,
+        catalog: &Catalog,
+    ) -> Result<Message> {
+        let (images, things) = (image_refs(images), things(question, catalog));
+        let context = context! { question, images, things, known, missing };
+        Ok(Message::user(self.render("decide/user.md", context)?))
     }
 
     /// What the planner is told when its plan is faulty.
@@ -238,8 +349,8 @@ impl Prompts {
         let mut messages = vec![Message::system(self.render("refine/system.md", context! {})?)];
         for demo in &self.refine_demos {
             let reply = match &demo.missing {
-                Some(missing) => serde_json::json!({ "answerable": false, "missing": missing }),
-                None => serde_json::json!({ "answerable": true, "answer": demo.answer }),
+                Some(missing) => json!({ "answerable": false, "missing": missing }),
+                None => json!({ "answerable": true, "answer": demo.answer }),
             };
             messages.push(self.refine_user(&demo.question, demo.evidence.trim())?);
             messages.push(Message::assistant(spaced_json(&reply)?));
@@ -254,6 +365,22 @@ impl Prompts {
     pub fn refine_user(&self, question: &str, evidence: &str) -> Result<Message> {
         Ok(Message::user(self.render("refine/user.md", context! { question, evidence })?))
     }
+}
+
+/// References to the images of a task.
+fn image_refs(images: usize) -> Vec<String> {
+    (0..images).map(|n| format!("${}", image_name(n))).collect()
+}
+
+/// The things in a question that tools know by name, each once.
+fn things(question: &str, catalog: &Catalog) -> Vec<String> {
+    let mut things: Vec<String> = Vec::new();
+    for mention in catalog.mentions(question) {
+        if !things.contains(&mention.name) {
+            things.push(mention.name);
+        }
+    }
+    things
 }
 
 fn builtin_files() -> Result<BTreeMap<String, String>> {
@@ -331,7 +458,7 @@ fn plain_type(value_type: &ValueType) -> String {
 ///
 /// # Errors
 /// `Internal` when the value has no JSON form.
-pub fn spaced_json(json: &serde_json::Value) -> Result<String> {
+pub fn spaced_json(json: &Json) -> Result<String> {
     struct Spaced;
     impl serde_json::ser::Formatter for Spaced {
         fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, out: &mut W, first: bool) -> std::io::Result<()> {

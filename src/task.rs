@@ -1,8 +1,57 @@
 //! Tasks: one question with its images.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::image::Image;
+
+/// Who decides what a run does, and when.
+///
+/// # Why `controller` is the mode for images from strangers
+/// Its plan is fixed before anything in the image is read. In the other modes the LLM
+/// goes on planning after it has seen text from the image; that text is marked as data, but an
+/// LLM can still be talked into calling a tool by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// The LLM writes the whole plan in one round.
+    Controller,
+    /// The LLM works in rounds: it looks at what is known, and asks for the next steps or ends.
+    DecisionMaker,
+    /// A controller's plan first; rounds only when its evidence does not answer the question.
+    #[default]
+    Auto,
+}
+
+impl Mode {
+    /// All modes, by name.
+    pub const NAMES: [&str; 3] = ["controller", "decision-maker", "auto"];
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Controller => "controller",
+            Self::DecisionMaker => "decision-maker",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+impl FromStr for Mode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Controller, Self::DecisionMaker, Self::Auto]
+            .into_iter()
+            .find(|mode| mode.to_string() == text)
+            .ok_or_else(|| Error::invalid(format!("`{text}` is not a mode; use {}", Self::NAMES.join(", "))))
+    }
+}
 
 /// One question with its images and limits.
 #[derive(Debug, Clone)]
@@ -13,21 +62,30 @@ pub struct Task {
     pub images: Vec<Image>,
     /// The limits of the run.
     pub budget: Budget,
+    /// Who decides what the run does, and when.
+    pub mode: Mode,
 }
 
 impl Task {
     /// Longest question, in characters.
     pub const MAX_QUESTION: usize = 4_000;
 
-    /// A task with the default budget.
+    /// A task with the default budget and mode.
     pub fn new(question: impl Into<String>, images: Vec<Image>) -> Self {
-        Self { question: question.into(), images, budget: Budget::default() }
+        Self { question: question.into(), images, budget: Budget::default(), mode: Mode::default() }
     }
 
     /// Sets the limits.
     #[must_use]
     pub fn with_budget(mut self, budget: Budget) -> Self {
         self.budget = budget;
+        self
+    }
+
+    /// Sets who decides.
+    #[must_use]
+    pub fn with_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 

@@ -166,7 +166,7 @@ impl Args {
     }
 
     /// The JSON form with other names than the digests for images and masks.
-    fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
+    pub(crate) fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
         let entries = self.0.iter().map(|(n, value)| (n.clone(), value.to_json_naming(name)));
         Json::Object(entries.collect::<Map<_, _>>())
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Plan, Step};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub enum Event {
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
-        /// What for: `plan`, `repair`, `refine`.
+        /// What for: `plan`, `decide`, `repair`, `refine`.
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,
@@ -71,6 +71,19 @@ pub enum Event {
         /// How many repairs it took.
         repairs: u64,
     },
+    /// The decision maker judged what is known.
+    Decided {
+        /// What it decided.
+        #[serde(flatten)]
+        round: Round,
+        /// How many repairs the reply took.
+        repairs: u64,
+    },
+    /// The refiner found that the evidence does not answer the question, and the run goes on.
+    NotEnough {
+        /// What is missing, in words.
+        missing: String,
+    },
     /// A step began.
     StepStarted {
         /// Its id.
@@ -92,6 +105,9 @@ pub enum Event {
         /// How it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
+        /// The earlier step that was the same call, when this one was answered from it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        same_as: Option<String>,
         /// Milliseconds.
         ms: u64,
     },
@@ -223,20 +239,45 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
         .collect()
 }
 
+/// One round of a decision maker: what it thought of what was known, and what it asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    /// Its judgement, in words.
+    pub thought: String,
+    /// What was missing, when something was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+    /// Ids of the steps it asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
+    /// The reference to what answers the question, when it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
 /// What a run knows so far: the plan and what its steps brought to light.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
-    /// The plan that passed the check.
+    /// The steps that passed the check, those of all rounds, and the result.
     pub plan: Option<Plan>,
-    /// How many repairs the plan took.
+    /// How many repairs the planning took.
     pub repairs: u64,
     /// The steps that are over, in plan order.
     pub observations: Vec<Observation>,
+    /// The rounds of the decision maker.
+    pub rounds: Vec<Round>,
+    /// What the refiner found missing, when it sent the run back to planning.
+    pub missing: Option<String>,
 }
 
 impl Trace {
     /// The observation of a step.
     pub fn observation(&self, id: &str) -> Option<&Observation> {
         self.observations.iter().find(|o| o.id == id)
+    }
+
+    /// The steps so far.
+    pub fn steps(&self) -> &[Step] {
+        self.plan.as_ref().map_or(&[], |plan| plan.steps.as_slice())
     }
 }

@@ -183,6 +183,21 @@ impl Value {
         }
     }
 
+    /// Whether every number in the value is one: neither NaN nor infinite.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::Number(number) => number.is_finite(),
+            Self::Region(region) => region.score.is_finite() && region.bounds.iter().all(|v| v.is_finite()),
+            Self::Line(line) => line.score.is_finite() && line.polygon.iter().flatten().all(|v| v.is_finite()),
+            Self::Points(points) => points.iter().all(|p| [p.score, p.x, p.y].iter().all(|v| v.is_finite())),
+            Self::Labels(labels) => labels.iter().all(|label| label.score.is_finite()),
+            Self::Vector(vector) => vector.iter().all(|v| v.is_finite()),
+            Self::Map(grid) => grid.data.iter().all(|v| v.is_finite()),
+            Self::List(items) => items.iter().all(Self::is_finite),
+            Self::Image(_) | Self::Mask(_) | Self::Table(_) | Self::Text(_) | Self::Bool(_) | Self::Json(_) => true,
+        }
+    }
+
     /// A field by name: `label`, `score`, `box` of a region; `text`, `score`, `polygon` of a line;
     /// any key of a JSON object.
     pub fn field(&self, name: &str) -> Option<Self> {

@@ -42,7 +42,8 @@ pub struct Timings {
 }
 
 impl Report {
-    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`, and on failure `error`.
+    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where there were
+    /// rounds, `rounds`; and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
         let mut report = json!({
@@ -54,8 +55,13 @@ impl Report {
             "usage": self.usage,
             "timings": self.timings,
         });
-        if let (Some(object), Some(error)) = (report.as_object_mut(), &self.error) {
-            object.insert("error".to_owned(), json!(error));
+        if let Some(object) = report.as_object_mut() {
+            if !self.trace.rounds.is_empty() {
+                object.insert("rounds".to_owned(), json!(self.trace.rounds));
+            }
+            if let Some(error) = &self.error {
+                object.insert("error".to_owned(), json!(error));
+            }
         }
         report
     }
@@ -121,6 +127,9 @@ fn step_json(observation: &Observation) -> Json {
             Some(value) => object.insert("result".to_owned(), value.to_json()),
             None => object.insert("error".to_owned(), json!(observation.failure())),
         };
+        if let Some(same_as) = &observation.same_as {
+            object.insert("same_as".to_owned(), json!(same_as));
+        }
         object.insert("ms".to_owned(), json!(observation.ms));
     }
     step

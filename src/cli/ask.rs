@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -10,10 +11,11 @@ use super::options::{LlmOptions, RunOptions, agent, check_picture, open_images, 
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::{Report, Watch};
 use crate::answer::Status;
+use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::observation::Failure;
-use crate::task::Task;
+use crate::task::{Mode, Task};
 use crate::tool::annotate;
 use crate::trace::TraceWriter;
 
@@ -30,12 +32,25 @@ pub(super) struct AskArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
+    /// Who decides: `controller` plans once and never after it has seen text from an image; `decision-maker` works
+    /// in rounds; `auto` begins with a plan, and goes on in rounds only when its evidence does not answer
+    #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
+    mode: Mode,
+
+    /// Most rounds of planning
+    #[arg(long, value_name = "N", default_value_t = Budget::default().max_rounds, value_parser = clap::value_parser!(u64).range(1..=64))]
+    max_rounds: u64,
+
     #[command(flatten)]
     options: RunOptions,
 
     /// Draw what the answer rests on into this picture (PNG or JPEG)
     #[arg(long, value_name = "OUT.png")]
     annotate: Option<PathBuf>,
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
 }
 
 pub(super) async fn run(args: AskArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
@@ -47,13 +62,15 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     let Some((question, paths)) = args.inputs.split_last() else {
         return Err(usage(Error::invalid("give an image and a question")));
     };
-    let config = args.options.limit(args.llm.config());
+    let mut config = args.options.limit(args.llm.config());
+    config.mode = args.mode;
+    config.budget.max_rounds = args.max_rounds;
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;
     args.options.check_trace(&paths).map_err(usage)?;
     Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
-    let task = Task::new(question.clone(), images).with_budget(config.budget.clone());
+    let task = config.task(question.clone(), images);
     let agent = tokio::select! {
         agent = agent(&config) => agent?,
         () = cancel.cancelled() => {

@@ -10,6 +10,7 @@ use super::progress::Bars;
 use super::steps::Steps;
 use super::{Stop, output, usage};
 use crate::agent::Agent;
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
@@ -36,8 +37,12 @@ pub(super) struct RunOptions {
     pub(super) json: bool,
 
     /// Most steps a run may execute
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = Budget::default().max_steps, value_parser = clap::value_parser!(u64).range(1..=256))]
     max_steps: u64,
+
+    /// Most LLM tokens of a run: prompts, without what was computed before, and replies
+    #[arg(long, value_name = "N", default_value_t = Budget::default().max_tokens, value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: u64,
 
     /// Wall-clock limit in seconds; fetching missing models does not count
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
@@ -56,6 +61,7 @@ impl RunOptions {
     /// Lays these limits over a configuration.
     pub(super) fn limit(&self, mut config: Config) -> Config {
         config.budget.max_steps = self.max_steps;
+        config.budget.max_tokens = self.max_tokens;
         config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
         config
     }

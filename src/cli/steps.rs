@@ -30,6 +30,13 @@ fn line(event: &Event) -> Option<String> {
             let listed: Vec<String> = faults.iter().map(ToString::to_string).collect();
             format!("the plan is faulty: {}", listed.join("; "))
         }
+        Event::Decided { round, .. } => match (&round.result, &round.missing) {
+            (Some(result), _) => format!("decided: {} The answer is {result}", sentence(&round.thought)),
+            (None, Some(missing)) => format!("decided: {} Missing: {missing}", sentence(&round.thought)),
+            (None, None) => format!("decided: {}", sentence(&round.thought)),
+        },
+        Event::NotEnough { missing } => format!("not answered yet: {missing}"),
+        Event::StepEnded { id, same_as: Some(same_as), .. } => format!("{id} = as {same_as}, which was the same call"),
         Event::StepStarted { id, tool, args } => format!("{id}: {tool}({})", args_text(args)),
         Event::StepEnded { id, result: Some(result), ms, .. } => {
             format!("{id} = {} ({})", short(result), seconds(*ms))
@@ -39,6 +46,11 @@ fn line(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+fn sentence(text: &str) -> String {
+    let text = text.trim();
+    if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn seconds(ms: u64) -> String {

@@ -15,6 +15,8 @@ const PATH: &str = r"(\[(0|[1-9][0-9]?)\]|\.[a-z_]{1,24}){0,3}";
 const INDEX: &str = r"(\[(0|[1-9][0-9]?)\])?";
 /// Longest literal text, in characters.
 const MAX_TEXT: usize = 200;
+/// Longest thought of a decision maker, in characters.
+const MAX_SENTENCE: usize = 160;
 /// Most items of a literal list.
 const MAX_ITEMS: usize = 8;
 
@@ -25,6 +27,43 @@ const MAX_ITEMS: usize = 8;
 /// [`Plan::from_json`](super::Plan::from_json) reads: keys and arguments come in signature order, one space
 /// follows each `:` and `,`, texts and lists have a length, and images, regions and lines are references.
 pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
+    json!({
+        "x-guidance": guidance(),
+        "type": "object",
+        "properties": { "steps": steps(signatures, limits, 1), "result": text(&reference(PATH)) },
+        "required": ["steps", "result"],
+        "additionalProperties": false,
+    })
+}
+
+/// The JSON Schema of one round of a decision maker: a thought, and then either what is missing with the next
+/// steps (none when no tool can find it out), or the result. `limits.max_steps` is that of one round.
+///
+/// Where nothing `is_known`, there is no result to end with.
+pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, is_known: bool) -> Json {
+    let sentence = json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{MAX_SENTENCE}}}$") });
+    let more = json!({
+        "type": "object",
+        "properties": { "thought": sentence, "missing": sentence, "steps": steps(signatures, limits, 0) },
+        "required": ["thought", "missing", "steps"],
+        "additionalProperties": false,
+    });
+    let end = json!({
+        "type": "object",
+        "properties": { "thought": sentence, "result": text(&reference(PATH)) },
+        "required": ["thought", "result"],
+        "additionalProperties": false,
+    });
+    let forms = if is_known { vec![more, end] } else { vec![more] };
+    json!({ "x-guidance": guidance(), "anyOf": forms })
+}
+
+/// How constrained replies are spaced.
+fn guidance() -> Json {
+    json!({ "whitespace_flexible": false, "key_separator": ": ", "item_separator": ", " })
+}
+
+fn steps(signatures: &dyn Signatures, limits: &PlanLimits, least: usize) -> Json {
     let names = signatures.names();
     let tools: Vec<(&str, &Signature)> =
         names.iter().filter_map(|name| Some((*name, signatures.signature(name)?))).collect();
@@ -32,19 +71,10 @@ pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
     let images = if makes_images || limits.images == 0 { 0 } else { limits.images };
     let steps: Vec<Json> = tools.iter().map(|(name, signature)| step(name, signature, images)).collect();
     json!({
-        "x-guidance": { "whitespace_flexible": false, "key_separator": ": ", "item_separator": ", " },
-        "type": "object",
-        "properties": {
-            "steps": {
-                "type": "array",
-                "items": { "anyOf": steps },
-                "minItems": 1,
-                "maxItems": limits.max_steps.max(1),
-            },
-            "result": text(&reference(PATH)),
-        },
-        "required": ["steps", "result"],
-        "additionalProperties": false,
+        "type": "array",
+        "items": { "anyOf": steps },
+        "minItems": least,
+        "maxItems": limits.max_steps.max(1),
     })
 }
 

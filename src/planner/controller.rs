@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value as Json;
 
+use super::repair::{Faulty, Repairs, as_json};
 use super::{Move, Planner};
-use crate::chat::{ChatModel, ChatRequest, FinishReason, layers};
+use crate::chat::{ChatModel, ChatRequest, layers};
 use crate::cx::Cx;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::message::Message;
-use crate::plan::{self, Fault, Plan, PlanLimits};
+use crate::plan::{self, Plan, PlanLimits};
 use crate::prompt::{PlanLibrary, Prompts};
 use crate::task::Task;
 use crate::tool::Catalog;
@@ -49,12 +49,11 @@ impl Controller {
         PlanLimits { max_steps: MAX_STEPS, images: task.images.len() }
     }
 
-    /// Parses and checks a reply; the faulty plan is returned as JSON where it is JSON at all.
-    fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, (Json, Vec<Fault>)> {
-        let as_json = || serde_json::from_str(reply).unwrap_or_else(|_| Json::String(reply.to_owned()));
-        let plan = Plan::parse(reply).map_err(|faults| (as_json(), faults))?;
+    /// Parses and checks a reply.
+    fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
+        let plan = Plan::parse(reply).map_err(|faults| (as_json(reply), faults))?;
         let faults = self.catalog.check(&plan, limits);
-        if faults.is_empty() { Ok(plan) } else { Err((as_json(), faults)) }
+        if faults.is_empty() { Ok(plan) } else { Err((as_json(reply), faults)) }
     }
 }
 
@@ -63,55 +62,24 @@ impl Planner for Controller {
     async fn next(&self, cx: &Cx, task: &Task, _known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
         let limits = Self::limits(task);
-        let schema = plan::schema(&self.catalog, &limits);
         let question = task.question.trim();
-        let mut messages = self.library.similar(question, &self.catalog);
+        let mut messages = self.library.similar(question, &self.catalog)?;
         messages.push(self.prompts.plan_user(question, task.images.len(), &self.catalog)?);
-        let asked = messages.len();
-        let mut request = ChatRequest {
+        let request = ChatRequest {
             prefix: self.prefix.clone(),
             messages,
-            schema: Some(schema),
+            schema: Some(plan::schema(&self.catalog, &limits)),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
         };
-        let mut repairs = 0;
-        loop {
-            let purpose = if repairs == 0 { "plan" } else { "repair" };
-            let reply = layers::call(cx, self.chat.as_ref(), purpose, &request).await?;
-            let (faulty, faults) = match self.judge(&reply.text, &limits) {
-                Ok(plan) => {
-                    cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
-                    return Ok(Move::Plan { plan, repairs });
-                }
-                Err(judged) => judged,
-            };
-            cx.emit(Event::Faults { plan: faulty, faults: faults.clone() }, &[]);
-            if repairs == self.max_repairs {
-                return Err(no_plan(&faults, repairs, reply.finish));
-            }
-            repairs += 1;
-            // Only the last attempt is shown: the earlier ones would fill the context.
-            request.messages.truncate(asked);
-            request.messages.push(Message::assistant(reply.text));
-            request.messages.push(self.prompts.plan_repair(&plan::repair_text(&faults))?);
-        }
+        let repairs =
+            Repairs { chat: self.chat.as_ref(), prompts: &self.prompts, purpose: "plan", most: self.max_repairs };
+        let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(reply, &limits)).await?;
+        cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
+        Ok(Move::Plan { plan, repairs })
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         layers::warm(cx, self.chat.as_ref(), &self.prefix).await
     }
-}
-
-fn no_plan(faults: &[Fault], repairs: u64, finish: FinishReason) -> Error {
-    let listed: Vec<String> = faults.iter().take(3).map(ToString::to_string).collect();
-    let cut = if finish == FinishReason::Length { " (the reply was cut off)" } else { "" };
-    Error::new(
-        ErrorKind::Plan,
-        format!(
-            "the LLM wrote no valid plan in {} attempts{cut}: {}; try other words or another `--llm`",
-            repairs + 1,
-            listed.join("; ")
-        ),
-    )
 }

@@ -105,8 +105,7 @@ impl<'a> Evidence<'a> {
 
     /// The observations for which there is room, each with the beginning of its line.
     fn shown(&self) -> Vec<(&'a Observation, String)> {
-        let head = |o: &Observation| format!("{}: {} = ", cut(&o.id, 24), cut(&call_text(&o.tool, &o.args), MAX_CALL));
-        let mut shown: Vec<_> = self.known.observations.iter().map(|o| (o, head(o))).collect();
+        let mut shown: Vec<_> = self.known.observations.iter().map(|o| (o, Self::head(o))).collect();
         let cost = |shown: &[(&Observation, String)]| -> usize {
             shown.iter().map(|(_, head)| length(head) + 1 + MIN_RESULT).sum()
         };
@@ -117,16 +116,28 @@ impl<'a> Evidence<'a> {
         shown
     }
 
+    /// The beginning of a step's line: `id: call = `.
+    pub(crate) fn head(observation: &Observation) -> String {
+        let call = call_text(&observation.tool, &observation.args);
+        format!("{}: {} = ", cut(&observation.id, 24), cut(&call, MAX_CALL))
+    }
+
     fn result_text(&self, observation: &Observation, room: usize) -> String {
-        let Some(value) = observation.value() else {
-            let kind = observation.failure().map(|f| Error::new(f.kind, "").for_model()).unwrap_or_default();
-            return format!("failed, {kind}");
-        };
         if self.speaking.contains(observation.id.as_str()) {
-            self.full_text(value, room)
+            self.in_part(observation, room.min(MAX_TEXT))
         } else {
-            cut(&short_text(value), MAX_SHORT.min(room))
+            self.in_short(observation, MAX_SHORT.min(room))
         }
+    }
+
+    /// A step's result in a few words, or how it failed.
+    pub(crate) fn in_short(&self, observation: &Observation, most: usize) -> String {
+        observation.value().map_or_else(|| failed(observation), |value| cut(&short_text(value), most))
+    }
+
+    /// As much of a step's result as there is room for, or how it failed.
+    pub(crate) fn in_part(&self, observation: &Observation, room: usize) -> String {
+        observation.value().map_or_else(|| failed(observation), |value| self.full_text(value, room))
     }
 
     fn full_text(&self, value: &Value, room: usize) -> String {
@@ -136,7 +147,7 @@ impl<'a> Evidence<'a> {
             Value::List(items) => {
                 let texts = texts_of(items);
                 if !texts.is_empty() {
-                    return self.lines_text(&texts, room.min(MAX_TEXT));
+                    return self.lines_text(&texts, room);
                 }
                 regions_text(&regions_of(items)).or_else(|| numbers_text(items)).unwrap_or_else(|| short_text(value))
             }
@@ -211,6 +222,11 @@ impl<'a> Evidence<'a> {
     pub(super) fn in_full(&self, value: &Value) -> String {
         self.full_text(value, MAX_ONE)
     }
+}
+
+fn failed(observation: &Observation) -> String {
+    let kind = observation.failure().map(|f| Error::new(f.kind, "").for_model()).unwrap_or_default();
+    format!("failed, {kind}")
 }
 
 /// Ids that another step refers to.

@@ -14,9 +14,9 @@ use lavr::message::{Message, Role};
 use lavr::observation::Failure;
 use lavr::plan::{Fault, FaultKind};
 use lavr::prompt::Prompts;
-use lavr::task::Task;
+use lavr::task::{Mode, Task};
 use lavr::tool::Catalog;
-use lavr::trace::{self, Entry, Event, TraceWriter};
+use lavr::trace::{self, Entry, Event, Round, TraceWriter};
 use lavr::value::Value;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -26,7 +26,7 @@ use crate::fakes::{Record, Script, catalog, picture, quick, regions, signature, 
 use crate::refiner::any_json;
 
 /// Tools that find two dogs, count them, cut the image, and never come to an end.
-fn tools() -> Catalog {
+pub fn tools() -> Catalog {
     catalog([
         quick("detect_objects", &["image: Image", "labels?: List<Text>"], "List<Region>", |_| Ok(regions(&["dog"; 2]))),
         quick("count", &["items: List<Any>"], "Number", |args| match args.get("items") {
@@ -42,11 +42,11 @@ fn tools() -> Catalog {
     ])
 }
 
-fn agent(chat: &Arc<Script>) -> Agent {
+pub fn agent(chat: &Arc<Script>) -> Agent {
     Agent::builder().chat(Arc::<Script>::clone(chat)).catalog(tools()).build().unwrap()
 }
 
-fn dogs_plan() -> Json {
+pub fn dogs_plan() -> Json {
     json!({
         "steps": [
             { "id": "dogs", "tool": "detect_objects", "args": { "image": "$image", "labels": ["dog"] } },
@@ -64,12 +64,12 @@ fn faulty_plan() -> Json {
     json!({ "steps": [{ "id": "n", "tool": "cuont", "args": { "items": "$dogs" } }], "result": "$n" })
 }
 
-fn says(sentences: &[&str]) -> Json {
+pub fn says(sentences: &[&str]) -> Json {
     json!({ "answerable": true, "answer": sentences })
 }
 
 fn task(question: &str) -> Task {
-    Task::new(question, vec![picture()])
+    Task::new(question, vec![picture()]).with_mode(Mode::Controller)
 }
 
 async fn ask(chat: &Arc<Script>, question: &str) -> Report {
@@ -540,9 +540,17 @@ fn any_event() -> impl Strategy<Value = Event> {
             faults: vec![Fault { kind: FaultKind::UnknownTool, at: "plan".to_owned(), message, suggestion }],
         }),
         (text(), text(), any_json()).prop_map(|(id, tool, args)| Event::StepStarted { id, tool, args }),
+        (text(), prop::option::of(text()), prop::collection::vec(text(), 0..3), prop::option::of(text())).prop_map(
+            |(thought, missing, steps, result)| Event::Decided {
+                round: Round { thought, missing, steps, result },
+                repairs: 1,
+            }
+        ),
+        text().prop_map(|missing| Event::NotEnough { missing }),
         (text(), text(), any_json(), any_failure(), any::<u64>()).prop_map(|(id, tool, result, error, ms)| {
             let result = (!result.is_null()).then_some(result);
-            Event::StepEnded { id, tool, result, error, ms }
+            let same_as = (ms % 2 == 0).then(|| id.clone());
+            Event::StepEnded { id, tool, result, error, same_as, ms }
         }),
         (text(), any::<u64>()).prop_map(|(text, steps)| Event::Answered {
             error: None,

@@ -26,5 +26,6 @@ mod plan;
 mod planner;
 mod real;
 mod refiner;
+mod rounds;
 mod runner;
 mod store;

@@ -30,10 +30,11 @@ fn known(steps: &[(&str, &str, Json, Option<Value>)]) -> Trace {
             tool: (*tool).to_owned(),
             args: args.clone(),
             outcome: value.clone().map_or_else(|| Outcome::Failed(failed.clone()), Outcome::Returned),
+            same_as: None,
             ms: 1,
         })
         .collect();
-    Trace { plan: Some(plan(&json!({ "steps": written, "result": result }))), repairs: 0, observations }
+    Trace { plan: Some(plan(&json!({ "steps": written, "result": result }))), observations, ..Trace::default() }
 }
 
 /// The trace without one step's result.

@@ -1,0 +1,166 @@
+//! The decision maker: round by round, the LLM judges what is known and asks for more.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::repair::{Faulty, Repairs, as_json};
+use super::reply::{Reply, Wish, of_reply};
+use super::{Move, Planner, history};
+use crate::chat::{ChatModel, ChatRequest, layers};
+use crate::cx::Cx;
+use crate::error::Result;
+use crate::message::Message;
+use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
+use crate::prompt::{PlanLibrary, Prompts};
+use crate::task::{Task, image_name};
+use crate::tool::Catalog;
+use crate::trace::{Event, Round, Trace};
+
+/// Most steps of one round.
+const MAX_STEPS: usize = 6;
+/// Most steps of all rounds; the budget ends a run long before.
+const MAX_ALL: usize = 256;
+/// Most tokens of a reply.
+const MAX_TOKENS: u32 = 500;
+/// Most characters of what is known; about 500 tokens.
+const MAX_KNOWN: usize = 1_600;
+
+/// Plans in rounds: each one sees the question, the tools and what is known so far, and either
+/// asks for steps, saying what is missing, or names the result.
+///
+/// What is known is condensed to 1,600 characters: the newest results stand in full, older
+/// ones in short, and the oldest at least by name. Texts from images stand in quotes, and
+/// the prompt says that they are data.
+pub struct DecisionMaker {
+    chat: Arc<dyn ChatModel>,
+    catalog: Catalog,
+    prompts: Arc<Prompts>,
+    prefix: Vec<Message>,
+    library: PlanLibrary,
+    max_repairs: u64,
+}
+
+impl DecisionMaker {
+    /// A decision maker for the tools of a catalog.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty prompt file.
+    pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>, max_repairs: u64) -> Result<Self> {
+        let prefix = prompts.decide_prefix(&catalog)?;
+        let library = prompts.plan_lookup(&catalog)?;
+        Ok(Self { chat, catalog, prompts, prefix, library, max_repairs })
+    }
+
+    fn request(&self, task: &Task, known: &Trace) -> Result<ChatRequest> {
+        let question = task.question.trim();
+        let nothing_known = known.observations.is_empty();
+        // A first round is much like a plan; later ones depend on what was found.
+        let mut messages =
+            if nothing_known { self.library.similar_rounds(question, &self.catalog)? } else { Vec::new() };
+        let images = task.images.len();
+        let history = history(question, known, MAX_KNOWN);
+        let missing = known.missing.as_deref();
+        messages.push(self.prompts.decide_user(question, images, &history, missing, &self.catalog)?);
+        let limits = PlanLimits { max_steps: MAX_STEPS, images };
+        Ok(ChatRequest {
+            prefix: self.prefix.clone(),
+            messages,
+            schema: Some(plan::round_schema(&self.catalog, &limits, !nothing_known)),
+            max_tokens: MAX_TOKENS,
+            temperature: 0.0,
+        })
+    }
+
+    /// Reads a reply and checks it against what is known.
+    fn judge(&self, text: &str, task: &Task, known: &Trace) -> std::result::Result<Reply, Faulty> {
+        let reply = Reply::parse(text, known).map_err(|faults| (as_json(text), faults))?;
+        let faults = match &reply.wish {
+            Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
+            Wish::Result(result) => self.faults_of_result(result, task, known),
+            Wish::GiveUp => Vec::new(),
+        };
+        if faults.is_empty() { Ok(reply) } else { Err((as_json(text), faults)) }
+    }
+
+    fn faults_of_steps(&self, steps: &[Step], task: &Task, known: &Trace) -> Vec<Fault> {
+        let mut faults: Vec<Fault> = Vec::new();
+        if steps.len() > MAX_STEPS {
+            let message = format!("these are {} steps, more than {MAX_STEPS} for one round", steps.len());
+            faults.push(Fault::new(FaultKind::TooManySteps, "steps", message));
+        }
+        for (n, step) in steps.iter().enumerate() {
+            let valueless = step.references().into_iter().filter(|r| has_failed(known, r));
+            faults.extend(valueless.map(|r| no_value(&format!("steps[{n}].args"), r)));
+        }
+        let Some(last) = steps.last() else { return faults };
+        let all = known.steps().iter().chain(steps).cloned().collect();
+        let plan = Plan { steps: all, result: Reference::to(&last.id) };
+        faults.extend(of_reply(self.check(&plan, task), known.steps().len()));
+        faults
+    }
+
+    fn faults_of_result(&self, result: &Reference, task: &Task, known: &Trace) -> Vec<Fault> {
+        if (0..task.images.len()).any(|n| image_name(n) == result.id) {
+            let message = format!("`{result}` is an image of the question and answers nothing");
+            return vec![Fault::new(FaultKind::TypeMismatch, "result", message).suggest(a_known_step(known))];
+        }
+        if has_failed(known, result) {
+            return vec![no_value("result", result)];
+        }
+        let plan = Plan { steps: known.steps().to_vec(), result: result.clone() };
+        self.check(&plan, task)
+            .into_iter()
+            .filter(|fault| !fault.at.starts_with("steps["))
+            .map(|fault| fault.suggest(a_known_step(known)))
+            .collect()
+    }
+
+    fn check(&self, plan: &Plan, task: &Task) -> Vec<Fault> {
+        self.catalog.check(plan, &PlanLimits { max_steps: MAX_ALL, images: task.images.len() })
+    }
+}
+
+#[async_trait]
+impl Planner for DecisionMaker {
+    async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move> {
+        cx.meter().take_round()?;
+        let request = self.request(task, known)?;
+        let repairs =
+            Repairs { chat: self.chat.as_ref(), prompts: &self.prompts, purpose: "decide", most: self.max_repairs };
+        let (reply, repairs) = repairs.ask(cx, request, |text| self.judge(text, task, known)).await?;
+        let mut round = Round { thought: reply.thought, missing: reply.missing, ..Round::default() };
+        let next = match reply.wish {
+            Wish::Steps(steps) => {
+                round.steps = steps.iter().map(|step| step.id.clone()).collect();
+                Move::Steps { steps, round: round.clone(), repairs }
+            }
+            Wish::Result(result) => {
+                round.result = Some(result.to_string());
+                Move::Finish { result: Some(result), round: round.clone(), repairs }
+            }
+            Wish::GiveUp => Move::Finish { result: None, round: round.clone(), repairs },
+        };
+        cx.emit(Event::Decided { round, repairs }, &[]);
+        Ok(next)
+    }
+
+    async fn prepare(&self, cx: &Cx) -> Result<()> {
+        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
+    }
+}
+
+fn has_failed(known: &Trace, reference: &Reference) -> bool {
+    known.observation(&reference.id).is_some_and(|o| o.value().is_none())
+}
+
+fn no_value(at: &str, reference: &Reference) -> Fault {
+    let message = format!("step `{}` failed, so `{reference}` has no value", reference.id);
+    Fault::new(FaultKind::UnknownReference, at, message).suggest("use another step, or another tool".to_owned())
+}
+
+/// The reference that an answer could rest on.
+fn a_known_step(known: &Trace) -> Option<String> {
+    let last = known.observations.iter().rev().find(|o| o.value().is_some())?;
+    Some(format!("write the id of a known step, e.g. `${}`, or more steps", last.id))
+}
