@@ -10,12 +10,17 @@ mod steps;
 mod tools;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind};
+use crate::runner;
+
+/// How long models that are being loaded or run may hold up the exit; they are told to stop.
+const WINDING_DOWN: Duration = Duration::from_secs(5);
 
 /// Exit codes: what became of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,8 @@ pub enum Exit {
     Unanswerable = 3,
     /// A limit was reached; what is known was printed.
     Budget = 4,
+    /// Ctrl-C stopped the command.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -49,7 +56,7 @@ impl From<Exit> for ExitCode {
         lavr ask receipt.jpg \"What is the total?\" --annotate seen.png\n  \
         lavr plan \"Are there more dogs than cats?\" --json\n  \
         lavr tools run read_text --image sign.jpg --json\n\n\
-        Exit codes: 0 answered, 1 failed, 2 usage, 3 not answerable from the evidence, 4 budget reached.\n\
+        Exit codes: 0 answered, 1 failed, 2 usage, 3 not answerable from the evidence, 4 budget reached, 130 stopped by Ctrl-C.\n\
         Models are kept in ~/.cache/lavr (or LAVR_HOME); LAVR_OFFLINE=1 never fetches."
 )]
 struct Cli {
@@ -89,6 +96,7 @@ pub fn run() -> ExitCode {
     let exit = runtime.block_on(dispatch(cli.command));
     // Blocking work that was cancelled may still be winding down; it must not hold up the exit.
     runtime.shutdown_background();
+    runner::close(WINDING_DOWN);
     exit.into()
 }
 
@@ -100,8 +108,18 @@ struct Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
-        let exit = if error.kind() == ErrorKind::Budget { Exit::Budget } else { Exit::Failed };
+        let exit = exit_of(error.kind());
         Self { error, exit }
+    }
+}
+
+/// The exit code of a command that ended in an error.
+fn exit_of(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::Budget => Exit::Budget,
+        // Nothing but Ctrl-C cancels here.
+        ErrorKind::Cancelled => Exit::Interrupted,
+        _ => Exit::Failed,
     }
 }
 
@@ -139,6 +157,7 @@ async fn cancel_on_interrupt(cancel: CancellationToken) {
         cancel.cancel();
     }
     if tokio::signal::ctrl_c().await.is_ok() {
+        runner::close(Duration::ZERO);
         std::process::exit(130);
     }
 }

@@ -1,10 +1,12 @@
 //! Runners: what turns input tensors into output tensors for an expert.
 
+mod exit;
 mod ort;
 
 use async_trait::async_trait;
 use ndarray::ArrayD;
 
+pub use self::exit::close;
 pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
 
 use crate::cx::Cx;

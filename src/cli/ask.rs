@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::options::{LlmOptions, RunOptions, agent, check_picture, open_images, save_image};
-use super::{Exit, Stop, or_json, output, usage};
+use super::{Exit, Stop, exit_of, or_json, output, usage};
 use crate::agent::{Report, Watch};
 use crate::answer::Status;
 use crate::budget::Budget;
@@ -71,12 +71,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
     let task = config.task(question.clone(), images);
-    let agent = tokio::select! {
-        agent = agent(&config) => agent?,
-        () = cancel.cancelled() => {
-            return Err(Error::new(ErrorKind::Cancelled, "stopped before the run began").into());
-        }
-    };
+    let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
     let report = agent.ask_watched(&task, Watch { cancel, sinks: args.options.sinks(journal.as_ref()) }).await?;
     print(args, &report)?;
@@ -85,7 +80,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
         Status::Answered => Exit::Answered,
         Status::Unanswerable => Exit::Unanswerable,
         Status::Budget => Exit::Budget,
-        Status::Failed => Exit::Failed,
+        Status::Failed => report.error.as_ref().map_or(Exit::Failed, |error| exit_of(error.kind)),
     };
     Ok(written.map_or_else(
         |error| {
@@ -99,7 +94,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
 
 /// Writes the picture, and tells when the journal could not be written.
 fn keep(args: &AskArgs, report: &Report, images: &[Image], journal: Option<&TraceWriter>) -> Result<()> {
-    if let Some(path) = &args.annotate {
+    if let Some(path) = args.annotate.as_ref().filter(|_| report.answer.status != Status::Failed) {
         draw(report, images, path)?;
     }
     journal.and_then(TraceWriter::take_error).map_or(Ok(()), Err)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{ArgAction, Args};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::progress::Bars;
@@ -108,9 +109,11 @@ impl LlmOptions {
     }
 }
 
-/// The agent of a configuration, with progress bars for what is fetched.
-pub(super) async fn agent(config: &Config) -> Result<Agent, Stop> {
-    config.agent(Arc::new(Bars::new())).await.map_err(|error| match error.kind() {
+/// The agent of a configuration, with progress bars for what is fetched; `cancel` stops the fetching.
+pub(super) async fn agent(config: &Config, cancel: &CancellationToken) -> Result<Agent, Stop> {
+    let agent = cancel.run_until_cancelled(config.agent(Arc::new(Bars::new()))).await;
+    let stopped = || Err(Error::new(ErrorKind::Cancelled, "stopped before the run began"));
+    agent.unwrap_or_else(stopped).map_err(|error| match error.kind() {
         ErrorKind::InvalidInput => usage(error),
         _ => error.into(),
     })
@@ -154,10 +157,25 @@ pub(super) fn open_images(paths: &[PathBuf], config: &Config) -> Result<Vec<Imag
     paths.iter().map(|path| Image::open(path, &config.images)).collect()
 }
 
-/// Writes a file whose format follows from its name.
-pub(super) fn save_image(image: &Image, path: &std::path::Path) -> Result<()> {
-    image
-        .pixels()
-        .save(path)
-        .map_err(|e| Error::invalid(format!("picture `{}` cannot be written: {e}", path.display())).with_source(e))
+/// Writes a file whose format follows from its name; under that name it is whole, or not there.
+pub(super) fn save_image(image: &Image, path: &Path) -> Result<()> {
+    let failed = |e: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Io, format!("picture `{}` cannot be written: {e}", path.display()))
+    };
+    let format = image::ImageFormat::from_path(path).map_err(|e| failed(&e))?;
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.pixels().write_to(&mut bytes, format).map_err(|e| failed(&e))?;
+    let part = part_of(path);
+    let written = std::fs::write(&part, bytes.into_inner()).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|e| {
+        // What was begun is of no use to anybody.
+        let _ = std::fs::remove_file(&part);
+        failed(&e)
+    })
+}
+
+/// A name beside the file, of this process alone.
+fn part_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }

@@ -55,7 +55,7 @@ async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults
         images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
     }
     let task = Task::new(args.question.clone(), images).with_budget(config.budget.clone());
-    let agent = agent(&config).await?;
+    let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
     let mut sinks = args.options.sinks(journal.as_ref());
     sinks.push(faults);

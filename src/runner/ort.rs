@@ -16,6 +16,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::exit::Inside;
 use super::{Runner, Tensor, Tensors};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
@@ -145,13 +146,19 @@ impl OrtRunner {
         let threads = self.runtime.threads;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ready, opened) = oneshot::channel();
-        let work = move || match open(&library, &model, threads) {
-            Ok(session) => {
-                if ready.send(Ok(())).is_ok() {
-                    serve(session, queue);
+        let work = move || {
+            let Some(inside) = Inside::enter() else { return };
+            match open(&library, &model, threads) {
+                Ok(session) => {
+                    drop(inside);
+                    if ready.send(Ok(())).is_ok() {
+                        leave(serve(session, queue));
+                    } else {
+                        leave(session);
+                    }
                 }
+                Err(error) => drop(ready.send(Err(error))),
             }
-            Err(error) => drop(ready.send(Err(error))),
         };
         thread::Builder::new().name(format!("ort-{}", self.name)).spawn(work)?;
         opened.await.map_err(|_| Error::internal("the worker ended while it loaded the model"))??;
@@ -225,14 +232,24 @@ enum Found {
     Bytes(&'static [u8]),
 }
 
-fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>) {
+fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>) -> Session {
     while let Some(job) = queue.blocking_recv() {
+        let Some(_inside) = Inside::enter() else { break };
         // An answer that nobody waits for any more is not an error.
         match job {
             Job::Run { reply, .. } if reply.is_closed() => {}
             Job::Run { inputs, options, reply } => drop(reply.send(run(&mut session, inputs, &options))),
             Job::Metadata { key, reply } => drop(reply.send(session.metadata().map(|data| data.custom(&key)))),
         }
+    }
+    session
+}
+
+/// Drops a session; at the end of the process it is left to the operating system.
+fn leave(session: Session) {
+    match Inside::enter() {
+        Some(_inside) => drop(session),
+        None => std::mem::forget(session),
     }
 }
 

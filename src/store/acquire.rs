@@ -78,7 +78,7 @@ impl<'a> Acquisition<'a> {
         for source in &self.artefact.sources {
             match self.one_source(source).await {
                 Ok(()) => return Ok(Vec::new()),
-                Err(error) if error.kind() == ErrorKind::Io => return Err(error.context(self.artefact.name.clone())),
+                Err(error) if error.kind() == ErrorKind::Io => return Err(self.at_home(&error)),
                 Err(error) => {
                     let source = source.label();
                     tracing::debug!(artefact = self.artefact.name, source, error = error.for_log(), "source failed");
@@ -186,16 +186,25 @@ impl<'a> Acquisition<'a> {
         Ok(Piece { origin: path.display().to_string(), path, form: Form::Plain })
     }
 
+    /// The disk's fault, with the way out.
+    fn at_home(&self, error: &Error) -> Error {
+        let Artefact { name, size, .. } = self.artefact;
+        let size = human_size(*size);
+        let text = format!("{name}: {error}; make room for {size} there, or set LAVR_HOME to another folder");
+        Error::new(ErrorKind::Io, text)
+    }
+
     fn summary(&self, failures: &[Failure]) -> Error {
         let Artefact { name, size, sha256, .. } = self.artefact;
         let all_wrong = failures.iter().all(|failure| failure.error.kind() == ErrorKind::Integrity);
         let kind = if all_wrong { ErrorKind::Integrity } else { ErrorKind::Network };
-        let mut text = format!("cannot get `{name}`; tried");
-        for Failure { source, error } in failures {
-            text.push_str(&format!("\n  {source}: {error}"));
-        }
+        let tried: Vec<String> = failures.iter().map(|Failure { source, error }| format!("{source}: {error}")).collect();
         let path = self.inner.place.file(self.artefact);
-        text.push_str(&format!("\nor place it at {} ({size} bytes, sha256 {sha256})", path.display()));
+        let text = format!(
+            "cannot get `{name}`; tried {}; or place it at {} ({size} bytes, sha256 {sha256})",
+            tried.join("; "),
+            path.display()
+        );
         Error::new(kind, text)
     }
 }

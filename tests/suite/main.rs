@@ -12,6 +12,7 @@
 
 mod agent;
 mod answers;
+mod bad_input;
 mod cli;
 mod detect;
 mod executor;

@@ -1,6 +1,6 @@
 //! The model store: every kind of source, and everything that can go wrong on the way.
 
-mod archives;
+pub mod archives;
 mod failures;
 mod manifests;
 mod registries;

@@ -6,7 +6,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 /// A wheel with the given members; every second one is stored, the others deflated.
-pub(super) fn wheel(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub fn wheel(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (n, (name, content)) in members.iter().enumerate() {
         let method = if n % 2 == 1 { CompressionMethod::Stored } else { CompressionMethod::Deflated };
