@@ -1,4 +1,4 @@
-//! Plans: a typed DAG of steps, and its JSON form.
+//! Plans: a typed DAG of steps, its JSON form and its program form.
 //!
 //! ```json
 //! {"steps":[{"id":"people","tool":"detect_objects","args":{"image":"$image","labels":["person"]}},
@@ -8,12 +8,21 @@
 //!
 //! A reference is a whole JSON string `$id`, `$id.field`, `$id[0]` ...; a literal
 //! that begins with `$` is written `$$`. Nothing is interpolated inside longer strings.
+//!
+//! The same plan as a program ([`Plan::from_program`]):
+//!
+//! ```text
+//! PEOPLE = detect_objects(image=IMAGE, labels=["person"])
+//! N = count(items=PEOPLE)
+//! RESULT = N
+//! ```
 
 mod check;
 mod fault;
 mod fit;
 mod infer;
 mod json;
+mod program;
 mod reference;
 mod schema;
 mod strict;

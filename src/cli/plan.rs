@@ -29,6 +29,10 @@ pub(super) struct PlanArgs {
     #[arg(long = "image", value_name = "IMAGE")]
     images: Vec<PathBuf>,
 
+    /// Print the plan as a program instead of JSON: `N = count(items=BOXES)`
+    #[arg(long, conflicts_with = "json")]
+    program: bool,
+
     #[command(flatten)]
     llm: LlmOptions,
 
@@ -65,6 +69,9 @@ async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults
 }
 
 fn print(args: &PlanArgs, trace: &Trace) -> Result<()> {
+    if args.program {
+        return output::print(&output::safe(&trace.plan.as_ref().map(Plan::to_program).unwrap_or_default()));
+    }
     let plan = trace.plan.as_ref().map(Plan::to_json).unwrap_or_default();
     if args.options.json {
         return output::print_json(&json!({ "plan": plan, "faults": [], "repairs": trace.repairs }));

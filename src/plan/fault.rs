@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The text is not JSON, or not a plan: a missing or unknown key, a wrong type, a bad id or reference.
+    /// The text is neither JSON nor a program, or not a plan: a missing or unknown key, a wrong type, a bad id or reference.
     Malformed,
     /// The plan has no steps.
     EmptyPlan,
@@ -48,7 +48,7 @@ pub enum FaultKind {
 pub struct Fault {
     /// What kind of fault it is.
     pub kind: FaultKind,
-    /// Where: `steps[1].args.image`, or `plan` for the whole.
+    /// Where: `steps[1].args.image`, `line 3` of a program, or `plan` for the whole.
     pub at: String,
     /// What is wrong.
     pub message: String,

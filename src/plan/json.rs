@@ -3,6 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::fault::{did_you_mean, quoted};
+use super::program::is_program;
 use super::reference::is_id;
 use super::strict::Strict;
 use super::{ArgValue, Fault, FaultKind, Plan, Reference, Step};
@@ -10,10 +11,13 @@ use super::{ArgValue, Fault, FaultKind, Plan, Reference, Step};
 /// Longest plan as text, in bytes.
 const MAX_TEXT: usize = 64 * 1024;
 /// Deepest nesting of lists and objects inside one argument.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 impl Plan {
-    /// Reads a plan from text that holds one JSON object.
+    /// Reads a plan from text that holds one JSON object, or a program.
+    ///
+    /// It is taken for a program when a line of it assigns something, as `NAME = tool(...)` does, and it does not
+    /// begin as JSON does.
     ///
     /// ```
     /// use lavr::plan::Plan;
@@ -25,11 +29,11 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// All malformations, as [`Plan::from_json`]; one fault when it is not JSON, repeats a key or is over 64 KiB.
+    /// All malformations, as [`Plan::from_json`] or [`Plan::from_program`]; one fault when it is not JSON, repeats a key or is over 64 KiB.
     pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
-        if text.len() > MAX_TEXT {
-            let message = format!("the plan has {} bytes, more than {MAX_TEXT}", text.len());
-            return Err(vec![malformed("plan", message).suggest("write fewer steps".to_owned())]);
+        check_length(text)?;
+        if is_program(text) {
+            return Self::from_program(text);
         }
         match serde_json::from_str(text) {
             Ok(Strict(json)) => Self::from_json(&json),
@@ -89,7 +93,16 @@ pub(super) fn escape(json: &Json) -> Json {
     }
 }
 
-fn malformed(at: impl Into<String>, message: impl Into<String>) -> Fault {
+/// Refuses a text that is longer than any plan.
+pub(super) fn check_length(text: &str) -> Result<(), Vec<Fault>> {
+    if text.len() <= MAX_TEXT {
+        return Ok(());
+    }
+    let message = format!("the plan has {} bytes, more than {MAX_TEXT}", text.len());
+    Err(vec![malformed("plan", message).suggest("write fewer steps".to_owned())])
+}
+
+pub(super) fn malformed(at: impl Into<String>, message: impl Into<String>) -> Fault {
     Fault::new(FaultKind::Malformed, at, message)
 }
 

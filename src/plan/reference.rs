@@ -12,6 +12,15 @@ impl Reference {
     pub fn to(id: impl Into<String>) -> Self {
         Self { id: id.into(), path: Vec::new() }
     }
+
+    /// The path as text: `[0].label`.
+    pub(super) fn path_text(&self) -> String {
+        let segments = self.path.iter().map(|segment| match segment {
+            Segment::Field(name) => format!(".{name}"),
+            Segment::Index(n) => format!("[{n}]"),
+        });
+        segments.collect()
+    }
 }
 
 /// Whether `text` can be the id of a step: `[a-z][a-z0-9_]*`.
@@ -41,14 +50,7 @@ pub(super) fn looks_like_image(id: &str) -> bool {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "${}", self.id)?;
-        for segment in &self.path {
-            match segment {
-                Segment::Field(name) => write!(f, ".{name}")?,
-                Segment::Index(n) => write!(f, "[{n}]")?,
-            }
-        }
-        Ok(())
+        write!(f, "${}{}", self.id, self.path_text())
     }
 }
 
@@ -75,7 +77,7 @@ impl FromStr for Reference {
 }
 
 /// The first segment of a path, and what follows it.
-fn segment(text: &str) -> Option<(Segment, &str)> {
+pub(super) fn segment(text: &str) -> Option<(Segment, &str)> {
     if let Some(rest) = text.strip_prefix('.') {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
         let (name, after) = rest.split_at(end);

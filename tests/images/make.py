@@ -7,7 +7,8 @@
 
 With exactly these versions the bytes are the same at every run. Photos come out of the
 scikit-image and matplotlib wheels, the DejaVu fonts out of the matplotlib wheel; nothing is
-downloaded and no system font is used. README.md says which licence each photo has.
+downloaded and no system font is used. sheets.py draws the sheets of paper. README.md says which
+licence each photo has.
 """
 
 import sys
@@ -441,3 +442,5 @@ if __name__ == "__main__":
     for make in (gallery, photos, receipt, receipt_below, columns, rotated, injection, door, poster, shelf, road,
                  nothing, orientations, formats):
         make()
+    import sheets  # here, because it takes its tools from this file
+    sheets.sheets()

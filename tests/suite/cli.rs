@@ -127,6 +127,11 @@ fn plan_prints_a_checked_plan() {
     assert_eq!((&planned["faults"], &planned["repairs"]), (&json!([]), &json!(0)));
     assert!(planned["plan"]["steps"].as_array().is_some_and(|steps| !steps.is_empty()));
     assert!(planned["plan"]["result"].as_str().is_some_and(|result| result.starts_with('$')));
+    let program = run(&["plan", "How many dogs are there?", "--program"]);
+    assert_eq!(program.status.code(), Some(0), "{}", stderr(&program));
+    let plan = lavr::plan::Plan::from_program(&String::from_utf8_lossy(&program.stdout)).unwrap();
+    assert_eq!(plan.to_json(), planned["plan"]);
+    assert_eq!(run(&["plan", "How many dogs?", "--program", "--json"]).status.code(), Some(2));
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Plans: their JSON form, the checker and the schema.
+//! Plans: their JSON form, their program form, the checker and the schema.
 
 mod check;
 mod json;
+mod program;
 mod schema;
 
 use lavr::plan::PlanLimits;

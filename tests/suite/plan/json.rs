@@ -145,7 +145,7 @@ fn malformed_references_are_rejected() {
     }
 }
 
-fn reference() -> impl Strategy<Value = Reference> {
+pub(super) fn reference() -> impl Strategy<Value = Reference> {
     let segment = prop_oneof![
         "[A-Za-z_][A-Za-z0-9_]{0,6}".prop_map(Segment::Field),
         (0usize..1_000_000_000).prop_map(Segment::Index),
@@ -153,7 +153,7 @@ fn reference() -> impl Strategy<Value = Reference> {
     ("[a-z][a-z0-9_]{0,8}", prop::collection::vec(segment, 0..4)).prop_map(|(id, path)| Reference { id, path })
 }
 
-fn value() -> impl Strategy<Value = ArgValue> {
+pub(super) fn value() -> impl Strategy<Value = ArgValue> {
     let leaf = prop_oneof![
         reference().prop_map(ArgValue::Ref),
         Just(ArgValue::Literal(Json::Null)),
@@ -172,7 +172,7 @@ fn value() -> impl Strategy<Value = ArgValue> {
     })
 }
 
-fn plan() -> impl Strategy<Value = Plan> {
+pub(super) fn plan() -> impl Strategy<Value = Plan> {
     let args = prop::collection::btree_map("[a-z_]{1,8}", value(), 0..4);
     let step = ("[a-z][a-z0-9_]{0,8}", "\\PC{0,12}", args).prop_map(|(id, tool, args)| Step {
         id,
