@@ -18,7 +18,7 @@ use super::piece::{Assembly, Form, Piece};
 use super::progress::Progress;
 use super::source::Source;
 use super::web::{Ask, Auth};
-use super::{Inner, TRANSFERS, blocking, http, npm, pypi};
+use super::{Inner, TRANSFERS, blocking, http, human_size, npm, pypi};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Silence that this process noticed longer ago is put to the test again when nothing else is left.
@@ -198,7 +198,8 @@ impl<'a> Acquisition<'a> {
         let Artefact { name, size, sha256, .. } = self.artefact;
         let all_wrong = failures.iter().all(|failure| failure.error.kind() == ErrorKind::Integrity);
         let kind = if all_wrong { ErrorKind::Integrity } else { ErrorKind::Network };
-        let tried: Vec<String> = failures.iter().map(|Failure { source, error }| format!("{source}: {error}")).collect();
+        let tried: Vec<String> =
+            failures.iter().map(|Failure { source, error }| format!("{source}: {error}")).collect();
         let path = self.inner.place.file(self.artefact);
         let text = format!(
             "cannot get `{name}`; tried {}; or place it at {} ({size} bytes, sha256 {sha256})",
