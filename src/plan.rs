@@ -30,7 +30,7 @@ mod strict;
 pub use check::{PlanLimits, check};
 pub use fault::{Fault, FaultKind, repair_text};
 pub use infer::types;
-pub use schema::{round_schema, schema};
+pub use schema::{NOTHING_KNOWN, round_schema, schema};
 
 /// One part of the path behind a reference's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

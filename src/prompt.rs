@@ -16,7 +16,7 @@ use serde_json::{Value as Json, json};
 use self::similar::{Index, Shape};
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::plan::{Plan, Step};
+use crate::plan::{NOTHING_KNOWN, Plan, Step};
 use crate::signature::{Arg, Returns, ValueType};
 use crate::task::image_name;
 use crate::tool::{Catalog, ToolSpec};
@@ -55,6 +55,9 @@ pub struct DecideDemo {
     /// What is known, as the decision maker sees it.
     #[serde(default)]
     pub known: String,
+    /// How many of the images, from the first on, some step has looked at.
+    #[serde(default)]
+    pub looked_at: usize,
     /// What the refiner found missing, when it did.
     #[serde(default)]
     pub missing: Option<String>,
@@ -70,12 +73,30 @@ pub struct RefineDemo {
     pub question: String,
     /// The evidence, as the refiner sees it.
     pub evidence: String,
+    /// What the decision maker ended with, when there was one.
+    #[serde(default)]
+    pub thought: Option<String>,
     /// The sentences of the answer; none when the evidence does not answer.
     #[serde(default)]
     pub answer: Vec<String>,
     /// What is missing when the evidence does not answer.
     #[serde(default)]
     pub missing: Option<String>,
+}
+
+/// What a decision maker is told in one round.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Situation<'a> {
+    /// What is asked.
+    pub question: &'a str,
+    /// How many images there are.
+    pub images: usize,
+    /// What is known, one line a step.
+    pub known: &'a str,
+    /// The images that no step has looked at, from 0.
+    pub unseen: Vec<usize>,
+    /// What the refiner found missing.
+    pub missing: Option<&'a str>,
 }
 
 /// The templates and demos of an agent.
@@ -100,6 +121,7 @@ pub struct PlanLibrary {
 struct LibraryDemo {
     asked: Message,
     asked_in_rounds: Message,
+    images: usize,
     plan: Plan,
 }
 
@@ -116,28 +138,32 @@ impl PlanLibrary {
     /// # Errors
     /// `Internal` when a plan has no JSON form.
     pub fn similar(&self, question: &str, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, catalog, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
+        let any = |_: &LibraryDemo| true;
+        self.chosen(question, catalog, any, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
     }
 
-    /// The demos that resemble the question as first rounds, the most similar last.
+    /// The demos that resemble the question as first rounds, the most similar last. What is asked about
+    /// several images is begun unlike what is asked about one.
     ///
     /// # Errors
     /// `Internal` when a plan has no JSON form.
-    pub fn similar_rounds(&self, question: &str, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, catalog, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+    pub fn similar_rounds(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
+        let fits = |demo: &LibraryDemo| (demo.images > 1) == (images > 1);
+        self.chosen(question, catalog, fits, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
     }
 
     fn chosen(
         &self,
         question: &str,
         catalog: &Catalog,
+        fits: impl Fn(&LibraryDemo) -> bool,
         shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
     ) -> Result<Vec<Message>> {
         let shape = Shape::new(question, &catalog.mentions(question));
         let mut room = Self::MAX_CHARS;
         let mut chosen: Vec<[Message; 2]> = Vec::new();
         for (n, similarity) in self.index.rank(&shape) {
-            let Some(demo) = self.demos.get(n) else { continue };
+            let Some(demo) = self.demos.get(n).filter(|demo| fits(demo)) else { continue };
             if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
                 break;
             }
@@ -159,7 +185,7 @@ fn spoken_plan(plan: &Plan) -> Result<Message> {
 /// A plan as the first round of a decision maker.
 fn first_round(plan: &Plan) -> Result<Message> {
     let steps: Vec<Json> = plan.steps.iter().map(Step::to_json).collect();
-    let reply = json!({ "thought": "Nothing is known yet.", "missing": "everything", "steps": steps });
+    let reply = json!({ "thought": NOTHING_KNOWN, "missing": "everything", "steps": steps });
     Ok(Message::assistant(spaced_json(&reply)?))
 }
 
@@ -252,20 +278,27 @@ impl Prompts {
         Ok(messages)
     }
 
-    /// The constant part of the decision maker's prompt: instructions, tools, demos.
+    /// The constant part of the decision maker's prompt: instructions, tools, and demos of first rounds, or of
+    /// those in which something `is_known`.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
-    pub fn decide_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+    pub fn decide_prefix(&self, catalog: &Catalog, is_known: bool) -> Result<Vec<Message>> {
         let mut messages = vec![self.system("decide/system.md", catalog)?];
-        for demo in &self.decide_demos {
+        for demo in self.decide_demos.iter().filter(|demo| demo.known.trim().is_empty() != is_known) {
             let faulty = |e| Error::invalid(format!("the demo for `{}` has no JSON reply: {e}", demo.question));
             let reply: Json = serde_json::from_str(&demo.reply).map_err(faulty)?;
             let steps = reply.get("steps").and_then(Json::as_array).into_iter().flatten();
             let mut tools = steps.filter_map(|step| step.get("tool")?.as_str());
             if tools.all(|tool| catalog.get(tool).is_some()) {
-                let DecideDemo { question, images, known, missing, .. } = demo;
-                messages.push(self.decide_user(question, *images, known.trim(), missing.as_deref(), catalog)?);
+                let situation = Situation {
+                    question: &demo.question,
+                    images: demo.images,
+                    known: demo.known.trim(),
+                    unseen: (demo.looked_at..demo.images).collect(),
+                    missing: demo.missing.as_deref(),
+                };
+                messages.push(self.decide_user(&situation, catalog)?);
                 messages.push(Message::assistant(spaced_json(&reply)?));
             }
         }
@@ -302,8 +335,11 @@ impl Prompts {
             return Ok(None);
         }
         let asked = self.plan_user(&demo.question, demo.images, catalog)?;
-        let asked_in_rounds = self.decide_user(&demo.question, demo.images, "", None, catalog)?;
-        Ok(Some(LibraryDemo { asked, asked_in_rounds, plan }))
+        let images = demo.images;
+        let fresh =
+            Situation { question: &demo.question, images, unseen: (0..images).collect(), ..Situation::default() };
+        let asked_in_rounds = self.decide_user(&fresh, catalog)?;
+        Ok(Some(LibraryDemo { asked, asked_in_rounds, images, plan }))
     }
 
     /// The question, with the things in it that tools know by name.
@@ -315,22 +351,24 @@ impl Prompts {
         Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
     }
 
-    /// The varying part of the decision maker's prompt: the question, what is known, and what the refiner
-    /// found missing.
+    /// The varying part of the decision maker's prompt.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template.
-    pub fn decide_user(
-        &self,
-        question: &str,
-        images: usize,
-        known: &str,
-        missing: Option<&str>,
-        catalog: &Catalog,
-    ) -> Result<Message> {
-        let (images, things) = (image_refs(images), things(question, catalog));
-        let context = context! { question, images, things, known, missing };
+    pub fn decide_user(&self, situation: &Situation<'_>, catalog: &Catalog) -> Result<Message> {
+        let Situation { question, known, missing, .. } = *situation;
+        let (images, things) = (image_refs(situation.images), things(question, catalog));
+        let unseen: Vec<String> = situation.unseen.iter().filter_map(|n| images.get(*n).cloned()).collect();
+        let context = context! { question, images, things, known, unseen, missing };
         Ok(Message::user(self.render("decide/user.md", context)?))
+    }
+
+    /// What the decision maker is told when its reply is faulty.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn decide_repair(&self, faults: &str) -> Result<Message> {
+        Ok(Message::user(self.render("decide/repair.md", context! { faults })?))
     }
 
     /// What the planner is told when its plan is faulty.
@@ -352,18 +390,18 @@ impl Prompts {
                 Some(missing) => json!({ "answerable": false, "missing": missing }),
                 None => json!({ "answerable": true, "answer": demo.answer }),
             };
-            messages.push(self.refine_user(&demo.question, demo.evidence.trim())?);
+            messages.push(self.refine_user(&demo.question, demo.evidence.trim(), demo.thought.as_deref())?);
             messages.push(Message::assistant(spaced_json(&reply)?));
         }
         Ok(messages)
     }
 
-    /// The varying part of the refiner's prompt.
+    /// The varying part of the refiner's prompt; `thought` is what the decision maker ended with.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template.
-    pub fn refine_user(&self, question: &str, evidence: &str) -> Result<Message> {
-        Ok(Message::user(self.render("refine/user.md", context! { question, evidence })?))
+    pub fn refine_user(&self, question: &str, evidence: &str, thought: Option<&str>) -> Result<Message> {
+        Ok(Message::user(self.render("refine/user.md", context! { question, evidence, thought })?))
     }
 }
 

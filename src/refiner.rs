@@ -83,10 +83,12 @@ impl SemanticsRefiner {
         Ok(Self { chat, prompts, prefix })
     }
 
-    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>) -> Result<String> {
+    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>, known: &Trace) -> Result<String> {
+        let last = known.rounds.last().filter(|round| round.result.is_some());
+        let thought = last.map(|round| round.thought.as_str());
         let request = ChatRequest {
             prefix: self.prefix.clone(),
-            messages: vec![self.prompts.refine_user(task.question.trim(), &evidence.text())?],
+            messages: vec![self.prompts.refine_user(task.question.trim(), &evidence.text(), thought)?],
             schema: Some(reply_schema()),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
@@ -113,7 +115,7 @@ impl Refiner for SemanticsRefiner {
         if evidence.is_empty() {
             return Ok(Verdict::NotEnough { missing: evidence.why_empty() });
         }
-        let reply = self.ask(cx, task, &evidence).await?;
+        let reply = self.ask(cx, task, &evidence, known).await?;
         let mut claims = match serde_json::from_str::<Reply>(&reply) {
             Ok(reply) if !reply.answerable => match evidence.nothing_found() {
                 Some(claim) => vec![claim],

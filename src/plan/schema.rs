@@ -15,6 +15,8 @@ const PATH: &str = r"(\[(0|[1-9][0-9]?)\]|\.[a-z_]{1,24}){0,3}";
 const INDEX: &str = r"(\[(0|[1-9][0-9]?)\])?";
 /// Longest literal text, in characters.
 const MAX_TEXT: usize = 200;
+/// What a decision maker thinks before anything is known.
+pub const NOTHING_KNOWN: &str = "Nothing is known yet.";
 /// Longest thought of a decision maker, in characters.
 const MAX_SENTENCE: usize = 160;
 /// Most items of a literal list.
@@ -39,12 +41,13 @@ pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
 /// The JSON Schema of one round of a decision maker: a thought, and then either what is missing with the next
 /// steps (none when no tool can find it out), or the result. `limits.max_steps` is that of one round.
 ///
-/// Where nothing `is_known`, there is no result to end with.
+/// Where nothing `is_known`, the thought says so, there is a step, and no result to end with.
 pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, is_known: bool) -> Json {
     let sentence = json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{MAX_SENTENCE}}}$") });
+    let thought = if is_known { sentence.clone() } else { json!({ "const": NOTHING_KNOWN }) };
     let more = json!({
         "type": "object",
-        "properties": { "thought": sentence, "missing": sentence, "steps": steps(signatures, limits, 0) },
+        "properties": { "thought": thought, "missing": sentence, "steps": steps(signatures, limits, usize::from(!is_known)) },
         "required": ["thought", "missing", "steps"],
         "additionalProperties": false,
     });

@@ -72,8 +72,8 @@ impl Planner for Controller {
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
         };
-        let repairs =
-            Repairs { chat: self.chat.as_ref(), prompts: &self.prompts, purpose: "plan", most: self.max_repairs };
+        let told = |faults: &str| self.prompts.plan_repair(faults);
+        let repairs = Repairs { chat: self.chat.as_ref(), told: &told, purpose: "plan", most: self.max_repairs };
         let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(reply, &limits)).await?;
         cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
         Ok(Move::Plan { plan, repairs })

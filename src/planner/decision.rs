@@ -12,7 +12,7 @@ use crate::cx::Cx;
 use crate::error::Result;
 use crate::message::Message;
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
-use crate::prompt::{PlanLibrary, Prompts};
+use crate::prompt::{PlanLibrary, Prompts, Situation};
 use crate::task::{Task, image_name};
 use crate::tool::Catalog;
 use crate::trace::{Event, Round, Trace};
@@ -36,7 +36,9 @@ pub struct DecisionMaker {
     chat: Arc<dyn ChatModel>,
     catalog: Catalog,
     prompts: Arc<Prompts>,
-    prefix: Vec<Message>,
+    /// The prefix of the first round, and that of the rounds after it.
+    first: Vec<Message>,
+    later: Vec<Message>,
     library: PlanLibrary,
     max_repairs: u64,
 }
@@ -47,24 +49,24 @@ impl DecisionMaker {
     /// # Errors
     /// `InvalidInput` naming the faulty prompt file.
     pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>, max_repairs: u64) -> Result<Self> {
-        let prefix = prompts.decide_prefix(&catalog)?;
+        let (first, later) = (prompts.decide_prefix(&catalog, false)?, prompts.decide_prefix(&catalog, true)?);
         let library = prompts.plan_lookup(&catalog)?;
-        Ok(Self { chat, catalog, prompts, prefix, library, max_repairs })
+        Ok(Self { chat, catalog, prompts, first, later, library, max_repairs })
     }
 
     fn request(&self, task: &Task, known: &Trace) -> Result<ChatRequest> {
-        let question = task.question.trim();
+        let (question, images) = (task.question.trim(), task.images.len());
         let nothing_known = known.observations.is_empty();
         // A first round is much like a plan; later ones depend on what was found.
         let mut messages =
-            if nothing_known { self.library.similar_rounds(question, &self.catalog)? } else { Vec::new() };
-        let images = task.images.len();
+            if nothing_known { self.library.similar_rounds(question, images, &self.catalog)? } else { Vec::new() };
         let history = history(question, known, MAX_KNOWN);
         let missing = known.missing.as_deref();
-        messages.push(self.prompts.decide_user(question, images, &history, missing, &self.catalog)?);
+        let situation = Situation { question, images, known: &history, unseen: unseen(task, known), missing };
+        messages.push(self.prompts.decide_user(&situation, &self.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };
         Ok(ChatRequest {
-            prefix: self.prefix.clone(),
+            prefix: if nothing_known { self.first.clone() } else { self.later.clone() },
             messages,
             schema: Some(plan::round_schema(&self.catalog, &limits, !nothing_known)),
             max_tokens: MAX_TOKENS,
@@ -78,7 +80,7 @@ impl DecisionMaker {
         let faults = match &reply.wish {
             Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
             Wish::Result(result) => self.faults_of_result(result, task, known),
-            Wish::GiveUp => Vec::new(),
+            Wish::GiveUp => unseen(task, known).first().map(|n| unlooked(*n)).into_iter().collect(),
         };
         if faults.is_empty() { Ok(reply) } else { Err((as_json(text), faults)) }
     }
@@ -126,8 +128,8 @@ impl Planner for DecisionMaker {
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
         let request = self.request(task, known)?;
-        let repairs =
-            Repairs { chat: self.chat.as_ref(), prompts: &self.prompts, purpose: "decide", most: self.max_repairs };
+        let told = |faults: &str| self.prompts.decide_repair(faults);
+        let repairs = Repairs { chat: self.chat.as_ref(), told: &told, purpose: "decide", most: self.max_repairs };
         let (reply, repairs) = repairs.ask(cx, request, |text| self.judge(text, task, known)).await?;
         let mut round = Round { thought: reply.thought, missing: reply.missing, ..Round::default() };
         let next = match reply.wish {
@@ -146,8 +148,22 @@ impl Planner for DecisionMaker {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
+        layers::warm(cx, self.chat.as_ref(), &self.first).await
     }
+}
+
+/// The images that no step has looked at.
+fn unseen(task: &Task, known: &Trace) -> Vec<usize> {
+    let looked_at = |n: &usize| {
+        let name = image_name(*n);
+        known.steps().iter().any(|step| step.references().iter().any(|reference| reference.id == name))
+    };
+    (0..task.images.len()).filter(|n| !looked_at(n)).collect()
+}
+
+fn unlooked(n: usize) -> Fault {
+    let message = format!("no step has looked at `${}` yet", image_name(n));
+    Fault::new(FaultKind::EmptyPlan, "steps", message).suggest("write steps that do".to_owned())
 }
 
 fn has_failed(known: &Trace, reference: &Reference) -> bool {

@@ -7,7 +7,6 @@ use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::plan::{self, Fault};
-use crate::prompt::Prompts;
 use crate::trace::Event;
 
 /// What is wrong with a reply: the reply as JSON, where it is JSON at all, and its faults.
@@ -16,7 +15,8 @@ pub(super) type Faulty = (Json, Vec<Fault>);
 /// Asks an LLM until its reply is without fault.
 pub(super) struct Repairs<'a> {
     pub(super) chat: &'a dyn ChatModel,
-    pub(super) prompts: &'a Prompts,
+    /// What the LLM is told about the faults.
+    pub(super) told: &'a (dyn Fn(&str) -> Result<Message> + Send + Sync),
     /// What the first call is for, as traces name it.
     pub(super) purpose: &'a str,
     pub(super) most: u64,
@@ -50,7 +50,7 @@ impl Repairs<'_> {
             // Only the last attempt is shown: the earlier ones would fill the context.
             request.messages.truncate(asked);
             request.messages.push(Message::assistant(reply.text));
-            request.messages.push(self.prompts.plan_repair(&plan::repair_text(&faults))?);
+            request.messages.push((self.told)(&plan::repair_text(&faults))?);
         }
     }
 }

@@ -149,7 +149,7 @@ impl<'a> Grounding<'a> {
 
     fn borne_out(&self, written: &str, shown: &str) -> Option<Claim> {
         let sentence = Sentence::parse(written);
-        if shown.trim().is_empty() || !self.allows(&sentence) {
+        if shown.trim().is_empty() || !self.allows(&sentence) || self.only_repeats(&sentence) {
             return None;
         }
         let steps = self.support(&sentence)?;
@@ -202,6 +202,16 @@ impl<'a> Grounding<'a> {
             || sentence.polarity != Polarity::Neither
             || !repeats
             || !self.contradicted(Polarity::Yes)
+    }
+
+    /// It answers what was asked openly with nothing but the words of the question.
+    fn only_repeats(&self, sentence: &Sentence) -> bool {
+        let said = |w: &String| STOP.contains(&w.as_str()) || self.asked_words.contains(w);
+        wording::asks_openly(&self.question)
+            && sentence.essentials.is_empty()
+            && sentence.polarity == Polarity::Neither
+            && !sentence.names_one()
+            && words(&sentence.own).iter().all(said)
     }
 
     /// All its words stand in the question, or point at one of the things there.

@@ -18,6 +18,7 @@ mod detect;
 mod executor;
 mod experts;
 mod fakes;
+mod hops;
 mod image;
 mod layout;
 mod local_llm;

@@ -79,11 +79,18 @@ async fn a_decision_maker_goes_from_round_to_round() {
 }
 
 #[tokio::test]
-async fn all_rounds_share_one_prefix_and_only_what_is_known_may_end_them() {
-    let chat = Script::new([more("all", &json!([detect("dogs")])), done("$dogs"), says(&["There are 2 dogs."])]);
+async fn the_prefix_does_not_vary_and_only_what_is_known_may_end_the_rounds() {
+    let chat = Script::new([
+        more("all", &json!([detect("dogs")])),
+        more("all", &json!([count("n", "$dogs")])),
+        done("$n"),
+        says(&["There are 2 dogs."]),
+    ]);
     ask(&chat, Mode::DecisionMaker).await;
     let requests = chat.requests();
-    assert_eq!(requests[0].prefix, requests[1].prefix);
+    assert_eq!(requests[1].prefix, requests[2].prefix);
+    let system = |n: usize| requests[n].prefix[0].clone();
+    assert_eq!(system(0), system(1), "only the demos of a first round are others");
     let forms = |n: usize| requests[n].schema.as_ref().unwrap()["anyOf"].as_array().unwrap().len();
     assert_eq!((forms(0), forms(1)), (1, 2), "where nothing is known, nothing is the result");
 }
@@ -186,8 +193,12 @@ async fn a_result_that_the_refiner_has_judged_is_not_judged_again() {
 
 #[tokio::test]
 async fn a_decision_maker_may_give_up() {
-    let chat = Script::new([more("the dogs' names, which no tool can tell", &json!([]))]);
+    let names = "the dogs' names, which no tool can tell";
+    let give_up = more(names, &json!([]));
+    let chat = Script::new([give_up.clone(), more(names, &json!([detect("dogs")])), give_up]);
     let report = ask(&chat, Mode::DecisionMaker).await;
+    assert!(shown(&chat, 0).contains("Not looked at yet: $image"), "{}", shown(&chat, 0));
+    assert!(shown(&chat, 1).contains("no step has looked at `$image` yet"), "not before having looked");
     assert_eq!(report.answer.status, Status::Unanswerable);
     assert!(report.answer.text.contains("the dogs' names, which no tool can tell"), "{}", report.answer.text);
 }
