@@ -74,6 +74,7 @@ impl Planner for Controller {
             schema: Some(schema),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
+            images: Vec::new(),
         };
         let mut repairs = 0;
         loop {

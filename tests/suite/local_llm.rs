@@ -76,11 +76,12 @@ fn plan_request(question: &str) -> ChatRequest {
         schema: Some(plan_schema()),
         max_tokens: 100,
         temperature: 0.0,
+        images: Vec::new(),
     }
 }
 
 fn free_request(text: &str, max_tokens: u32) -> ChatRequest {
-    ChatRequest { prefix: Vec::new(), messages: vec![Message::user(text)], schema: None, max_tokens, temperature: 0.0 }
+    ChatRequest { max_tokens, ..ChatRequest::new(Vec::new(), vec![Message::user(text)]) }
 }
 
 /// What must not depend on where the prefix's state came from.
