@@ -90,7 +90,7 @@ impl OpenAiOptions {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             retries: 3,
-            backoff: Duration::from_millis(500),
+            backoff: Duration::from_millis(250),
             prices: Prices::default(),
         }
     }

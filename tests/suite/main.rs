@@ -21,6 +21,7 @@ mod image;
 mod layout;
 mod local_llm;
 mod ocr;
+mod openai;
 mod operations;
 mod plan;
 mod planner;
