@@ -12,6 +12,7 @@
 
 mod agent;
 mod answers;
+mod cassettes;
 mod cli;
 mod detect;
 mod executor;

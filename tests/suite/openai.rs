@@ -1,5 +1,6 @@
 //! LLMs behind the OpenAI protocol, on a server that says what each test tells it to.
 
+mod binary;
 mod forms;
 mod names;
 mod prices;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value as Json;
@@ -129,12 +131,25 @@ fn bearer(key: &Secret, options: &OpenAiOptions) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// What must never be shown: the key, the password, and the values of the query.
+/// What must never be shown: the key, the password and the values of the query, as the address has them,
+/// decoded, and as the header carries them.
 fn secrets(url: &Url, key: Option<&Secret>) -> Vec<String> {
     let mut all: Vec<String> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
+    let raw = url.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
+    all.extend(raw.map(|(_, value)| value.to_owned()));
     all.extend(key.map(|key| key.0.clone()));
-    all.extend(url.password().map(str::to_owned));
+    if let Some(password) = url.password() {
+        let pair = format!("{}:{}", decoded(url.username()), decoded(password));
+        all.extend([password.to_owned(), decoded(password), STANDARD.encode(pair)]);
+    }
     all.retain(|secret| secret.len() >= MIN_SECRET);
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     all
+}
+
+/// A part of an address without its `%20`s.
+fn decoded(part: &str) -> String {
+    let query = format!("http://h/?part={}", part.replace('+', "%2B"));
+    let found = |url: Url| url.query_pairs().next().map(|(_, value)| value.into_owned());
+    Url::parse(&query).ok().and_then(found).unwrap_or_default()
 }

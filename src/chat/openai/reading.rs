@@ -15,6 +15,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// Most bytes of an answer that are read. A reply of a few hundred tokens takes some 100 KB as events.
 pub const MAX_ANSWER: usize = 8 << 20;
 
+/// Longest line of a stream of events: the parser reads an unfinished line anew with each piece of it.
+const MAX_LINE: usize = 1 << 20;
+
 /// Takes each piece of text as it comes.
 pub(super) type OnText<'a> = &'a mut (dyn for<'b> FnMut(&'b str) + Send);
 
@@ -139,9 +142,22 @@ fn bounded<B: AsRef<[u8]>>(
         let chunk = chunk.as_ref().to_vec();
         let read = read.saturating_add(chunk.len());
         if read > MAX_ANSWER {
-            return Err(too_long());
+            return Err(too_long("the answer", MAX_ANSWER));
         }
         Ok(Some((chunk, (bytes, read))))
+    })
+}
+
+/// Bytes that stop with an error when a line has no end.
+fn short_lines(bytes: impl Stream<Item = Result<Vec<u8>>>) -> impl Stream<Item = Result<Vec<u8>>> {
+    let mut length = 0_usize;
+    bytes.map(move |chunk| {
+        let chunk = chunk?;
+        length = match chunk.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+            Some(end) => chunk.len() - end,
+            None => length.saturating_add(chunk.len()),
+        };
+        if length > MAX_LINE { Err(too_long("a line of the answer", MAX_LINE)) } else { Ok(chunk) }
     })
 }
 
@@ -158,7 +174,7 @@ fn one_object(body: &[u8], on_text: OnText<'_>) -> Result<Reading> {
 }
 
 async fn events(bytes: impl Stream<Item = Result<Vec<u8>>>, on_text: OnText<'_>) -> Result<Reading> {
-    let mut events = pin!(bytes.eventsource());
+    let mut events = pin!(short_lines(bytes).eventsource());
     let mut reading = Reading::default();
     let mut any = false;
     while let Some(event) = events.next().await {
@@ -228,8 +244,8 @@ fn stands_still(idle: Duration) -> Error {
     Error::new(ErrorKind::Timeout, format!("the reply stands still since {} s", idle.as_secs_f32()))
 }
 
-fn too_long() -> Error {
-    Error::new(ErrorKind::Model, format!("the answer is longer than {} MiB", MAX_ANSWER >> 20))
+fn too_long(what: &str, limit: usize) -> Error {
+    Error::new(ErrorKind::Model, format!("{what} is longer than {} MiB", limit >> 20))
 }
 
 fn broken_off() -> Error {

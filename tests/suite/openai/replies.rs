@@ -82,7 +82,7 @@ async fn what_is_nearly_json_is_mended_when_json_was_asked_for() {
         ("<think>Is it {2} or {3}?</think>\n{\"n\": 3}", "{\"n\": 3}"),
         ("{\"n\": 3, \"kind\": \"a", "{\"n\":3,\"kind\":\"a\"}"),
         ("{'n': 3,}", "{\"n\":3}"),
-        ("{\"n\": [{\"a\": 1}, {\"b\": 2}, {\"c\":", "{\"n\":[{\"a\":1},{\"b\":2},{\"c\":\"\"}]}"),
+        ("{\"n\": [{\"a\": 1}, {\"b\": 2}, {\"c\":", "{\"n\":[{\"a\":1},{\"b\":2},{\"c\":null}]}"),
         ("I cannot do that.", "I cannot do that."),
     ];
     for (said, expected) in cases {
@@ -97,14 +97,16 @@ async fn what_is_nearly_json_is_mended_when_json_was_asked_for() {
 #[tokio::test]
 async fn a_broken_answer_is_an_error_of_one_line() {
     let invalid = vec![b"data: {\"choices\": [{\"delta\": {\"content\": \"\xff\xfe\"}}]}\n\n".to_vec()];
-    let filler = vec![b' '; 1 << 20];
-    let mut huge = vec![b"data: {\"choices\": [], \"x\": \"".to_vec()];
-    huge.extend(std::iter::repeat_n(filler, (MAX_ANSWER >> 20) + 1));
+    let filler = vec![b' '; (1 << 20) - 100];
+    let endless = vec![b"data: {\"choices\": [], \"x\": \"".to_vec(), filler.clone(), filler.clone()];
+    let event = b"\n\ndata: {\"choices\": []}\n\n".to_vec();
+    let many = std::iter::repeat_n([event, filler], (MAX_ANSWER >> 20) + 1).flatten().collect();
     let begun = stream_events(&["The sk"], "stop")[..2].to_vec();
     let failing = |event: &str| Answer::events(&[event.to_owned()]);
     let cases = [
         (Answer::bytes(invalid), ErrorKind::Model, "no chat completion"),
-        (Answer::bytes(huge), ErrorKind::Model, "longer than 8 MiB"),
+        (Answer::bytes(endless), ErrorKind::Model, "a line of the answer is longer than 1 MiB"),
+        (Answer::bytes(many), ErrorKind::Model, "the answer is longer than 8 MiB"),
         (Answer::events(&begun), ErrorKind::Network, "in the middle of the reply"),
         (Answer::events(&begun).then_cut(), ErrorKind::Network, "broke off"),
         (Answer::new(200, &[("content-type", "text/html")], "<html>Sign in</html>"), ErrorKind::Model, "neither JSON"),

@@ -170,7 +170,7 @@ impl Server {
 
     /// The address with a user, a password and a secret in its query.
     pub fn secret_base(&self) -> String {
-        format!("http://anna:hush-hush@127.0.0.1:{}/v1?code=query-secret", self.port)
+        format!("http://anna:hush%20hush@127.0.0.1:{}/v1?code=query-secret", self.port)
     }
 
     pub fn asked(&self) -> Vec<Asked> {
