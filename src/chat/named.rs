@@ -1,4 +1,4 @@
-//! LLMs by name, as `--llm` and [`Config::llm`](crate::config::Config) give them.
+//! LLMs by name, as `--llm` and the configuration give them.
 
 use std::path::{Path, PathBuf};
 

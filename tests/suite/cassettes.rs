@@ -218,7 +218,10 @@ async fn an_unknown_request_is_compared_to_the_nearest_call_that_is_left() {
     let replay = Replay::open(folder.path()).unwrap();
     let fails = async |question: &str| replay.complete(&cx(), &request(question)).await.unwrap_err().to_string();
     let error = fails("How many dots?").await;
-    assert!(error.contains("call 3 of the cassette, message 4 (user) differs at character 13"), "{error}");
+    assert!(
+        error.contains("call 3 of the cassette, message 4 (user) differs at character 12: asked `How many dots?`"),
+        "{error}"
+    );
     replies(&replay, &["How many dogs?"]).await;
     let error = fails("How many dots?").await;
     assert!(error.contains("call 2 of the cassette"), "{error}");

@@ -108,5 +108,7 @@ fn excerpt(text: &str, at: usize) -> String {
     let part: String = text.chars().skip(from).take(at - from + AFTER).collect();
     let more = text.chars().nth(at + AFTER).is_some();
     let (lead, tail) = (if from > 0 { "…" } else { "" }, if more { "…" } else { "" });
-    format!("`{lead}{}{tail}`", part.escape_debug())
+    let shown: String =
+        part.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect();
+    format!("`{lead}{shown}{tail}`")
 }
