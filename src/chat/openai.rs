@@ -276,7 +276,9 @@ impl OpenAiModel {
     }
 
     fn remember(&self, dialect: Dialect) {
-        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner) = dialect;
+        let mut known = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have found out meanwhile that the prompt has to say the form.
+        *known = Dialect { told: dialect.told || known.told, ..dialect };
     }
 
     /// An error in the reply itself, with where it came from.

@@ -454,3 +454,14 @@ async fn a_file_that_was_cut_off_is_refused() {
     let error = LocalModel::load(cut.path(), LocalOptions::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
+
+#[tokio::test]
+async fn images_are_refused() {
+    let _alone = real::turn();
+    let request = ChatRequest { images: vec![crate::fakes::picture()], ..free_request("What is it?", 5) };
+    let model = load(None);
+    assert!(!model.capabilities().images);
+    let error = model.complete(&cx(), &request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("the LLM `tiny` takes no images"), "{error}");
+}

@@ -24,7 +24,7 @@ pub(super) struct Dialect {
     /// `max_completion_tokens` instead of `max_tokens`.
     pub(super) completion_tokens: bool,
     /// Whether the other name of the two was refused before.
-    swapped: bool,
+    pub(super) swapped: bool,
     pub(super) temperature: bool,
     /// Whether `stream_options` asks for the usage.
     pub(super) usage: bool,

@@ -59,6 +59,26 @@ fn names_and_files_that_are_wrong_are_faults_of_the_command_line() {
     }
 }
 
+/// The log at its most talkative shows nothing of what goes over the wire in secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_shows_no_secret() {
+    let server = Server::start([Answer::error(401, "no", "")]).await;
+    for (llm, key) in [(format!("{}#m", server.base()), "sk-secret-key"), (format!("{}#m", server.secret_base()), "x")]
+    {
+        let mut command = lavr();
+        command.args(["plan", "How many people?", "-vvv", "--llm", &llm]);
+        command.env("RUST_LOG", "trace").env("LAVR_API_KEY", key).env("LAVR_OFFLINE", "1");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(log.contains("(401)") && log.contains("TRACE"), "{log}");
+        for secret in ["sk-secret-key", "hush hush", "hush%20hush", "YW5uYTpodXNoIGh1c2g=", "query-secret"] {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{secret}");
+        }
+    }
+    assert_eq!(server.asked().len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_recorded_and_replayed() {
     let plan = json!({
@@ -84,7 +104,8 @@ async fn a_run_is_recorded_and_replayed() {
         .unwrap()
     };
     let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
-    let first = ask(args(&["--llm", &llm, "--record", &cassette, "--prices", prices.to_str().unwrap()])).await;
+    let first = ask(args(&["--llm", &llm, "--record", &cassette, "--prices", prices.to_str().unwrap(), "-v"])).await;
+    assert!(String::from_utf8_lossy(&first.stderr).contains("cost: $0.000070"), "{first:?}");
     let report: Json = serde_json::from_slice(&first.stdout).unwrap();
     assert_eq!(report["answer"], "There are 3 people.", "{report}");
     assert_eq!(server.asked().len(), 2);
