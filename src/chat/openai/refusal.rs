@@ -41,9 +41,10 @@ impl Refusal {
         Self { status, message: endpoint.quote(&message), words, after }
     }
 
-    /// Whether the server may answer if it is asked again.
+    /// Whether the server may answer if it is asked again. llama.cpp answers 500, too, to what it cannot do.
     pub(super) fn is_passing(&self) -> bool {
         !self.is_quota()
+            && !self.names(&["not supported"])
             && (self.status.is_server_error() && self.status != StatusCode::NOT_IMPLEMENTED
                 || matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT))
     }

@@ -30,6 +30,11 @@ async fn each_refusal_names_what_to_set() {
             ErrorKind::InvalidInput,
             "https://x.test/v2",
         ),
+        (
+            Answer::error(500, "image input is not supported - hint: you may need to provide the mmproj", ""),
+            ErrorKind::Model,
+            "refused the request (500): image input is not supported",
+        ),
         (Answer::error(409, "Conflict.", ""), ErrorKind::Model, "refused the request (409): Conflict."),
     ];
     for (answer, kind, part) in cases {
