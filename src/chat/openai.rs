@@ -272,7 +272,7 @@ impl OpenAiModel {
     }
 
     fn dialect(&self) -> Dialect {
-        self.dialect.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        *self.dialect.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remember(&self, dialect: Dialect) {

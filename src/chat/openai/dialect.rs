@@ -16,7 +16,7 @@ pub(super) enum Format {
 }
 
 /// The parts of a request that servers differ in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Dialect {
     pub(super) format: Format,
     /// Whether the prompt says, too, what form the reply has.
@@ -51,7 +51,7 @@ impl Dialect {
         if !refusal.is_about_form() {
             return None;
         }
-        let mut next = self.clone();
+        let mut next = *self;
         let lengths = refusal.names(&["max_tokens", "max_completion_tokens"]);
         if lengths && !self.swapped {
             next.completion_tokens = !self.completion_tokens;
