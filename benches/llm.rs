@@ -49,6 +49,7 @@ async fn main() {
             schema: Some(schema(&catalog, &PlanLimits { max_steps: 16, images: 1 })),
             max_tokens: 400,
             temperature: 0.0,
+            images: Vec::new(),
         };
         let began = Instant::now();
         let usage = llm.complete(&cx, &request).await.unwrap().usage;

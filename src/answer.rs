@@ -37,7 +37,7 @@ pub struct Answer {
 }
 
 /// What a run used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// LLM calls.
     pub llm_calls: u64,
@@ -51,4 +51,7 @@ pub struct Usage {
     pub steps: u64,
     /// Rounds of planning.
     pub rounds: u64,
+    /// What the LLM calls cost in US dollars, as far as their price is known; not given when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_usd: Option<f64>,
 }

@@ -1,7 +1,7 @@
 //! Limits of one run, and the meter that counts against them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,7 @@ struct Counters {
     cached_tokens: AtomicU64,
     completion_tokens: AtomicU64,
     llm_calls: AtomicU64,
+    cost_usd: Mutex<Option<f64>>,
 }
 
 impl Meter {
@@ -60,6 +61,7 @@ impl Meter {
             cached_tokens: AtomicU64::new(0),
             completion_tokens: AtomicU64::new(0),
             llm_calls: AtomicU64::new(0),
+            cost_usd: Mutex::new(None),
         }))
     }
 
@@ -110,6 +112,7 @@ impl Meter {
             completion_tokens: load(&self.0.completion_tokens),
             steps: self.steps(),
             rounds: self.rounds(),
+            cost_usd: *self.0.cost_usd.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -141,6 +144,12 @@ impl Meter {
     /// Counts prompt tokens that were computed ahead of a call.
     pub fn add_tokens(&self, prompt: u64) {
         self.0.prompt_tokens.fetch_add(prompt, Ordering::Relaxed);
+    }
+
+    /// Counts what an LLM call cost, in US dollars.
+    pub fn add_cost(&self, usd: f64) {
+        let mut cost = self.0.cost_usd.lock().unwrap_or_else(PoisonError::into_inner);
+        *cost = Some(cost.unwrap_or_default() + usd);
     }
 
     /// Counts one LLM call with its tokens.

@@ -1,7 +1,12 @@
 //! LLMs: one trait, and the backends behind it.
 
+pub mod cassette;
 pub mod layers;
 pub mod local;
+pub mod named;
+pub mod openai;
+pub mod record;
+pub mod replay;
 
 use std::time::Duration;
 
@@ -10,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::image::Image;
 use crate::message::Message;
 
 /// What an LLM is asked to complete.
@@ -27,6 +33,31 @@ pub struct ChatRequest {
     pub max_tokens: u32,
     /// Sampling temperature; 0 takes the most probable token.
     pub temperature: f32,
+    /// Images that go with the last message, for LLMs whose [`Capabilities::images`] is set.
+    pub images: Vec<Image>,
+}
+
+impl ChatRequest {
+    /// A request for at most 512 tokens of free text, the most probable ones, about no image.
+    pub fn new(prefix: Vec<Message>, messages: Vec<Message>) -> Self {
+        Self { prefix, messages, schema: None, max_tokens: 512, temperature: 0.0, images: Vec::new() }
+    }
+
+    /// The whole prompt in order: the constant part, then the rest.
+    pub fn prompt(&self) -> impl Iterator<Item = &Message> {
+        self.prefix.iter().chain(&self.messages)
+    }
+
+    /// Refuses images, for a backend that does not take any.
+    ///
+    /// # Errors
+    /// `InvalidInput` when there are images.
+    pub fn without_images(&self, model: &str) -> Result<()> {
+        if self.images.is_empty() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("the LLM `{model}` takes no images; leave them out, or use one that does")))
+    }
 }
 
 /// Why a reply ended.
@@ -54,6 +85,8 @@ pub struct ChatUsage {
     pub prompt_time: Duration,
     /// Time the reply took after that.
     pub completion_time: Duration,
+    /// What the call cost in US dollars; not given when no price is known, as for LLMs that run here.
+    pub cost_usd: Option<f64>,
 }
 
 /// What an LLM replied.
@@ -76,6 +109,8 @@ pub struct Capabilities {
     pub context: u32,
     /// Whether a schema in the request constrains the reply for certain.
     pub constrained: bool,
+    /// Whether it takes the images of a request; one that does not refuses them with `InvalidInput`.
+    pub images: bool,
 }
 
 /// An LLM.

@@ -1,5 +1,6 @@
 //! Configuration: everything that puts an agent together, in one struct.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,19 +10,28 @@ use crate::agent::Agent;
 use crate::budget::Budget;
 use crate::chat::ChatModel;
 use crate::chat::local::{LocalModel, LocalOptions};
-use crate::error::{Error, ErrorKind, Result};
+use crate::chat::named::{self, Named};
+use crate::chat::openai::OpenAiModel;
+use crate::chat::record::Recorded;
+use crate::chat::replay::Replay;
+use crate::error::Result;
 use crate::image::{Image, ImageLimits};
 use crate::prompt::Prompts;
-use crate::store::{Artefact, Progress, Store, StoreOptions, builtin_artefact};
+use crate::store::{Progress, Store, StoreOptions};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, builtin};
 
 /// Everything that puts an agent together.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The LLM: `local`, `local:tiny`, or `local:FILE.gguf`.
+    /// The LLM: `local`, `local:tiny`, `local:FILE.gguf`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, or
+    /// `replay:DIR`; see [`Named::parse`] for the environment variables that go with them.
     pub llm: String,
+    /// A folder to record the LLM's calls into, for `replay:DIR`.
+    pub record: Option<PathBuf>,
+    /// A table of prices laid over the compiled-in one, for LLMs behind a server.
+    pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
     pub prompts: Option<PathBuf>,
     /// Limits of one run.
@@ -40,6 +50,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             llm: "local".to_owned(),
+            record: None,
+            prices: None,
             prompts: None,
             budget: Budget::default(),
             mode: Mode::default(),
@@ -47,6 +59,23 @@ impl Default for Config {
             parallel: 4,
             max_repairs: 2,
         }
+    }
+}
+
+/// Shows everything but what an address of an LLM may hide: a user, a password, a query.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("llm", &named::shown(&self.llm))
+            .field("record", &self.record)
+            .field("prices", &self.prices)
+            .field("prompts", &self.prompts)
+            .field("budget", &self.budget)
+            .field("mode", &self.mode)
+            .field("images", &self.images)
+            .field("parallel", &self.parallel)
+            .field("max_repairs", &self.max_repairs)
+            .finish()
     }
 }
 
@@ -67,9 +96,9 @@ impl Config {
         };
         let store = Store::open(StoreOptions::from_env()?)?;
         let llm = async {
-            match self.llm_file()? {
-                LlmFile::Artefact(artefact) => store.get(&artefact, progress.as_ref()).await.map(|_| ()),
-                LlmFile::Path(_) => Ok(()),
+            match self.named()?.artefact() {
+                Some(artefact) => store.get(artefact, progress.as_ref()).await.map(|_| ()),
+                None => Ok(()),
             }
         };
         tokio::try_join!(llm, fetch_experts(&store, progress.as_ref()))?;
@@ -95,55 +124,42 @@ impl Config {
         builtin::catalog(&Store::open(StoreOptions::from_env()?)?, progress)
     }
 
-    /// The LLM, loading in the background, its file being fetched when it is missing.
+    /// The LLM, recorded when [`Config::record`] says so. An embedded one loads in the background, its file
+    /// being fetched when it is missing; a served one is not called before it is needed.
     ///
     /// # Errors
-    /// `InvalidInput` or `NotFound` when its name is faulty.
+    /// `InvalidInput` or `NotFound` when its name, its cassette or the prices are faulty, `InvalidInput` when
+    /// there is a recording already.
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
+        let chat = self.llm(progress)?;
+        Ok(match &self.record {
+            Some(folder) => Arc::new(Recorded::new(chat, folder)?),
+            None => chat,
+        })
+    }
+
+    fn named(&self) -> Result<Named> {
+        Named::parse(&self.llm, |name| std::env::var(name).ok())
+    }
+
+    fn llm(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
         let store = Store::open(StoreOptions::from_env()?)?;
         let prefix_dir = Some(store.home().join("prefix"));
         let options =
             |name: &str| LocalOptions { name: format!("local:{name}"), prefix_dir, ..LocalOptions::default() };
-        Ok(Arc::new(match self.llm_file()? {
-            LlmFile::Artefact(artefact) => {
+        Ok(Arc::new(match self.named()?.with_prices(self.prices.as_deref())? {
+            Named::Artefact(artefact) => {
                 let options = options(&artefact.name);
                 LocalModel::spawn(async move { store.get(&artefact, progress.as_ref()).await }, options)?
             }
-            LlmFile::Path(path) => {
+            Named::File(path) => {
                 let options = options(&path.to_string_lossy());
                 LocalModel::spawn(async move { Ok(path) }, options)?
             }
+            Named::Served(options) => return Ok(Arc::new(OpenAiModel::new(*options)?)),
+            Named::Replay(folder) => return Ok(Arc::new(Replay::open(&folder)?)),
         }))
     }
-
-    fn llm_file(&self) -> Result<LlmFile> {
-        let named = |name: &str| Ok(LlmFile::Artefact(Box::new(builtin_artefact(name)?)));
-        match self.llm.split_once(':') {
-            None if self.llm == "local" => named(QWEN),
-            Some(("local", "tiny")) => named(SMOLLM),
-            Some(("local", name @ (QWEN | SMOLLM))) => named(name),
-            Some(("local", file)) if file.ends_with(".gguf") => {
-                let path = PathBuf::from(file);
-                if path.is_file() {
-                    return Ok(LlmFile::Path(path));
-                }
-                Err(Error::new(ErrorKind::NotFound, format!("LLM file `{file}` does not exist")))
-            }
-            _ => Err(Error::invalid(format!(
-                "`{}` is not an LLM; use `local`, `local:tiny`, or `local:FILE.gguf`",
-                self.llm
-            ))),
-        }
-    }
-}
-
-const QWEN: &str = "qwen2.5-coder-1.5b";
-const SMOLLM: &str = "smollm2-135m";
-
-/// Where an embedded LLM comes from.
-enum LlmFile {
-    Artefact(Box<Artefact>),
-    Path(PathBuf),
 }
 
 /// Fetches what the experts need. What cannot be had is reported by the step that needs it.

@@ -92,6 +92,7 @@ impl SemanticsRefiner {
             schema: Some(reply_schema()),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
+            images: Vec::new(),
         };
         Ok(layers::call(cx, self.chat.as_ref(), "refine", &request).await?.text)
     }

@@ -28,9 +28,12 @@ pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRe
     let result = cx.within(chat.complete(cx, request)).await;
     let usage = result.as_ref().map(|reply| reply.usage).unwrap_or_default();
     cx.meter().add_llm_call(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
+    if let Some(usd) = usage.cost_usd {
+        cx.meter().add_cost(usd);
+    }
     let event = Event::LlmCall {
         purpose: purpose.to_owned(),
-        prompt: request.prefix.iter().chain(&request.messages).cloned().collect(),
+        prompt: request.prompt().cloned().collect(),
         schema: request.schema.clone(),
         reply: result.as_ref().ok().map(|reply| reply.text.clone()),
         error: result.as_ref().err().map(Failure::from),

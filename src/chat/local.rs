@@ -87,6 +87,7 @@ impl Default for LocalOptions {
 ///     schema: Some(serde_json::json!({"enum": ["red", "green", "blue"]})),
 ///     max_tokens: 20,
 ///     temperature: 0.0,
+///     images: Vec::new(),
 /// };
 /// let reply = llm.complete(&Cx::new(Budget::default()), &request).await?;
 /// assert_eq!(reply.text, "\"blue\"");
@@ -160,6 +161,7 @@ impl LocalModel {
         request: &ChatRequest,
         pieces: Option<mpsc::UnboundedSender<String>>,
     ) -> Result<ChatReply> {
+        request.without_images(&self.options.name)?;
         let request = request.clone();
         let on_text = move |piece: &str| {
             if let Some(pieces) = &pieces {
@@ -223,6 +225,7 @@ impl ChatModel for LocalModel {
             model: self.options.name.clone(),
             context: self.worker.context().unwrap_or(self.options.context),
             constrained: true,
+            images: false,
         }
     }
 }

@@ -21,9 +21,34 @@ use crate::trace::TraceWriter;
 /// Options of the commands that use an LLM.
 #[derive(Args)]
 pub(super) struct LlmOptions {
-    /// The LLM: `local` (Qwen2.5-Coder 1.5B), `local:tiny` (SmolLM2 135M, for smoke tests), or `local:FILE.gguf`
-    #[arg(long, value_name = "LLM", default_value = "local", env = "LAVR_LLM")]
+    /// The LLM: `local`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, `replay:DIR` ... (all with --help)
+    ///
+    /// `local` is Qwen2.5-Coder 1.5B inside this program, `local:tiny` SmolLM2 135M (for smoke tests),
+    /// `local:FILE.gguf` any GGUF of the Qwen2 or Llama family.
+    ///
+    /// `openai:MODEL` is OpenAI, or the server in OPENAI_BASE_URL; the key is in OPENAI_API_KEY.
+    ///
+    /// `http://127.0.0.1:11434/v1#MODEL` (or https) is any server that speaks the OpenAI protocol, such as
+    /// llama.cpp, Ollama or vLLM; a key, when it wants one, is in LAVR_API_KEY.
+    ///
+    /// `replay:DIR` replies what `--record DIR` recorded.
+    #[arg(long, value_name = "LLM", default_value = "local", env = "LAVR_LLM", hide_env_values = true)]
     pub(super) llm: String,
+
+    /// Record the LLM's calls into DIR/cassette.jsonl, for `--llm replay:DIR`
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+
+    /// A TOML table of prices, in US dollars per million tokens, laid over the built-in one
+    ///
+    /// For LLMs behind a server; the cost then stands in `usage.cost_usd` of `--json`. The form:
+    ///
+    /// [models."MODEL"]
+    /// input = 0.40
+    /// cached = 0.10
+    /// output = 1.60
+    #[arg(long, value_name = "FILE", env = "LAVR_PRICES", verbatim_doc_comment)]
+    prices: Option<PathBuf>,
 
     /// A folder of prompt files that override the built-in ones (same layout as `prompts/`)
     #[arg(long, value_name = "DIR")]
@@ -105,7 +130,13 @@ impl RunOptions {
 impl LlmOptions {
     /// The configuration these options describe.
     pub(super) fn config(&self) -> Config {
-        Config { llm: self.llm.clone(), prompts: self.prompts.clone(), ..Config::default() }
+        Config {
+            llm: self.llm.clone(),
+            record: self.record.clone(),
+            prices: self.prices.clone(),
+            prompts: self.prompts.clone(),
+            ..Config::default()
+        }
     }
 }
 

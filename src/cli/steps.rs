@@ -44,6 +44,7 @@ fn line(event: &Event) -> Option<String> {
         Event::StepEnded { id, error: Some(error), ms, .. } => {
             format!("{id} failed: {} ({})", error.message, seconds(*ms))
         }
+        Event::Answered { usage, .. } | Event::Failed { usage, .. } => format!("cost: ${:.6}", usage.cost_usd?),
         _ => return None,
     })
 }

@@ -71,6 +71,7 @@ impl Planner for Controller {
             schema: Some(plan::schema(&self.catalog, &limits)),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
+            images: Vec::new(),
         };
         let told = |faults: &str| self.prompts.plan_repair(faults);
         let repairs = Repairs { chat: self.chat.as_ref(), told: &told, purpose: "plan", most: self.max_repairs };

@@ -71,6 +71,7 @@ impl DecisionMaker {
             schema: Some(plan::round_schema(&self.catalog, &limits, !nothing_known)),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
+            images: Vec::new(),
         })
     }
 

@@ -84,8 +84,15 @@ async fn a_question_is_planned_executed_and_answered() {
     assert_eq!(report.answer.text, "There are 2 dogs.");
     assert_eq!(report.answer.claims, [Claim { text: "There are 2 dogs.".to_owned(), steps: vec!["n".to_owned()] }]);
     assert!(report.error.is_none());
-    let usage =
-        Usage { llm_calls: 2, prompt_tokens: 20, cached_tokens: 200, completion_tokens: 10, steps: 2, rounds: 1 };
+    let usage = Usage {
+        llm_calls: 2,
+        prompt_tokens: 20,
+        cached_tokens: 200,
+        completion_tokens: 10,
+        steps: 2,
+        rounds: 1,
+        cost_usd: None,
+    };
     assert_eq!(report.usage, usage);
     let requests = chat.requests();
     assert!(requests.iter().all(|r| r.schema.is_some() && r.temperature == 0.0 && r.max_tokens > 0));

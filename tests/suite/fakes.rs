@@ -169,7 +169,7 @@ impl ChatModel for Script {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { model: "script".to_owned(), context: 4096, constrained: false }
+        Capabilities { model: "script".to_owned(), context: 4096, constrained: false, images: false }
     }
 }
 

@@ -76,11 +76,12 @@ fn plan_request(question: &str) -> ChatRequest {
         schema: Some(plan_schema()),
         max_tokens: 100,
         temperature: 0.0,
+        images: Vec::new(),
     }
 }
 
 fn free_request(text: &str, max_tokens: u32) -> ChatRequest {
-    ChatRequest { prefix: Vec::new(), messages: vec![Message::user(text)], schema: None, max_tokens, temperature: 0.0 }
+    ChatRequest { max_tokens, ..ChatRequest::new(Vec::new(), vec![Message::user(text)]) }
 }
 
 /// What must not depend on where the prefix's state came from.
@@ -452,4 +453,15 @@ async fn a_file_that_was_cut_off_is_refused() {
     fs::write(cut.path(), &whole[..whole.len() / 2]).unwrap();
     let error = LocalModel::load(cut.path(), LocalOptions::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn images_are_refused() {
+    let _alone = real::turn();
+    let request = ChatRequest { images: vec![crate::fakes::picture()], ..free_request("What is it?", 5) };
+    let model = load(None);
+    assert!(!model.capabilities().images);
+    let error = model.complete(&cx(), &request).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("the LLM `tiny` takes no images"), "{error}");
 }

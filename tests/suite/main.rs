@@ -13,6 +13,7 @@
 mod agent;
 mod answers;
 mod bad_input;
+mod cassettes;
 mod cli;
 mod detect;
 mod executor;
@@ -23,6 +24,7 @@ mod image;
 mod layout;
 mod local_llm;
 mod ocr;
+mod openai;
 mod operations;
 mod plan;
 mod planner;

@@ -1,0 +1,126 @@
+//! The built binary with an LLM behind the OpenAI protocol.
+
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::{Value as Json, json};
+
+use super::server::{Answer, Server};
+use crate::real;
+
+/// `lavr` without the keys and names of whoever runs the tests.
+fn lavr() -> Command {
+    let mut command = Command::cargo_bin("lavr").unwrap();
+    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_API_KEY", "LAVR_LLM", "LAVR_PRICES"] {
+        command.env_remove(name);
+    }
+    command.timeout(std::time::Duration::from_secs(120));
+    command
+}
+
+fn picture() -> String {
+    real::picture("gallery.jpg").to_string_lossy().into_owned()
+}
+
+fn one_line(output: &Output) -> String {
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn an_llm_that_is_not_there_is_one_line_on_stderr() {
+    let output =
+        lavr().args(["ask", &picture(), "How many people?", "--llm", "http://127.0.0.1:1/v1#x"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let line = one_line(&output);
+    assert!(line.contains("LLM unreachable: http://127.0.0.1:1/v1: cannot connect"), "{line}");
+    assert!(line.contains("start the server, or correct the address"), "{line}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn names_and_files_that_are_wrong_are_faults_of_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices.toml");
+    std::fs::write(&prices, "models = 1").unwrap();
+    let prices = prices.to_str().unwrap();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--llm", "openai:gpt-4.1"], "set OPENAI_API_KEY"),
+        (&["--llm", "http://127.0.0.1:1/v1"], "behind a `#`"),
+        (&["--llm", "gpt"], "is not an LLM"),
+        (&["--llm", "http://127.0.0.1:1/v1#m", "--prices", prices], "prices.toml"),
+    ];
+    for (args, part) in cases {
+        let output = lavr().args(["plan", "How many people?"]).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let line = one_line(&output);
+        assert!(line.contains(part), "{line}");
+    }
+}
+
+/// The log at its most talkative shows nothing of what goes over the wire in secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_shows_no_secret() {
+    let server = Server::start([Answer::error(401, "no", "")]).await;
+    for (llm, key) in [(format!("{}#m", server.base()), "sk-secret-key"), (format!("{}#m", server.secret_base()), "x")]
+    {
+        let mut command = lavr();
+        command.args(["plan", "How many people?", "-vvv", "--llm", &llm]);
+        command.env("RUST_LOG", "trace").env("LAVR_API_KEY", key).env("LAVR_OFFLINE", "1");
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(log.contains("(401)") && log.contains("TRACE"), "{log}");
+        for secret in ["sk-secret-key", "hush hush", "hush%20hush", "YW5uYTpodXNoIGh1c2g=", "query-secret"] {
+            let line = log.lines().find(|line| line.contains(secret));
+            assert_eq!(line, None, "{secret}");
+        }
+    }
+    assert_eq!(server.asked().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_recorded_and_replayed() {
+    let plan = json!({
+        "steps": [
+            { "id": "people", "tool": "detect_objects", "args": { "image": "$image", "labels": ["person"] } },
+            { "id": "n", "tool": "count", "args": { "items": "$people" } }
+        ],
+        "result": "$n"
+    });
+    let answer = json!({ "answerable": true, "answer": ["There are 3 people."] });
+    let replies = [plan, answer].map(|reply| Answer::streamed(&[&reply.to_string()]));
+    let server = Server::start(replies).await;
+    let folder = tempfile::tempdir().unwrap();
+    let cassette = folder.path().join("cassette").to_string_lossy().into_owned();
+    let prices = folder.path().join("prices.toml");
+    std::fs::write(&prices, "[models.m]\ninput = 1\noutput = 1\n").unwrap();
+    let llm = format!("{}#m", server.base());
+    let ask = async |args: Vec<String>| {
+        tokio::task::spawn_blocking(move || {
+            lavr().args(["ask", &picture(), "How many people are there?", "--json"]).args(args).output().unwrap()
+        })
+        .await
+        .unwrap()
+    };
+    let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    let first = ask(args(&["--llm", &llm, "--record", &cassette, "--prices", prices.to_str().unwrap(), "-v"])).await;
+    assert!(String::from_utf8_lossy(&first.stderr).contains("cost: $0.000070"), "{first:?}");
+    let report: Json = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(report["answer"], "There are 3 people.", "{report}");
+    assert_eq!(server.asked().len(), 2);
+    let usage = json!({
+        "llm_calls": 2, "prompt_tokens": 20, "cached_tokens": 40, "completion_tokens": 10, "steps": 2, "rounds": 1,
+        "cost_usd": 2.0 * 35.0 / 1e6
+    });
+    assert_eq!(report["usage"], usage);
+    let again = ask(args(&["--llm", &format!("replay:{cassette}")])).await;
+    let replayed: Json = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(replayed["answer"], report["answer"]);
+    assert_eq!(replayed["plan"], report["plan"]);
+    assert_eq!(replayed["usage"].get("cost_usd"), None, "a replay costs nothing");
+    assert_eq!(server.asked().len(), 2, "a replay calls no one");
+    let twice = ask(args(&["--llm", &llm, "--record", &cassette])).await;
+    assert_eq!(twice.status.code(), Some(2));
+    assert!(one_line(&twice).contains("was recorded before and is not written over"));
+}
