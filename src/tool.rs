@@ -1,9 +1,11 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
 pub mod annotate;
+mod bounds;
 pub mod builtin;
 pub mod calculate;
 mod catalog;
+pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
@@ -12,8 +14,11 @@ pub mod filter;
 pub mod find_text;
 pub mod labels;
 mod manifest;
+pub mod measure;
+pub mod normalize;
 mod ocr;
 pub mod operations;
+pub mod relate;
 mod resize;
 mod typed;
 
