@@ -12,6 +12,7 @@ pub mod crop;
 mod detect;
 pub mod filter;
 pub mod find_text;
+pub mod key_values;
 pub mod labels;
 mod manifest;
 pub mod measure;

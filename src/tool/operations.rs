@@ -8,6 +8,7 @@ use super::count::Count;
 use super::crop::Crop;
 use super::filter::Filter;
 use super::find_text::FindText;
+use super::key_values::KeyValues;
 use super::measure::Measure;
 use super::normalize::Normalize;
 use super::relate::Relate;
@@ -20,6 +21,7 @@ use crate::error::Result;
 /// `InvalidInput` when the catalog has a tool of the same name already.
 pub fn register(catalog: &mut Catalog) -> Result<()> {
     add(catalog, FindText, include_str!("../../tools/find_text.toml"))?;
+    add(catalog, KeyValues, include_str!("../../tools/key_values.toml"))?;
     add(catalog, Crop, include_str!("../../tools/crop.toml"))?;
     add(catalog, Filter, include_str!("../../tools/filter.toml"))?;
     add(catalog, Relate, include_str!("../../tools/relate.toml"))?;

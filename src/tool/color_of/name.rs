@@ -119,8 +119,9 @@ fn rosy(color: Lch) -> &'static str {
 }
 
 fn reddish(color: Lch) -> &'static str {
-    let Lch { lightness, chroma, .. } = color;
+    let Lch { lightness, chroma, hue } = color;
     match () {
+        () if hue >= 34.0 && chroma > 0.13 && lightness > 0.6 => "orange",
         () if lightness > 0.70 => "pink",
         () if chroma < 0.09 || (lightness < 0.40 && chroma < 0.12) => "brown",
         () => "red",
