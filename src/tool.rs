@@ -9,6 +9,7 @@ pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
+pub mod describe_scene;
 mod detect;
 pub mod filter;
 pub mod find_text;
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use catalog::Catalog;
+pub use describe_scene::DescribeScene;
 pub use detect::{DetectObjects, NANODET};
 pub use manifest::Manifest;
 pub use ocr::ReadText;

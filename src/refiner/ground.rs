@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::evidence::{Evidence, number_tokens, regions_of, split_hole, tally, whole_text, words};
+use super::evidence::{Evidence, number_tokens, regions_of, sentences_of, split_hole, tally, whole_text, words};
 use super::wording::{self, spoken};
 use crate::answer::Claim;
 use crate::observation::Observation;
@@ -355,7 +355,7 @@ impl Sentence {
 impl<'a> Fact<'a> {
     fn new(observation: &'a Observation, value: &'a Value, consumed: bool, searched: Vec<String>) -> Self {
         let text = match value {
-            Value::Json(json) => json.to_string(),
+            Value::Json(json) if sentences_of(json).is_none() => json.to_string(),
             other => whole_text(other),
         };
         let mut numbers: HashSet<String> = HashSet::new();
@@ -440,8 +440,12 @@ impl<'a> Fact<'a> {
     fn decides(&self, polarity: Polarity) -> bool {
         let yes = match self.value {
             Value::Bool(bool) => *bool,
-            Value::Number(number) if !self.consumed => *number > 0.0,
-            Value::List(items) if !self.consumed && !self.is_text() => !items.is_empty(),
+            // A measure is no count: that a thing has a width says neither yes nor no.
+            Value::Number(number) if !self.consumed && self.tool != "measure" => *number > 0.0,
+            // Nor do the colours or sizes of several things.
+            Value::List(items) if !self.consumed && (items.is_empty() || !regions_of(items).is_empty()) => {
+                !items.is_empty()
+            }
             _ => return false,
         };
         match polarity {

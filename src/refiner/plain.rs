@@ -34,7 +34,7 @@ impl Evidence<'_> {
                 let speaks = !is_text(items) || self.may_be_read(observation, items.len());
                 speaks.then(|| whole_text(value))?
             }
-            Value::Labels(_) | Value::Json(_) => self.in_full(value),
+            Value::Labels(_) | Value::Json(_) | Value::Table(_) => self.in_full(value),
             Value::Image(_) => "The image is ready.".to_owned(),
             _ => return None,
         };

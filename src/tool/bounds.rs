@@ -1,6 +1,7 @@
 //! Boxes (left, top, right, bottom) and how they lie to each other.
 
 use super::Item;
+use crate::image::Image;
 
 /// Left, top, right, bottom, in pixels of the root image.
 pub(crate) type Bounds = [f64; 4];
@@ -55,7 +56,15 @@ pub(crate) fn lies_inside(inner: Bounds, outer: Bounds) -> bool {
     whole > 0.0 && shared_area(inner, outer) / whole >= 0.5
 }
 
-/// The boxes of items whose coordinates are finite numbers.
+/// The place of an image in its root image, in pixels of the root.
+pub(crate) fn of_image(image: &Image) -> Bounds {
+    let frame = image.frame();
+    let (left, top) = frame.to_root(0.0, 0.0);
+    let (right, bottom) = frame.to_root(f64::from(image.width()), f64::from(image.height()));
+    [left, top, right, bottom]
+}
+
+/// The box of an item, when its coordinates are finite numbers.
 pub(crate) fn finite(item: &Item) -> Option<Bounds> {
     let bounds = item.bounds();
     bounds.iter().all(|v| v.is_finite()).then_some(bounds)

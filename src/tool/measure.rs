@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::bounds::{Bounds, area, gap, shared_area, size};
+use super::bounds::{Bounds, area, gap, of_image, shared_area, size};
 use super::crop::crop;
 use super::{ImageRef, Item, Items, Objection, TypedTool};
 use crate::cx::Cx;
@@ -108,7 +108,7 @@ impl TypedTool for Measure {
         }
         let image = args.image.as_ref().map(|image| image.load(cx)).transpose()?;
         let region = args.region.as_ref().map(finite).transpose()?;
-        let whole = || image.as_ref().map(bounds_of).unwrap_or_default();
+        let whole = || image.as_ref().map(of_image).unwrap_or_default();
         let (width, height) = size(region.unwrap_or_else(whole));
         let number = match args.what {
             What::Width => width,
@@ -154,14 +154,6 @@ fn distance(from: Bounds, to: &Items) -> Result<f64> {
     gaps.into_iter()
         .min_by(f64::total_cmp)
         .ok_or_else(|| failed("`to` is an empty list, so there is nothing to measure the distance to".to_owned()))
-}
-
-/// The place of an image in its root image, in pixels of the root.
-fn bounds_of(image: &Image) -> Bounds {
-    let frame = image.frame();
-    let (left, top) = frame.to_root(0.0, 0.0);
-    let (right, bottom) = frame.to_root(f64::from(image.width()), f64::from(image.height()));
-    [left, top, right, bottom]
 }
 
 fn finite(item: &Item) -> Result<Bounds> {

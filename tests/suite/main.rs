@@ -13,7 +13,9 @@
 mod agent;
 mod answers;
 mod cli;
+mod describing;
 mod detect;
+mod evidence;
 mod executor;
 mod experts;
 mod fakes;

@@ -246,7 +246,8 @@ fn labelled(cell: &Cell<'_>) -> Option<(String, String)> {
     let longest = (1..=MAX_WORDS.min(cell.words.len())).rev().find(known)?;
     let end = cell.words.get(longest - 1)?.end;
     let rest = text.get(end..)?.trim_start_matches(|c: char| c.is_whitespace() || "#.-=".contains(c));
-    rest.starts_with(|c: char| c.is_ascii_digit()).then(|| (text.get(..end).unwrap_or_default().to_owned(), rest.to_owned()))
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        .then(|| (text.get(..end).unwrap_or_default().to_owned(), rest.to_owned()))
 }
 
 /// Whether words are how a known key is printed.

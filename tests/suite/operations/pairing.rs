@@ -26,7 +26,10 @@ fn keys_stand_before_beside_and_above_their_values() {
         ("DATE:01/02/2018TIME:10:30", vec!["DATE = 01/02/2018", "TIME = 10:30"]),
         ("Total RM31.00\nReceipt 0042", vec!["Total = RM31.00", "Receipt = 0042"]),
         ("SubTotal\n4.50\nGrand Total\nRM 4.75", vec!["SubTotal = 4.50", "Grand Total = RM 4.75"]),
-        ("Name         | Date of issue\nAnn Lee      | 12/03/2020", vec!["Name = Ann Lee", "Date of issue = 12/03/2020"]),
+        (
+            "Name         | Date of issue\nAnn Lee      | 12/03/2020",
+            vec!["Name = Ann Lee", "Date of issue = 12/03/2020"],
+        ),
         ("TOTAL RM31.00 CASH RM50.00 CHANGE RM19.00", vec!["TOTAL = RM31.00", "CASH = RM50.00", "CHANGE = RM19.00"]),
         ("Two teas 1.50 3.00", vec!["Two teas = 3.00"]),
         ("(Reg. No: 860671-D)", vec!["Reg. No = 860671-D"]),
@@ -59,7 +62,9 @@ fn the_result_is_a_table_with_two_columns() {
         panic!("no table")
     };
     assert_eq!(table.rows, [["Total", "5.00"]]);
-    let Value::Table(none) = call("key_values", [("lines", Value::List(Vec::new()))]).unwrap() else { panic!("no table") };
+    let Value::Table(none) = call("key_values", [("lines", Value::List(Vec::new()))]).unwrap() else {
+        panic!("no table")
+    };
     assert!(none.rows.is_empty());
 }
 
