@@ -214,6 +214,20 @@ impl<'a> Evidence<'a> {
         Some(out)
     }
 
+    /// The superlatives that a step decided: "largest" where a filter kept the largest.
+    pub(super) fn superlatives(&self) -> Vec<&'static str> {
+        let found = self.known.observations.iter().filter(|o| o.value().is_some_and(|v| !is_empty(v)));
+        let kept = found.filter_map(|o| o.args.get("keep")?.as_str());
+        kept.flat_map(|keep| match keep {
+            "largest" => ["largest", "biggest", "most"].as_slice(),
+            "smallest" => ["smallest", "least"].as_slice(),
+            "most_certain" => ["most"].as_slice(),
+            _ => [].as_slice(),
+        })
+        .copied()
+        .collect()
+    }
+
     /// A result in words: a description or a table whole, anything else at most 240 characters of it.
     pub(super) fn in_full(&self, value: &Value) -> String {
         match value {
@@ -361,8 +375,8 @@ fn numbers_text(items: &[Value]) -> Option<String> {
     (plain && !items.is_empty()).then(|| items.iter().map(short_text).collect::<Vec<_>>().join(", "))
 }
 
-/// What the numbers of a measurement stand for.
-fn unit(observation: &Observation) -> &'static str {
+/// What the numbers of a measurement stand for: ` pixels`, or nothing for other results.
+pub(super) fn unit(observation: &Observation) -> &'static str {
     let what = observation.args.get("what").and_then(Json::as_str);
     let is_number = |value: &Value| matches!(value, Value::Number(_));
     let measured = match observation.value() {

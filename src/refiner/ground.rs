@@ -70,6 +70,8 @@ pub struct Grounding<'a> {
     question: String,
     asked_words: HashSet<String>,
     asked_numbers: HashSet<String>,
+    /// Superlatives that a step decided.
+    superlatives: Vec<&'static str>,
     facts: Vec<Fact<'a>>,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Grounding<'a> {
             question: question.to_owned(),
             asked_words: words(question).into_iter().collect(),
             asked_numbers: number_tokens(question).into_iter().chain(number_words(question)).collect(),
+            superlatives: evidence.superlatives(),
             facts: evidence.observations().map(|(o, value)| fact(o, value)).collect(),
         }
     }
@@ -191,7 +194,8 @@ impl<'a> Grounding<'a> {
             let forms = words(word);
             self.facts.iter().any(|f| f.is_text() && forms.iter().all(|w| f.words.contains(w)))
         };
-        sentence.comparisons.iter().any(|word| !read(word))
+        let decided = |word: &String| self.superlatives.contains(&word.as_str());
+        sentence.comparisons.iter().any(|word| !read(word) && !decided(word))
     }
 
     /// A sentence that compares as a yes-or-no question does is a yes to it.

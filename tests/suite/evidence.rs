@@ -87,6 +87,32 @@ fn a_measure_reads_with_its_unit() {
 }
 
 #[test]
+fn a_measure_of_the_largest_thing_is_said_with_its_unit() {
+    let share = known(&[
+        (
+            "people",
+            "detect_objects",
+            json!({ "image": "$image", "labels": ["person"] }),
+            regions(&["person", "person"]),
+        ),
+        ("largest", "filter", json!({ "items": "$people", "keep": "largest" }), regions(&["person"])),
+        (
+            "share",
+            "measure",
+            json!({ "what": "share", "image": "$image", "region": "$largest" }),
+            Value::List(vec![Value::Number(12.2)]),
+        ),
+    ]);
+    let question = "How much of the picture does the largest person cover?";
+    let evidence = Evidence::gather(question, &share);
+    let claim = |sentence: &str| Grounding::new(question, &evidence).claim(sentence, sentence);
+    assert!(claim("The largest person covers 12.2% of the picture.").is_some());
+    assert!(claim("The smallest person covers 12.2% of the picture.").is_none(), "no step decided which is smallest");
+    assert!(claim("The largest person covers 14% of the picture.").is_none());
+    assert_eq!(evidence.plain_claim().map(|c| c.text), Some("12.2 percent".to_owned()));
+}
+
+#[test]
 fn sentences_rest_on_descriptions_and_colors_but_not_on_coordinates() {
     let claim = |question: &str, known: &Trace, sentence: &str| {
         Grounding::new(question, &Evidence::gather(question, known)).claim(sentence, sentence).map(|c| c.steps)
