@@ -1,19 +1,26 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
 pub mod annotate;
+mod bounds;
 pub mod builtin;
 pub mod calculate;
 mod catalog;
+pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
+pub mod describe_scene;
 mod detect;
 pub mod filter;
 pub mod find_text;
+pub mod key_values;
 pub mod labels;
 mod manifest;
+pub mod measure;
+pub mod normalize;
 mod ocr;
 pub mod operations;
+pub mod relate;
 mod resize;
 mod typed;
 
@@ -26,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use catalog::Catalog;
+pub use describe_scene::DescribeScene;
 pub use detect::{DetectObjects, NANODET};
 pub use manifest::Manifest;
 pub use ocr::ReadText;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, Usage};
@@ -141,6 +141,19 @@ pub fn placed(value: &Value) -> Vec<Item> {
         Value::Region(region) => vec![Item::Region(region.clone())],
         Value::Line(line) => vec![Item::Line(line.clone())],
         Value::List(items) => items.iter().flat_map(placed).collect(),
+        Value::Json(json) => placed_in(json),
+        _ => Vec::new(),
+    }
+}
+
+/// The regions and lines anywhere inside JSON, e.g. in the sentences of a description.
+fn placed_in(json: &Json) -> Vec<Item> {
+    match json {
+        Json::Array(items) => items.iter().flat_map(placed_in).collect(),
+        Json::Object(object) => match Item::deserialize(json) {
+            Ok(item) => vec![item],
+            Err(_) => object.values().flat_map(placed_in).collect(),
+        },
         _ => Vec::new(),
     }
 }

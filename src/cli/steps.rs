@@ -91,6 +91,17 @@ fn item(value: &Json) -> String {
         }
         (_, Some(text), _) => format!("\"{text}\""),
         (_, _, Some(_)) => "image".to_owned(),
-        _ => value.to_string(),
+        _ => nested(value),
+    }
+}
+
+/// A list within a list, a description by its sentences, or the JSON.
+fn nested(value: &Json) -> String {
+    if let Some(items) = value.as_array() {
+        return format!("[{}]", items.iter().map(item).collect::<Vec<_>>().join(", "));
+    }
+    match value.get("sentences").and_then(Json::as_array) {
+        Some(sentences) => sentences.iter().map(item).collect::<Vec<_>>().join(" "),
+        None => value.to_string(),
     }
 }

@@ -9,8 +9,9 @@ use serde_json::Value as Json;
 use crate::error::Error;
 use crate::observation::Observation;
 use crate::signature::ValueType;
+use crate::tool::color_of::is_color;
 use crate::trace::Trace;
-use crate::value::{Line, Region, Value};
+use crate::value::{Label, Line, Region, Table, Value};
 
 /// Most characters of the whole evidence; about 250 tokens.
 const MAX_TOTAL: usize = 900;
@@ -137,7 +138,9 @@ impl<'a> Evidence<'a> {
 
     /// As much of a step's result as there is room for, or how it failed.
     pub(crate) fn in_part(&self, observation: &Observation, room: usize) -> String {
-        observation.value().map_or_else(|| failed(observation), |value| self.full_text(value, room))
+        let unit = unit(observation);
+        let full = |value| self.full_text(value, room.saturating_sub(length(unit))) + unit;
+        observation.value().map_or_else(|| failed(observation), full)
     }
 
     fn full_text(&self, value: &Value, room: usize) -> String {
@@ -149,12 +152,17 @@ impl<'a> Evidence<'a> {
                 if !texts.is_empty() {
                     return self.lines_text(&texts, room);
                 }
-                regions_text(&regions_of(items)).or_else(|| numbers_text(items)).unwrap_or_else(|| short_text(value))
+                regions_text(&regions_of(items))
+                    .or_else(|| numbers_text(items))
+                    .or_else(|| labels_of_each(items))
+                    .unwrap_or_else(|| short_text(value))
             }
-            Value::Json(json) => plain(&json.to_string()),
-            Value::Labels(labels) => {
-                labels.iter().take(3).map(|l| plain(&l.label)).collect::<Vec<_>>().join(", or maybe ")
-            }
+            Value::Json(json) => match sentences_of(json) {
+                Some(sentences) => return cut(&plain(&sentences.join(" ")), room),
+                None => plain(&json.to_string()),
+            },
+            Value::Table(table) => return cut(&rows_text(table).join(" | "), room),
+            Value::Labels(labels) => labels_text(labels),
             other => short_text(other),
         };
         cut(&full, room.min(MAX_ONE))
@@ -218,9 +226,27 @@ impl<'a> Evidence<'a> {
         Some(out)
     }
 
-    /// A result of any length in words.
+    /// The superlatives that a step decided: "largest" where a filter kept the largest.
+    pub(super) fn superlatives(&self) -> Vec<&'static str> {
+        let found = self.known.observations.iter().filter(|o| o.value().is_some_and(|v| !is_empty(v)));
+        let kept = found.filter_map(|o| o.args.get("keep")?.as_str());
+        kept.flat_map(|keep| match keep {
+            "largest" => ["largest", "biggest", "most"].as_slice(),
+            "smallest" => ["smallest", "least"].as_slice(),
+            "most_certain" => ["most"].as_slice(),
+            _ => [].as_slice(),
+        })
+        .copied()
+        .collect()
+    }
+
+    /// A result in words: a description or a table whole, anything else at most 240 characters of it.
     pub(super) fn in_full(&self, value: &Value) -> String {
-        self.full_text(value, MAX_ONE)
+        match value {
+            Value::Json(json) if sentences_of(json).is_some() => whole_text(value),
+            Value::Table(_) => whole_text(value),
+            other => self.full_text(other, MAX_ONE),
+        }
     }
 }
 
@@ -280,12 +306,14 @@ fn short_text(value: &Value) -> String {
         Value::Text(text) => quoted(text, MAX_ONE),
         Value::Line(line) => quoted(&line.text, MAX_ONE),
         Value::Region(region) => plain(&region.label),
+        Value::Labels(labels) => labels_text(labels),
+        Value::Table(table) => format!("{} rows", table.rows.len()),
         Value::List(items) if items.is_empty() => "nothing found".to_owned(),
         Value::List(items) => {
             let (lines, regions) = (lines_of(items), regions_of(items));
             match (lines.len(), regions.is_empty()) {
                 (0, false) => counted(&regions),
-                (0, true) => format!("{} values", items.len()),
+                (0, true) => labels_of_each(items).unwrap_or_else(|| format!("{} values", items.len())),
                 (1, _) => "1 line of text".to_owned(),
                 (n, _) => format!("{n} lines of text"),
             }
@@ -364,12 +392,63 @@ fn numbers_text(items: &[Value]) -> Option<String> {
     (plain && !items.is_empty()).then(|| items.iter().map(short_text).collect::<Vec<_>>().join(", "))
 }
 
+/// What the numbers of a measurement stand for: ` pixels`, or nothing for other results.
+pub(super) fn unit(observation: &Observation) -> &'static str {
+    let what = observation.args.get("what").and_then(Json::as_str);
+    let is_number = |value: &Value| matches!(value, Value::Number(_));
+    let measured = match observation.value() {
+        Some(Value::List(items)) => !items.is_empty() && items.iter().all(is_number),
+        value => value.is_some_and(is_number),
+    };
+    match what.filter(|_| measured && observation.tool == "measure") {
+        Some("width" | "height" | "distance") => " pixels",
+        Some("area") => " square pixels",
+        Some("share" | "brightness") => " percent",
+        _ => "",
+    }
+}
+
+/// Classes as alternatives; colours as what a thing has, the most of it first.
+fn labels_text(labels: &[Label]) -> String {
+    let all_colors = labels.iter().all(|l| is_color(&l.label));
+    let between = if all_colors { ", then " } else { ", or maybe " };
+    labels.iter().take(3).map(|l| plain(&l.label)).collect::<Vec<_>>().join(between)
+}
+
+/// The labels of each of several things.
+fn labels_of_each(items: &[Value]) -> Option<String> {
+    let labels = |v: &Value| if let Value::Labels(labels) = v { Some(labels_text(labels)) } else { None };
+    let each: Option<Vec<String>> = items.iter().map(labels).collect();
+    each.filter(|each| !each.is_empty()).map(|each| each.join("; "))
+}
+
+/// The rows of a table: the first cell is the key of the others.
+fn rows_text(table: &Table) -> Vec<String> {
+    let row = |row: &Vec<String>| match row.split_first() {
+        Some((key, values)) if !values.is_empty() => format!("{}: {}", plain(key), plain(&values.join(", "))),
+        _ => plain(&row.join(", ")),
+    };
+    table.rows.iter().map(row).collect()
+}
+
+/// The sentences of a description, `{"sentences": [{"text", ...}]}`; nothing when the JSON is something else.
+pub(super) fn sentences_of(json: &Json) -> Option<Vec<&str>> {
+    let sentences = json.get("sentences")?.as_array()?;
+    sentences.iter().map(|sentence| sentence.get("text")?.as_str()).collect()
+}
+
 /// The whole text of a value, as an answer quotes it.
 pub(super) fn whole_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::Line(line) => line.text.clone(),
         Value::Region(region) => region.label.clone(),
+        Value::Labels(labels) => labels_text(labels),
+        Value::Table(table) => rows_text(table).join("\n"),
+        Value::Json(json) => match sentences_of(json) {
+            Some(sentences) => sentences.join(" "),
+            None => short_text(value),
+        },
         Value::List(items) => {
             let regions = regions_of(items);
             if regions.is_empty() {

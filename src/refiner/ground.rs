@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::evidence::{Evidence, number_tokens, regions_of, split_hole, tally, whole_text, words};
+use super::evidence::{Evidence, number_tokens, regions_of, sentences_of, split_hole, tally, whole_text, words};
 use super::wording::{self, spoken};
 use crate::answer::Claim;
 use crate::observation::Observation;
@@ -70,6 +70,8 @@ pub struct Grounding<'a> {
     question: String,
     asked_words: HashSet<String>,
     asked_numbers: HashSet<String>,
+    /// Superlatives that a step decided.
+    superlatives: Vec<&'static str>,
     facts: Vec<Fact<'a>>,
 }
 
@@ -129,6 +131,7 @@ impl<'a> Grounding<'a> {
             question: question.to_owned(),
             asked_words: words(question).into_iter().collect(),
             asked_numbers: number_tokens(question).into_iter().chain(number_words(question)).collect(),
+            superlatives: evidence.superlatives(),
             facts: evidence.observations().map(|(o, value)| fact(o, value)).collect(),
         }
     }
@@ -191,7 +194,8 @@ impl<'a> Grounding<'a> {
             let forms = words(word);
             self.facts.iter().any(|f| f.is_text() && forms.iter().all(|w| f.words.contains(w)))
         };
-        sentence.comparisons.iter().any(|word| !read(word))
+        let decided = |word: &String| self.superlatives.contains(&word.as_str());
+        sentence.comparisons.iter().any(|word| !read(word) && !decided(word))
     }
 
     /// A sentence that compares as a yes-or-no question does is a yes to it.
@@ -365,7 +369,7 @@ impl Sentence {
 impl<'a> Fact<'a> {
     fn new(observation: &'a Observation, value: &'a Value, consumed: bool, searched: Vec<String>) -> Self {
         let text = match value {
-            Value::Json(json) => json.to_string(),
+            Value::Json(json) if sentences_of(json).is_none() => json.to_string(),
             other => whole_text(other),
         };
         let mut numbers: HashSet<String> = HashSet::new();
@@ -450,8 +454,12 @@ impl<'a> Fact<'a> {
     fn decides(&self, polarity: Polarity) -> bool {
         let yes = match self.value {
             Value::Bool(bool) => *bool,
-            Value::Number(number) if !self.consumed => *number > 0.0,
-            Value::List(items) if !self.consumed && !self.is_text() => !items.is_empty(),
+            // A measure is no count: that a thing has a width says neither yes nor no.
+            Value::Number(number) if !self.consumed && self.tool != "measure" => *number > 0.0,
+            // Nor do the colours or sizes of several things.
+            Value::List(items) if !self.consumed && (items.is_empty() || !regions_of(items).is_empty()) => {
+                !items.is_empty()
+            }
             _ => return false,
         };
         match polarity {

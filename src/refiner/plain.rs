@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::evidence::{Evidence, regions_of, whole_text};
+use super::evidence::{Evidence, regions_of, unit, whole_text};
 use super::wording::{asks_presence, asks_to_read, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
@@ -27,14 +27,14 @@ impl Evidence<'_> {
         let text = match value {
             Value::Bool(true) => "Yes.".to_owned(),
             Value::Bool(false) => "No.".to_owned(),
-            Value::Number(_) | Value::Region(_) => whole_text(value),
+            Value::Number(_) | Value::Region(_) => whole_text(value) + unit(observation),
             Value::Text(_) | Value::Line(_) if self.may_be_read(observation, 1) => whole_text(value),
             Value::List(items) if items.is_empty() => return self.nothing_found(),
             Value::List(items) if items.len() <= MAX_ITEMS => {
                 let speaks = !is_text(items) || self.may_be_read(observation, items.len());
-                speaks.then(|| whole_text(value))?
+                speaks.then(|| whole_text(value) + unit(observation))?
             }
-            Value::Labels(_) | Value::Json(_) => self.in_full(value),
+            Value::Labels(_) | Value::Json(_) | Value::Table(_) => self.in_full(value),
             Value::Image(_) => "The image is ready.".to_owned(),
             _ => return None,
         };
@@ -75,8 +75,10 @@ impl Evidence<'_> {
             Value::Number(number) => {
                 let labels = self.searched(&observation.id);
                 match labels.as_slice() {
-                    [label] => Some(format!("{} {}.", whole_text(value), of_number(label, *number))),
-                    _ => Some(format!("{}.", whole_text(value))),
+                    [label] if unit(observation).is_empty() => {
+                        Some(format!("{} {}.", whole_text(value), of_number(label, *number)))
+                    }
+                    _ => Some(format!("{}{}.", whole_text(value), unit(observation))),
                 }
             }
             Value::List(items) if is_lookup(observation) && (1..=MAX_FOUND).contains(&items.len()) => {

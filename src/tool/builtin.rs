@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, DetectObjects, Manifest, NANODET, ReadText, operations};
+use super::{Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, operations};
 use crate::error::Result;
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
@@ -10,6 +10,7 @@ use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 /// The manifests of the built-in experts.
 static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_text.toml"));
 static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
+static DESCRIBE_SCENE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/describe_scene.toml"));
 
 /// The files that the built-in experts need on this platform, each with the tools that use it.
 ///
@@ -45,7 +46,20 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
     catalog.register(DetectObjects::new(Arc::new(runner))?, &Manifest::parse(DETECT_OBJECTS)?)?;
     operations::register(&mut catalog)?;
+    let describe = describe_scene(&catalog)?;
+    catalog.add(describe)?;
     Ok(catalog)
+}
+
+/// `describe_scene` made of the tools of a catalog; see [`DescribeScene::of`].
+///
+/// The built-in one is made of the built-in tools. After a captioner or a classifier was added, this makes
+/// one that speaks of what they say, too; [`Catalog::replace`] puts it in place of the other.
+///
+/// # Errors
+/// `NotFound` when the catalog has no `detect_objects` or no `read_text`.
+pub fn describe_scene(catalog: &Catalog) -> Result<SharedTool> {
+    Ok(Arc::new(Typed::new(DescribeScene::of(catalog)?, &Manifest::parse(DESCRIBE_SCENE)?)?))
 }
 
 /// Finds artefacts in the store when they are needed.

@@ -35,6 +35,18 @@ impl Catalog {
         Ok(())
     }
 
+    /// Puts a tool in place of the one with its name, or adds it.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the name is not `[a-z][a-z0-9_]*`.
+    pub fn replace(&mut self, tool: SharedTool) -> Result<()> {
+        match self.tools.iter_mut().find(|known| known.spec().name == tool.spec().name) {
+            Some(known) => *known = tool,
+            None => self.add(tool)?,
+        }
+        Ok(())
+    }
+
     /// Adds a typed tool with its manifest.
     ///
     /// # Errors

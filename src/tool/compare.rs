@@ -105,8 +105,10 @@ fn key(value: &Json) -> Result<Key> {
         Json::String(text) => Key::Text(text.clone()),
         Json::Bool(bool) => Key::Text(bool.to_string()),
         Json::Array(items) => match items.first().and_then(text_of) {
-            // A found value comes as a list, best first.
-            Some(text) if items.len() == 1 || is_value(&text) => Key::Text(text),
+            // A found value comes as a list, best first, and so do classes and colours.
+            Some(text) if items.len() == 1 || is_value(&text) || items.iter().all(|i| class_of(i).is_some()) => {
+                Key::Text(text)
+            }
             _ => match items.as_slice() {
                 [only] if !only.is_object() => key(only)?,
                 _ => Key::Length(items.len()),
@@ -119,11 +121,17 @@ fn key(value: &Json) -> Result<Key> {
     })
 }
 
-/// The text of a line, the label of a region.
+/// The text of a line, or the name of a class or colour; a region is a thing, not a text.
 fn text_of(value: &Json) -> Option<String> {
     let object = value.as_object()?;
     let line = object.get("text").filter(|_| object.contains_key("polygon"));
-    line.and_then(Json::as_str).map(str::to_owned)
+    line.or_else(|| class_of(value)).and_then(Json::as_str).map(str::to_owned)
+}
+
+/// The name in `{"label", "score"}`.
+fn class_of(value: &Json) -> Option<&Json> {
+    let object = value.as_object()?;
+    object.get("label").filter(|_| object.len() == 2 && object.contains_key("score"))
 }
 
 fn is_value(text: &str) -> bool {

@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::bounds::{area, centre, lies_inside};
 use super::labels::{same_label, split};
 use super::{Item, Items, TypedTool};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Keeps the items that have a label, a score, or a place inside a region.
+/// Keeps the items that have a label, a score, or a place inside a region, or the one that is the most so.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter;
 
@@ -28,6 +29,56 @@ pub struct FilterArgs {
     /// keep items that lie inside this region, or inside one of these
     #[serde(default)]
     inside: Option<Items>,
+    /// keep only the one that is the most so, of those that fit
+    #[serde(default)]
+    keep: Option<Keep>,
+}
+
+/// Which one of several items is kept; of equals the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Keep {
+    /// The one whose box has the largest area.
+    #[serde(alias = "biggest")]
+    Largest,
+    /// The one whose box has the smallest area.
+    Smallest,
+    /// The one whose middle lies furthest to the left.
+    Leftmost,
+    /// The one whose middle lies furthest to the right.
+    Rightmost,
+    /// The one whose middle lies highest in the image.
+    #[serde(alias = "highest")]
+    Topmost,
+    /// The one whose middle lies lowest in the image.
+    #[serde(alias = "lowest")]
+    Bottommost,
+    /// The one with the highest score.
+    MostCertain,
+}
+
+impl Keep {
+    /// How much an item is what is wanted.
+    fn weight(self, item: &Item) -> f64 {
+        let bounds = item.bounds();
+        let (x, y) = centre(bounds);
+        match self {
+            Self::Largest => area(bounds),
+            Self::Smallest => -area(bounds),
+            Self::Leftmost => -x,
+            Self::Rightmost => x,
+            Self::Topmost => -y,
+            Self::Bottommost => y,
+            Self::MostCertain => item.score(),
+        }
+    }
+
+    /// The one item; nothing of nothing.
+    fn of(self, items: Vec<Item>) -> Vec<Item> {
+        let more = |best: Item, next: Item| if self.weight(&next) > self.weight(&best) { next } else { best };
+        items.into_iter().reduce(more).into_iter().collect()
+    }
 }
 
 /// One label or several.
@@ -65,9 +116,13 @@ impl TypedTool for Filter {
         let fits = |item: &Item| {
             (labels.is_empty() || labels.iter().any(|l| is_called(item, l)))
                 && min_score.is_none_or(|min| item.score() >= min)
-                && regions.as_ref().is_none_or(|all| all.iter().any(|r| lies_inside(&item.bounds(), r)))
+                && regions.as_ref().is_none_or(|all| all.iter().any(|r| lies_inside(item.bounds(), *r)))
         };
-        Ok(args.items.into_iter().filter(fits).collect())
+        let kept: Vec<Item> = args.items.into_iter().filter(fits).collect();
+        Ok(match args.keep {
+            Some(keep) => keep.of(kept),
+            None => kept,
+        })
     }
 }
 
@@ -91,17 +146,4 @@ fn is_called(item: &Item, label: &str) -> bool {
 pub(crate) fn bears(text: &str, wanted: &str) -> bool {
     let squeeze = |t: &str| t.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     squeeze(text).contains(&squeeze(wanted))
-}
-
-/// Whether the middle of a box lies in `outer`, or at least half of the box does.
-fn lies_inside(inner: &[f64; 4], outer: &[f64; 4]) -> bool {
-    let [ax, ay, bx, by] = *inner;
-    let [left, top, right, bottom] = *outer;
-    let (mx, my) = (f64::midpoint(ax, bx), f64::midpoint(ay, by));
-    if (left..=right).contains(&mx) && (top..=bottom).contains(&my) {
-        return true;
-    }
-    let shared = (bx.min(right) - ax.max(left)).max(0.0) * (by.min(bottom) - ay.max(top)).max(0.0);
-    let area = (bx - ax) * (by - ay);
-    area > 0.0 && shared / area >= 0.5
 }

@@ -9,6 +9,7 @@ mod keys;
 mod label;
 mod money;
 mod page;
+mod pairs;
 mod search;
 mod value;
 mod words;
@@ -22,8 +23,10 @@ use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Line;
 
-pub(crate) use dates::parse_date;
-pub(crate) use money::parse_number;
+pub(crate) use contact::find_phone;
+pub(crate) use dates::{find_date, parse_date};
+pub(crate) use money::{find_amount, parse_number};
+pub(crate) use pairs::pairs;
 
 /// Finds lines of text, or the value that belongs to a key.
 #[derive(Debug, Clone, Copy, Default)]

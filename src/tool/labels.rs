@@ -28,6 +28,26 @@ pub fn same_label(label: &str, wanted: &str) -> bool {
     canonical(label) == canonical(wanted) || covers(wanted, label)
 }
 
+/// The plural of a label: `people`, `wine glasses`, `skis`.
+pub(crate) fn plural(label: &str) -> String {
+    let (before, last) = label.rsplit_once(' ').map_or(("", label), |(before, last)| (before, last));
+    let space = if before.is_empty() { "" } else { " " };
+    format!("{before}{space}{}", plural_word(last))
+}
+
+fn plural_word(word: &str) -> String {
+    if let Some((many, _)) = IRREGULAR.iter().find(|(_, one)| *one == word) {
+        return (*many).to_owned();
+    }
+    let ends = |endings: &[&str]| endings.iter().any(|end| word.ends_with(end));
+    match word.strip_suffix('y') {
+        _ if matches!(word, "sheep" | "broccoli" | "luggage") => word.to_owned(),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if ends(&["s", "x", "z", "ch", "sh"]) => format!("{word}es"),
+        _ => format!("{word}s"),
+    }
+}
+
 /// The labels that a text names: `cats and dogs` are two.
 pub(crate) fn split(text: &str) -> Vec<String> {
     let mut out = vec![text.trim().to_owned()];

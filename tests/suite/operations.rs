@@ -2,9 +2,14 @@
 
 mod calculating;
 mod choosing;
+mod coloring;
 mod drawing;
 mod finding;
+mod measuring;
+mod normalizing;
+mod pairing;
 mod receipts;
+mod relating;
 
 use lavr::budget::Budget;
 use lavr::cx::Cx;
@@ -71,10 +76,17 @@ fn every_signature_is_what_a_planner_is_told() {
         .collect();
     let expected = [
         "find_text(lines: List<Line>, text: Text, mode?: Text) -> Type(List(Line))",
+        "key_values(lines: List<Line>) -> Type(Table)",
         "crop(image: Image, region: Region or Line, margin?: Number) -> Type(Image)",
         "filter(items: List<Region> or List<Line>, label?: Text or List<Text>, min_score?: Number, \
-         inside?: List<Region> or List<Line> or Region or Line) -> SameAs(\"items\")",
+         inside?: List<Region> or List<Line> or Region or Line, keep?: Text) -> SameAs(\"items\")",
+        "relate(items: List<Region> or List<Line>, relation: Text, \
+         to: List<Region> or List<Line> or Region or Line) -> SameAs(\"items\")",
+        "color_of(image: Image, region?: Region or Line) -> Type(Labels)",
+        "measure(what: Text, image?: Image, region?: Region or Line, \
+         to?: List<Region> or List<Line> or Region or Line) -> Type(Number)",
         "count(items: List<Any>, label?: Text or List<Text>) -> Type(Number)",
+        "normalize(value: Any, kind?: Text) -> Type(Json)",
         "compare(a: Any, b: Any, op: Text) -> Type(Bool)",
         "calculate(expression: Text, values?: Json) -> Type(Number)",
         "annotate(image: Image, items: List<Region> or List<Line> or Region or Line, title?: Text) -> Type(Image)",

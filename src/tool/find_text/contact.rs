@@ -46,6 +46,11 @@ fn phones(text: &str, from: usize) -> Vec<Range<usize>> {
     spans(&PHONE, text, from).into_iter().filter(is_phone).collect()
 }
 
+/// The first telephone number of a text, as it is printed.
+pub(crate) fn find_phone(text: &str) -> Option<&str> {
+    text.get(phones(text, 0).into_iter().next()?)
+}
+
 /// The telephone number: after its label, right of it, below it; or the first text that can only be one.
 pub(super) fn phone_of(page: &Page<'_>, key: &Key) -> Option<Line> {
     let mut labels = hits(page, key);

@@ -164,6 +164,11 @@ pub(crate) fn times(text: &str) -> Vec<Range<usize>> {
     TIME.as_ref().into_iter().flat_map(|t| t.find_iter(text)).map(|m| m.range()).collect()
 }
 
+/// The first day that a text tells.
+pub(crate) fn find_date(text: &str) -> Option<(i32, u32, u32)> {
+    dates(text).first().map(|date| date.day)
+}
+
 /// Reads a whole text as one day.
 pub(crate) fn parse_date(text: &str) -> Option<(i32, u32, u32)> {
     let text = text.trim();

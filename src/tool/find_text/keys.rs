@@ -125,6 +125,11 @@ impl Keys {
         self.key.iter().find(|key| key.name == name)
     }
 
+    /// How all keys are printed, as words.
+    pub(super) fn labels(&self) -> impl Iterator<Item = Vec<&str>> {
+        self.key.iter().flat_map(|key| key.labels().map(|(_, label)| label))
+    }
+
     /// Whether a word may stand beside the label of an amount.
     pub(super) fn may_stand_beside(&self, word: &str) -> bool {
         has(&self.beside.words, word)

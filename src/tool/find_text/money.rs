@@ -158,6 +158,17 @@ pub(crate) fn parse_number(text: &str) -> Option<f64> {
     }
 }
 
+/// The only amount in a text, or the only one with decimals or a currency.
+pub(crate) fn find_amount(text: &str) -> Option<f64> {
+    let all = amounts(text);
+    let money: Vec<&Amount> = all.iter().filter(|a| a.decimals || a.currency).collect();
+    match (money.as_slice(), all.as_slice()) {
+        ([one], _) => Some(one.cents as f64 / 100.0),
+        ([], [one]) => Some(one.cents as f64 / 100.0),
+        _ => None,
+    }
+}
+
 fn no_words(text: &str) -> bool {
     text.chars().filter(|c| c.is_alphanumeric()).count() <= 3 && !text.contains(|c: char| c.is_ascii_digit())
 }

@@ -26,7 +26,8 @@ pub(super) fn value_of(lines: &[Line], text: &str) -> Vec<Line> {
     }
 }
 
-fn known(page: &Page<'_>, key: &Key) -> Option<Line> {
+/// The value of a known key.
+pub(super) fn known(page: &Page<'_>, key: &Key) -> Option<Line> {
     match key.kind {
         Kind::Amount => amount_of(page, key),
         Kind::Count => count_of(page, key),

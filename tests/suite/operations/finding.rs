@@ -7,7 +7,7 @@ use lavr::tool::find_text::{Mode, find_text};
 use lavr::value::{Line, Value};
 
 /// Lines from a picture of text: `|` parts the cells of a row; a cell stands where it does in the row.
-fn page(drawn: &str) -> Vec<Line> {
+pub(super) fn page(drawn: &str) -> Vec<Line> {
     let rows = drawn.lines().map(str::trim_end).filter(|row| !row.trim().is_empty()).enumerate();
     rows.flat_map(|(n, row)| {
         let mut at = 0.0;

@@ -13,7 +13,7 @@ fn squeezed(text: &str) -> String {
 }
 
 /// An amount as hundredths: digits around the last point.
-fn cents(text: &str) -> Option<i64> {
+pub(super) fn cents(text: &str) -> Option<i64> {
     let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
     let number: f64 = digits.parse().ok()?;
     Some((number * 100.0).round() as i64)
@@ -39,7 +39,7 @@ fn is_right(field: &str, found: &str, truth: &str) -> bool {
     }
 }
 
-fn reference(image: &str) -> Option<Vec<Line>> {
+pub(super) fn reference(image: &str) -> Option<Vec<Line>> {
     let name = Path::new(image).file_stem()?.to_str()?.to_owned();
     let folder = std::env::var_os("LAVR_EVAL_OCR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/ocr"), PathBuf::from);
