@@ -51,7 +51,8 @@ impl<'a> Evidence<'a> {
             if !consumed.contains(id) || result == Some(id) || is_scalar(value) {
                 speaking.insert(id);
             }
-            if is_empty(value) {
+            // What was searched in vain, and how a value is printed, speaks as well.
+            if is_empty(value) || observation.tool == "normalize" {
                 speaking.extend(inputs(known, id));
             }
         }

@@ -114,7 +114,7 @@ impl Evidence<'_> {
 }
 
 fn is_lookup(observation: &Observation) -> bool {
-    observation.tool == "find_text"
+    matches!(observation.tool.as_str(), "find_text" | "normalize")
 }
 
 fn is_text(items: &[Value]) -> bool {

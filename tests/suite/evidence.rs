@@ -6,7 +6,7 @@ use lavr::trace::Trace;
 use lavr::value::{Label, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::fakes::{plan, regions};
+use crate::fakes::{lines, plan, regions};
 
 /// What is known after these steps: id, tool, arguments, result.
 fn known(steps: &[(&str, &str, Json, Value)]) -> Trace {
@@ -111,6 +111,21 @@ fn a_measure_of_the_largest_thing_is_said_with_its_unit() {
     assert!(claim("The smallest person covers 12.2% of the picture.").is_none(), "no step decided which is smallest");
     assert!(claim("The largest person covers 14% of the picture.").is_none());
     assert_eq!(evidence.plain_claim().map(|c| c.text), Some("12.2 percent".to_owned()));
+}
+
+#[test]
+fn a_normalized_value_is_said_in_either_form() {
+    let day = known(&[
+        ("text", "read_text", json!({ "image": "$image" }), lines(&["Date: 9 Jan 2019"])),
+        ("date", "find_text", json!({ "lines": "$text", "text": "date" }), lines(&["9 Jan 2019"])),
+        ("day", "normalize", json!({ "value": "$date", "kind": "date" }), Value::Text("2019-01-09".to_owned())),
+    ]);
+    let evidence = Evidence::gather("When was this bought?", &day);
+    let claim = |sentence: &str| Grounding::new("When was this bought?", &evidence).claim(sentence, sentence);
+    assert!(claim("It was bought on 9 Jan 2019.").is_some());
+    assert!(claim("It was bought on 2019-01-09.").is_some());
+    assert!(claim("It was bought on 9 Feb 2019.").is_none());
+    assert_eq!(evidence.plain_claim().map(|c| c.text), Some("2019-01-09".to_owned()));
 }
 
 #[test]

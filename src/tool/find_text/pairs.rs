@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::dates::dates;
 use super::keys::{keys, vocabulary};
 use super::label::places;
+use super::money::amounts;
 use super::page::{Cell, Page};
 use super::value::known;
 use super::words::Word;
@@ -64,8 +65,13 @@ impl Found<'_, '_> {
     /// Adds a value that can be told without its key, unless it is there.
     fn complete(&mut self, name: &str) {
         let Some(line) = keys().named(name).and_then(|key| known(self.page, key)) else { return };
-        let bare = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-        let there = |(_, value): &(String, String)| bare(value).contains(&bare(&line.text));
+        let days = |text: &str| dates(text).into_iter().map(|date| date.day).collect::<Vec<_>>();
+        let sums = |text: &str| amounts(text).into_iter().map(|amount| amount.cents).collect::<Vec<_>>();
+        let (days_told, sums_told) = (days(&line.text), sums(&line.text));
+        let there = |(_, value): &(String, String)| {
+            days(value).iter().any(|day| days_told.contains(day))
+                || sums(value).iter().any(|sum| sums_told.contains(sum))
+        };
         if !self.pairs.iter().any(there) {
             self.add(name, &line.text);
         }
