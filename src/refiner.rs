@@ -13,6 +13,8 @@ use serde_json::{Value as Json, json};
 
 pub use evidence::Evidence;
 pub use ground::Grounding;
+pub(crate) use ground::strange_numbers;
+pub(crate) use wording::asks_to_read;
 
 use crate::answer::{Answer, Claim, Status};
 use crate::chat::{ChatModel, ChatRequest, layers};

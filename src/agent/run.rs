@@ -75,10 +75,10 @@ impl<'a> Run<'a> {
         loop {
             let next = match self.next().await {
                 Err(error) if error.kind() == ErrorKind::Budget => return Err(self.out_of_rounds(error).await),
-                // What was missing is missing still.
-                Err(error) if error.kind() == ErrorKind::Plan && self.trace.missing.is_some() => {
+                // What is known may do all the same.
+                Err(error) if error.kind() == ErrorKind::Plan && !self.trace.observations.is_empty() => {
                     tracing::debug!("the rounds ended: {}", error.for_log());
-                    return Ok(Verdict::NotEnough { missing: self.trace.missing.clone().unwrap_or_default() });
+                    return self.last_word().await;
                 }
                 next => next?,
             };
@@ -168,6 +168,14 @@ impl<'a> Run<'a> {
         let verdict = self.parts.refiner.refine(self.cx, self.task, &self.trace).await;
         self.timings.refine_ms += millis(began);
         verdict
+    }
+
+    /// Judges what is known, unless that was done.
+    async fn last_word(&mut self) -> Result<Verdict> {
+        match self.trace.missing.clone().filter(|_| self.judged == self.trace.observations.len()) {
+            Some(missing) => Ok(Verdict::NotEnough { missing }),
+            None => self.refine().await,
+        }
     }
 
     /// When no round is left but time and tokens are, the refiner says what is known by then.

@@ -39,26 +39,34 @@ pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
 }
 
 /// The JSON Schema of one round of a decision maker: a thought, and then either what is missing with the next
-/// steps (none when no tool can find it out), or the result. `limits.max_steps` is that of one round.
+/// steps (none when no tool can find it out), or the result: one of the steps in `results`, when there are any.
+/// `limits.max_steps` is that of one round.
 ///
-/// Where nothing `is_known`, the thought says so, there is a step, and no result to end with.
-pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, is_known: bool) -> Json {
+/// In the `first` round, where nothing is known, the thought says so, and there is a step.
+pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, first: bool, results: &[&str]) -> Json {
     let sentence = json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{MAX_SENTENCE}}}$") });
-    let thought = if is_known { sentence.clone() } else { json!({ "const": NOTHING_KNOWN }) };
+    let thought = if first { json!({ "const": NOTHING_KNOWN }) } else { sentence.clone() };
     let more = json!({
         "type": "object",
-        "properties": { "thought": thought, "missing": sentence, "steps": steps(signatures, limits, usize::from(!is_known)) },
+        "properties": {
+            "thought": thought,
+            "missing": sentence,
+            "steps": steps(signatures, limits, usize::from(first)),
+        },
         "required": ["thought", "missing", "steps"],
         "additionalProperties": false,
     });
+    if first || results.is_empty() {
+        return json!({ "x-guidance": guidance(), "anyOf": [more] });
+    }
+    let results: Vec<String> = results.iter().map(|id| format!("${id}")).collect();
     let end = json!({
         "type": "object",
-        "properties": { "thought": sentence, "result": text(&reference(PATH)) },
+        "properties": { "thought": thought, "result": { "enum": results } },
         "required": ["thought", "result"],
         "additionalProperties": false,
     });
-    let forms = if is_known { vec![more, end] } else { vec![more] };
-    json!({ "x-guidance": guidance(), "anyOf": forms })
+    json!({ "x-guidance": guidance(), "anyOf": [more, end] })
 }
 
 /// How constrained replies are spaced.

@@ -11,11 +11,14 @@ use crate::chat::{ChatModel, ChatRequest, layers};
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::message::Message;
+use crate::observation::Observation;
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
 use crate::prompt::{PlanLibrary, Prompts, Situation};
+use crate::refiner::{asks_to_read, strange_numbers};
 use crate::task::{Task, image_name};
 use crate::tool::Catalog;
 use crate::trace::{Event, Round, Trace};
+use crate::value::Value;
 
 /// Most steps of one round.
 const MAX_STEPS: usize = 6;
@@ -23,6 +26,8 @@ const MAX_STEPS: usize = 6;
 const MAX_ALL: usize = 256;
 /// Most tokens of a reply.
 const MAX_TOKENS: u32 = 500;
+/// Most lines of text that answer a question which does not ask to read.
+const MAX_LINES: usize = 5;
 /// Most characters of what is known; about 500 tokens.
 const MAX_KNOWN: usize = 1_600;
 
@@ -68,7 +73,7 @@ impl DecisionMaker {
         Ok(ChatRequest {
             prefix: if nothing_known { self.first.clone() } else { self.later.clone() },
             messages,
-            schema: Some(plan::round_schema(&self.catalog, &limits, !nothing_known)),
+            schema: Some(plan::round_schema(&self.catalog, &limits, nothing_known, &results(question, known))),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
             images: Vec::new(),
@@ -80,7 +85,7 @@ impl DecisionMaker {
         let reply = Reply::parse(text, known).map_err(|faults| (as_json(text), faults))?;
         let faults = match &reply.wish {
             Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
-            Wish::Result(result) => self.faults_of_result(result, task, known),
+            Wish::Result(result) => self.faults_of_result(&reply.thought, result, task, known),
             Wish::GiveUp => unseen(task, known).first().map(|n| unlooked(*n)).into_iter().collect(),
         };
         if faults.is_empty() { Ok(reply) } else { Err((as_json(text), faults)) }
@@ -103,13 +108,19 @@ impl DecisionMaker {
         faults
     }
 
-    fn faults_of_result(&self, result: &Reference, task: &Task, known: &Trace) -> Vec<Fault> {
+    fn faults_of_result(&self, thought: &str, result: &Reference, task: &Task, known: &Trace) -> Vec<Fault> {
         if (0..task.images.len()).any(|n| image_name(n) == result.id) {
             let message = format!("`{result}` is an image of the question and answers nothing");
             return vec![Fault::new(FaultKind::TypeMismatch, "result", message).suggest(a_known_step(known))];
         }
         if has_failed(known, result) {
             return vec![no_value("result", result)];
+        }
+        if let Some(observation) = known.observation(&result.id) {
+            let page = only_a_page(&task.question, observation);
+            if let Some(fault) = page.or_else(|| not_said(thought, &task.question, observation)) {
+                return vec![fault];
+            }
         }
         let plan = Plan { steps: known.steps().to_vec(), result: result.clone() };
         self.check(&plan, task)
@@ -151,6 +162,35 @@ impl Planner for DecisionMaker {
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         layers::warm(cx, self.chat.as_ref(), &self.first).await
     }
+}
+
+/// The steps that an answer can rest on.
+fn results<'a>(question: &str, known: &'a Trace) -> Vec<&'a str> {
+    let answers = |o: &&Observation| o.value().is_some() && o.same_as.is_none() && only_a_page(question, o).is_none();
+    known.observations.iter().filter(answers).map(|o| o.id.as_str()).collect()
+}
+
+/// The fault of a whole page of text as the result, unless the question asks to read it.
+fn only_a_page(question: &str, observation: &Observation) -> Option<Fault> {
+    let Some(Value::List(items)) = observation.value() else { return None };
+    let lines = items.iter().filter(|item| matches!(item, Value::Line(_))).count();
+    if lines <= MAX_LINES || asks_to_read(question) {
+        return None;
+    }
+    let id = &observation.id;
+    let message = format!("`${id}` is a page of {lines} lines, no answer");
+    let hint =
+        format!("write a step that looks the answer up in it: find_text with \"lines\": \"${id}\", \"mode\": \"row\"");
+    Some(Fault::new(FaultKind::TypeMismatch, "result", message).suggest(hint))
+}
+
+/// The fault of a result that has not the numbers that the LLM thinks it has.
+fn not_said(thought: &str, question: &str, observation: &Observation) -> Option<Fault> {
+    let strange = strange_numbers(thought, question, observation.value()?);
+    let number = strange.first()?;
+    let message = format!("`${}` does not say {number}", observation.id);
+    let hint = "write the id of the step whose result says it, or the steps that find it out".to_owned();
+    Some(Fault::new(FaultKind::TypeMismatch, "result", message).suggest(hint))
 }
 
 /// The images that no step has looked at.

@@ -3,9 +3,15 @@
 use crate::observation::Observation;
 use crate::refiner::Evidence;
 use crate::trace::Trace;
+use crate::value::Value;
 
-/// Most characters of one result that stands in full.
-const MAX_FULL: usize = 1_100;
+/// Most characters of one result.
+const MAX_FULL: usize = 280;
+/// Most characters of a page of text: its head, and the lines that share words with the question. The rest is to be
+/// looked up, not read by the LLM.
+const MAX_PAGE: usize = 130;
+/// A page has more lines than this.
+const MAX_LINES: usize = 6;
 /// Most characters of a result that stands in short.
 const MAX_SHORT: usize = 60;
 
@@ -59,7 +65,8 @@ impl<'a> Line<'a> {
             return room;
         }
         let short = self.result.chars().count();
-        let full = evidence.in_part(self.observation, (room + short).min(MAX_FULL));
+        let most = if is_page(self.observation) { MAX_PAGE } else { MAX_FULL };
+        let full = evidence.in_part(self.observation, (room + short).min(most));
         let more = full.chars().count().saturating_sub(short);
         if more > room || full.chars().count() < short {
             return room;
@@ -67,6 +74,10 @@ impl<'a> Line<'a> {
         self.result = full;
         room - more
     }
+}
+
+fn is_page(observation: &Observation) -> bool {
+    matches!(observation.value(), Some(Value::List(items)) if items.len() > MAX_LINES && matches!(items.first(), Some(Value::Line(_))))
 }
 
 /// Steps that there is no room to tell about: by name, or by number when they are very many.

@@ -122,6 +122,13 @@ enum Polarity {
     Neither,
 }
 
+/// The numbers of a sentence that stand neither in the question nor in a result.
+pub(crate) fn strange_numbers(sentence: &str, question: &str, value: &Value) -> Vec<String> {
+    let told = format!("{question} {}", whole_text(value));
+    let known: HashSet<String> = number_tokens(&told).iter().map(|n| canonical(n)).collect();
+    number_tokens(sentence).into_iter().filter(|n| !known.contains(&canonical(n))).collect()
+}
+
 impl<'a> Grounding<'a> {
     /// Prepares the evidence for look-ups.
     pub fn new(question: &str, evidence: &Evidence<'a>) -> Self {
@@ -212,7 +219,7 @@ impl<'a> Grounding<'a> {
     fn only_repeats(&self, sentence: &Sentence) -> bool {
         let said = |w: &String| STOP.contains(&w.as_str()) || self.asked_words.contains(w);
         wording::asks_openly(&self.question)
-            && sentence.essentials.is_empty()
+            && sentence.essentials.iter().all(|essential| self.was_asked(essential))
             && sentence.polarity == Polarity::Neither
             && !sentence.names_one()
             && words(&sentence.own).iter().all(said)

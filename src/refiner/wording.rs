@@ -221,7 +221,7 @@ pub(super) fn asks_openly(question: &str) -> bool {
 }
 
 /// The question asks what is written.
-pub(super) fn asks_to_read(question: &str) -> bool {
+pub(crate) fn asks_to_read(question: &str) -> bool {
     spoken(question).iter().any(|w| READING.contains(&w.as_str()))
 }
 

@@ -10,6 +10,7 @@ mod label;
 mod money;
 mod page;
 mod pairs;
+mod row;
 mod search;
 mod value;
 mod words;
@@ -40,7 +41,7 @@ pub struct FindTextArgs {
     lines: Vec<Line>,
     /// the words to find, or the key whose value is wanted, e.g. total, date, phone
     text: String,
-    /// value: what stands right of or below the key; contains, exact, regex, fuzzy: lines that say the text
+    /// value: what stands right of or below the key; row: the whole row of a table that has the text; contains, exact, regex, fuzzy: lines that say the text
     #[serde(default)]
     mode: Option<Mode>,
 }
@@ -52,6 +53,8 @@ pub struct FindTextArgs {
 pub enum Mode {
     /// The value that stands right of the text or below it.
     Value,
+    /// Everything in the row of the text, left to right.
+    Row,
     /// Lines that contain the text.
     Contains,
     /// Lines that are the text.
@@ -87,6 +90,7 @@ pub fn find_text(lines: &[Line], text: &str, mode: Option<Mode>) -> Result<Vec<L
     }
     Ok(match mode {
         Some(Mode::Value) => value::value_of(lines, text),
+        Some(Mode::Row) => row::rows(lines, text),
         Some(Mode::Contains) => search::contains(lines, text),
         Some(Mode::Exact) => search::exact(lines, text),
         Some(Mode::Regex) => search::regex(lines, text)?,

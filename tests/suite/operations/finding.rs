@@ -120,3 +120,25 @@ proptest! {
         prop_assert_eq!(value(&lines, "total"), printed);
     }
 }
+
+#[test]
+fn a_row_is_everything_beside_the_words() {
+    let lines = page(
+        "No.|     Dish
+         11 |     Onion soup|      5.20
+         17 |     Lamb stew|      13.80
+         7  |     Lamb|           17.00",
+    );
+    let row = |text: &str| -> Vec<String> {
+        find_text(&lines, text, Some(Mode::Row)).unwrap().into_iter().map(|line| line.text).collect()
+    };
+    assert_eq!(row("lamb stew"), ["17  Lamb stew  13.80"]);
+    assert_eq!(row("17"), ["17  Lamb stew  13.80", "7  Lamb  17.00"], "the cell that is the text comes first");
+    assert_eq!(row("LAMB"), ["7  Lamb  17.00", "17  Lamb stew  13.80"]);
+    assert_eq!(row("Onlon soup"), ["11  Onion soup  5.20"], "a letter may be misread");
+    assert!(row("tea").is_empty());
+    let found = find_text(&lines, "lamb stew", Some(Mode::Row)).unwrap().remove(0);
+    let (first, last) = (&lines[5], &lines[7]);
+    assert_eq!(found.bounds()[0], first.bounds()[0], "the place is that of the whole row");
+    assert_eq!(found.bounds()[2], last.bounds()[2]);
+}
