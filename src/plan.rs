@@ -17,6 +17,8 @@
 //! RESULT = N
 //! ```
 
+use std::collections::HashMap;
+
 mod check;
 mod fault;
 mod fit;
@@ -107,7 +109,44 @@ impl Step {
     }
 }
 
+impl ArgValue {
+    /// Gives references to other steps, by id.
+    pub(crate) fn rename(&mut self, names: &HashMap<String, String>) {
+        match self {
+            Self::Ref(reference) => reference.rename(names),
+            Self::Literal(_) => {}
+            Self::List(items) => items.iter_mut().for_each(|item| item.rename(names)),
+            Self::Object(entries) => entries.iter_mut().for_each(|(_, entry)| entry.rename(names)),
+        }
+    }
+}
+
+impl Reference {
+    fn rename(&mut self, names: &HashMap<String, String>) {
+        if let Some(new) = names.get(&self.id) {
+            self.id.clone_from(new);
+        }
+    }
+}
+
 impl Plan {
+    /// The plan without steps that are the same call as an earlier one; what referred to them refers to that.
+    #[must_use]
+    pub fn without_repeats(mut self) -> Self {
+        let mut kept: Vec<Step> = Vec::with_capacity(self.steps.len());
+        let mut names: HashMap<String, String> = HashMap::new();
+        for mut step in self.steps {
+            step.args.iter_mut().for_each(|(_, value)| value.rename(&names));
+            match kept.iter().find(|other| other.tool == step.tool && other.args == step.args) {
+                Some(other) => drop(names.insert(step.id, other.id.clone())),
+                None => kept.push(step),
+            }
+        }
+        self.result.rename(&names);
+        self.steps = kept;
+        self
+    }
+
     /// A step by id.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)

@@ -130,40 +130,38 @@ impl PlanLibrary {
     const MIN_SIMILARITY: f64 = 0.2;
     /// Most demos that go along with one question.
     const MAX_DEMOS: usize = 2;
-    /// Most characters of them together, about 200 tokens.
-    const MAX_CHARS: usize = 760;
+    /// Most characters of them together, about 280 tokens.
+    const MAX_CHARS: usize = 1_080;
 
     /// The demos that resemble the question as plans, the most similar last, next to the question.
     ///
     /// # Errors
     /// `Internal` when a plan has no JSON form.
-    pub fn similar(&self, question: &str, catalog: &Catalog) -> Result<Vec<Message>> {
-        let any = |_: &LibraryDemo| true;
-        self.chosen(question, catalog, any, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
+    pub fn similar(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
+        self.chosen(question, images, catalog, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
     }
 
-    /// The demos that resemble the question as first rounds, the most similar last. What is asked about
-    /// several images is begun unlike what is asked about one.
+    /// The demos that resemble the question as first rounds, the most similar last.
     ///
     /// # Errors
     /// `Internal` when a plan has no JSON form.
     pub fn similar_rounds(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        let fits = |demo: &LibraryDemo| (demo.images > 1) == (images > 1);
-        self.chosen(question, catalog, fits, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+        self.chosen(question, images, catalog, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
     }
 
+    /// What is asked about several images is planned unlike what is asked about one.
     fn chosen(
         &self,
         question: &str,
+        images: usize,
         catalog: &Catalog,
-        fits: impl Fn(&LibraryDemo) -> bool,
         shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
     ) -> Result<Vec<Message>> {
         let shape = Shape::new(question, &catalog.mentions(question));
         let mut room = Self::MAX_CHARS;
         let mut chosen: Vec<[Message; 2]> = Vec::new();
         for (n, similarity) in self.index.rank(&shape) {
-            let Some(demo) = self.demos.get(n).filter(|demo| fits(demo)) else { continue };
+            let Some(demo) = self.demos.get(n).filter(|demo| (demo.images > 1) == (images > 1)) else { continue };
             if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
                 break;
             }

@@ -53,7 +53,7 @@ impl Controller {
     fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
         let plan = Plan::parse(reply).map_err(|faults| (as_json(reply), faults))?;
         let faults = self.catalog.check(&plan, limits);
-        if faults.is_empty() { Ok(plan) } else { Err((as_json(reply), faults)) }
+        if faults.is_empty() { Ok(plan.without_repeats()) } else { Err((as_json(reply), faults)) }
     }
 }
 
@@ -62,9 +62,9 @@ impl Planner for Controller {
     async fn next(&self, cx: &Cx, task: &Task, _known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
         let limits = Self::limits(task);
-        let question = task.question.trim();
-        let mut messages = self.library.similar(question, &self.catalog)?;
-        messages.push(self.prompts.plan_user(question, task.images.len(), &self.catalog)?);
+        let (question, images) = (task.question.trim(), task.images.len());
+        let mut messages = self.library.similar(question, images, &self.catalog)?;
+        messages.push(self.prompts.plan_user(question, images, &self.catalog)?);
         let request = ChatRequest {
             prefix: self.prefix.clone(),
             messages,

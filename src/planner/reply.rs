@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use crate::plan::{ArgValue, Fault, FaultKind, Plan, Reference, Step};
+use crate::plan::{Fault, FaultKind, Plan, Reference, Step};
 use crate::trace::Trace;
 
 /// A reply as it is written.
@@ -92,7 +92,7 @@ fn fresh(steps: Vec<Step>, known: &Trace) -> Vec<Step> {
     let mut fresh = Vec::with_capacity(steps.len());
     for mut step in steps {
         for (_, value) in &mut step.args {
-            rename(value, &renamed);
+            value.rename(&renamed);
         }
         if !taken.insert(step.id.clone()) {
             let free = (2..).map(|n| format!("{}_{n}", step.id)).find(|id| !taken.contains(id));
@@ -103,19 +103,6 @@ fn fresh(steps: Vec<Step>, known: &Trace) -> Vec<Step> {
         fresh.push(step);
     }
     fresh
-}
-
-fn rename(value: &mut ArgValue, renamed: &HashMap<String, String>) {
-    match value {
-        ArgValue::Ref(reference) => {
-            if let Some(new) = renamed.get(&reference.id) {
-                reference.id.clone_from(new);
-            }
-        }
-        ArgValue::Literal(_) => {}
-        ArgValue::List(items) => items.iter_mut().for_each(|item| rename(item, renamed)),
-        ArgValue::Object(entries) => entries.iter_mut().for_each(|(_, entry)| rename(entry, renamed)),
-    }
 }
 
 /// Faults of the whole plan as faults of the reply: those of its own steps, counted from its first.

@@ -62,8 +62,10 @@ impl Evidence<'_> {
     /// Numbers and values that nothing else is made of and that no claim rests on.
     pub(super) fn left_out(&self, claims: &[Claim]) -> Vec<Claim> {
         let result = self.result();
+        // What a decision maker looked up on its way stands in later steps as a literal.
+        let in_rounds = !self.known.rounds.is_empty();
         self.observations()
-            .filter(|(o, _)| Some(o.id.as_str()) == result || !self.is_consumed(&o.id))
+            .filter(|(o, _)| Some(o.id.as_str()) == result || !(in_rounds || self.is_consumed(&o.id)))
             .filter(|(o, _)| claims.iter().all(|claim| !claim.steps.contains(&o.id)))
             .filter_map(|(o, value)| Some(Claim { text: self.said_plainly(o, value)?, steps: vec![o.id.clone()] }))
             .filter(|plain| claims.iter().all(|claim| claim.text != plain.text))

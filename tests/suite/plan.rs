@@ -5,6 +5,7 @@ mod json;
 mod program;
 mod schema;
 
+use lavr::plan::Plan;
 use lavr::plan::PlanLimits;
 use lavr::signature::{Arg, Returns, Signature, Signatures, ValueType};
 use serde_json::{Value as Json, json};
@@ -216,3 +217,22 @@ pub(crate) const REALISTIC: &[&[&str]] = &[
         r#"score = compare {"a": "$plate[0].score", "b": 0.5, "op": "less"}"#,
     ],
 ];
+
+#[test]
+fn steps_that_repeat_a_call_are_merged() {
+    let text = r#"{"steps": [
+        {"id": "a", "tool": "read_text", "args": {"image": "$image"}},
+        {"id": "b", "tool": "read_text", "args": {"image": "$image"}},
+        {"id": "c", "tool": "count", "args": {"items": "$a"}},
+        {"id": "d", "tool": "count", "args": {"items": "$b"}},
+        {"id": "e", "tool": "compare", "args": {"a": "$d[0].x", "b": {"k": ["$c"]}, "op": "equal"}},
+        {"id": "f", "tool": "count", "args": {"items": "$e"}}
+    ], "result": "$d.y"}"#;
+    let merged = Plan::parse(text).unwrap().without_repeats();
+    let ids: Vec<&str> = merged.steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["a", "c", "e", "f"]);
+    assert_eq!(merged.result.to_string(), "$c.y");
+    let args = merged.step("e").unwrap().to_json();
+    assert_eq!((&args["args"]["a"], &args["args"]["b"]["k"][0]), (&"$c[0].x".into(), &"$c".into()));
+    assert_eq!(merged.clone().without_repeats(), merged);
+}
