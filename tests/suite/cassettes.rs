@@ -16,7 +16,7 @@ use lavr::error::{Error, ErrorKind};
 use lavr::image::Image;
 use lavr::message::Message;
 use lavr::store::{Progress, Silent};
-use lavr::task::Task;
+use lavr::task::{Mode, Task};
 use regex::Regex;
 use serde_json::{Value as Json, json};
 
@@ -50,18 +50,52 @@ async fn replies(llm: &Replay, questions: &[&str]) -> Vec<String> {
     all
 }
 
-/// The questions whose LLM calls are kept under `tests/cassettes`, and what their answers say.
-const KEPT: [(&str, &str, &str, &str); 3] = [
-    ("people", "gallery.jpg", "How many people are there?", r"\b(3|three)\b"),
-    ("sign-and-people", "gallery.jpg", "What does the sign say, and how many people are there?", "OPEN DAILY 9-17.*3"),
-    ("total", "receipt.png", "What is the total?", r"\d+\.\d\d"),
+/// A run whose LLM calls are kept under `tests/cassettes`, and what its answer says.
+struct Kept {
+    name: &'static str,
+    images: &'static [&'static str],
+    question: &'static str,
+    mode: Mode,
+    answer: &'static str,
+}
+
+const KEPT: [Kept; 4] = [
+    Kept {
+        name: "people",
+        images: &["gallery.jpg"],
+        question: "How many people are there?",
+        mode: Mode::Auto,
+        answer: r"\b(3|three)\b",
+    },
+    Kept {
+        name: "sign-and-people",
+        images: &["gallery.jpg"],
+        question: "What does the sign say, and how many people are there?",
+        mode: Mode::Auto,
+        answer: "OPEN DAILY 9-17.*3",
+    },
+    Kept {
+        name: "total",
+        images: &["receipt.png"],
+        question: "What is the total?",
+        mode: Mode::Auto,
+        answer: r"\d+\.\d\d",
+    },
+    Kept {
+        name: "rounds",
+        images: &["slip.jpg", "catalogue.jpg", "floors.jpg"],
+        question: "On which floor will I find the book that I reserved?",
+        mode: Mode::DecisionMaker,
+        answer: "(?i)third floor",
+    },
 ];
 
 /// With `LAVR_RECORD` naming an LLM, records anew; else replays, so that every request has to be the recorded one.
 #[test]
 fn kept_cassettes_replay_through_the_whole_agent() {
     let _turn = real::turn();
-    for (name, image, question, pattern) in KEPT {
+    for kept in &KEPT {
+        let name = kept.name;
         let folder = repository("tests/cassettes").join(name);
         let anew = std::env::var("LAVR_RECORD").ok();
         if let Some(llm) = &anew {
@@ -69,26 +103,27 @@ fn kept_cassettes_replay_through_the_whole_agent() {
             let chat = Config { llm: llm.clone(), ..Config::default() };
             real::block_on(async {
                 let chat = chat.chat(Arc::new(Silent)).unwrap();
-                run(Arc::new(Recorded::new(chat, &folder).unwrap()), image, question).await
+                run(Arc::new(Recorded::new(chat, &folder).unwrap()), kept).await
             });
         }
         let replay = Arc::new(Replay::open(&folder).unwrap());
-        let report = real::block_on(run(Arc::<Replay>::clone(&replay), image, question));
+        let report = real::block_on(run(Arc::<Replay>::clone(&replay), kept));
         let hint = "when the prompts are meant to have changed, record again: see tests/cassettes/README.md";
         assert!(report.error.is_none(), "{name}: {:?}\n{hint}", report.error);
         assert_eq!(replay.unused(), 0, "{name}: not every recorded call was asked for; {hint}");
-        assert!(Regex::new(pattern).unwrap().is_match(&report.answer.text), "{name}: {}", report.answer.text);
+        assert!(Regex::new(kept.answer).unwrap().is_match(&report.answer.text), "{name}: {}", report.answer.text);
         assert!(!report.answer.claims.is_empty(), "{name}");
     }
 }
 
 /// The real tools with another LLM.
-async fn run(chat: Arc<dyn ChatModel>, image: &str, question: &str) -> Report {
+async fn run(chat: Arc<dyn ChatModel>, kept: &Kept) -> Report {
     let progress: Arc<dyn Progress> = Arc::new(Silent);
     let catalog = Config::default().catalog(&progress).unwrap();
     let agent = Agent::builder().chat(chat).catalog(catalog).build().unwrap();
-    let image = Image::open(real::picture(image), &Config::default().images).unwrap();
-    agent.ask(&Task::new(question, vec![image])).await.unwrap()
+    let open = |name: &&str| Image::open(real::picture(name), &Config::default().images).unwrap();
+    let images = kept.images.iter().map(open).collect();
+    agent.ask(&Task::new(kept.question, images).with_mode(kept.mode)).await.unwrap()
 }
 
 #[tokio::test]
