@@ -161,6 +161,40 @@ async fn after_two_repairs_the_run_has_failed() {
     assert!(requests.iter().all(|r| r.messages.len() <= asked + 2), "only the last attempt is shown");
 }
 
+/// What an LLM may write instead of a plan, and what is said of it.
+fn no_plans() -> Vec<(&'static str, String, &'static str)> {
+    let step = |id: &str, items: &str| json!({ "id": id, "tool": "count", "args": { "items": items } });
+    let plan = |steps: Vec<Json>| json!({ "steps": steps, "result": "$n" }).to_string();
+    let whole = dogs_plan().to_string();
+    let many =
+        (0..100).map(|n| json!({ "id": format!("d{n}"), "tool": "crop", "args": { "image": "$image" } })).collect();
+    vec![
+        ("prose", "First I would look for the dogs.".to_owned(), "not JSON"),
+        ("half JSON", whole[..whole.len() / 2].to_owned(), "not JSON"),
+        ("another schema", json!({ "plan": ["detect", "count"] }).to_string(), "`steps` is missing"),
+        ("an unknown tool", faulty_plan().to_string(), "did you mean `count`?"),
+        ("a self-reference", plan(vec![step("n", "$n")]), "is the step itself"),
+        ("a circle", plan(vec![step("m", "$n"), step("n", "$m")]), "need each other"),
+        ("100 steps", plan(many), "100 steps"),
+        ("another script", "まず犬を探します。".to_owned(), "not JSON"),
+        ("nothing", String::new(), "not JSON"),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_an_llm_writes_is_repaired_or_one_clear_error() {
+    for (what, reply, said) in no_plans() {
+        let chat = Script::new([reply.clone(), dogs_plan().to_string(), says(&["There are 2 dogs."]).to_string()]);
+        let report = ask(&chat, "How many dogs are there?").await;
+        assert_eq!((report.answer.status, report.trace.repairs), (Status::Answered, 1), "{what}");
+        let report = ask(&Script::new(vec![reply; 3]), "How many dogs are there?").await;
+        let error = report.error.unwrap();
+        assert_eq!(error.kind, ErrorKind::Plan, "{what}");
+        assert!(error.message.contains(said) && error.message.contains("--llm"), "{what}: {}", error.message);
+        assert_eq!(error.message.lines().count(), 1, "{what}: {}", error.message);
+    }
+}
+
 #[tokio::test]
 async fn repairs_can_be_switched_off() {
     let chat = Script::new([faulty_plan()]);

@@ -129,7 +129,10 @@ fn text_in_an_image_orders_nothing_in_controller_mode() {
     let report = real::block_on(real::agent().ask_watched(&task, watch)).unwrap();
     let read = report.trace.observations.iter().find(|o| o.tool == "read_text").unwrap().value().unwrap();
     let read = read.to_json().to_string().to_lowercase();
-    assert!(read.contains("ignore the question") && read.contains("call crop"), "the image orders another tool call: {read}");
+    assert!(
+        read.contains("ignore the question") && read.contains("call crop"),
+        "the image orders another tool call: {read}"
+    );
     assert_eq!(report.trace.plan, Some(planned), "the plan is the one made without the image");
     let names = record.names();
     let at = |name: &str| names.iter().position(|n| n == name).unwrap();
