@@ -3,28 +3,31 @@
 //! They are compiled in from `prompts/`; a folder of the same layout overrides
 //! them file by file, and a `demos` folder as a whole.
 
+mod files;
+mod library;
 mod similar;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use include_dir::{Dir, include_dir};
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use self::files::{builtin_files, read_folder};
+pub use self::library::PlanLibrary;
+use self::library::{LibraryDemo, spoken_plan};
 use self::similar::{Index, Shape};
-use crate::error::{Error, ErrorKind, Result};
+use self::tools::tool_line;
+use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::plan::{NOTHING_KNOWN, Plan, Step};
-use crate::signature::{Arg, Returns, ValueType};
+use crate::plan::Plan;
 use crate::task::image_name;
-use crate::tool::{Catalog, ToolSpec};
+use crate::tool::Catalog;
 
 /// Folders of demos: one that is given replaces the compiled-in one as a whole.
 const DEMOS: [&str; 4] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/"];
-
-static BUILTIN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/prompts");
 
 /// An in-context example for the planner.
 #[derive(Debug, Clone, Deserialize)]
@@ -107,84 +110,6 @@ pub struct Prompts {
     plan_library: Vec<PlanDemo>,
     decide_demos: Vec<DecideDemo>,
     refine_demos: Vec<RefineDemo>,
-}
-
-/// The demos of the library that a planner's question is given, found by similarity.
-#[derive(Debug, Clone)]
-pub struct PlanLibrary {
-    demos: Vec<LibraryDemo>,
-    index: Index,
-}
-
-/// A demo of the library: the question as a planner and as a decision maker sees it, and the plan.
-#[derive(Debug, Clone)]
-struct LibraryDemo {
-    asked: Message,
-    asked_in_rounds: Message,
-    images: usize,
-    plan: Plan,
-}
-
-impl PlanLibrary {
-    /// Demos whose similarity to the question is lower than this would only distract.
-    const MIN_SIMILARITY: f64 = 0.2;
-    /// Most demos that go along with one question.
-    const MAX_DEMOS: usize = 2;
-    /// Most characters of them together, about 280 tokens.
-    const MAX_CHARS: usize = 1_080;
-
-    /// The demos that resemble the question as plans, the most similar last, next to the question.
-    ///
-    /// # Errors
-    /// `Internal` when a plan has no JSON form.
-    pub fn similar(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, images, catalog, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
-    }
-
-    /// The demos that resemble the question as first rounds, the most similar last.
-    ///
-    /// # Errors
-    /// `Internal` when a plan has no JSON form.
-    pub fn similar_rounds(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, images, catalog, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
-    }
-
-    /// What is asked about several images is planned unlike what is asked about one.
-    fn chosen(
-        &self,
-        question: &str,
-        images: usize,
-        catalog: &Catalog,
-        shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
-    ) -> Result<Vec<Message>> {
-        let shape = Shape::new(question, &catalog.mentions(question));
-        let mut room = Self::MAX_CHARS;
-        let mut chosen: Vec<[Message; 2]> = Vec::new();
-        for (n, similarity) in self.index.rank(&shape) {
-            let Some(demo) = self.demos.get(n).filter(|demo| (demo.images > 1) == (images > 1)) else { continue };
-            if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
-                break;
-            }
-            let messages = shown(demo)?;
-            let size: usize = messages.iter().map(|m| m.content.len()).sum();
-            if size <= room {
-                room -= size;
-                chosen.push(messages);
-            }
-        }
-        Ok(chosen.into_iter().rev().flatten().collect())
-    }
-}
-
-fn spoken_plan(plan: &Plan) -> Result<Message> {
-    Ok(Message::assistant(spaced_json(&plan.to_json())?))
-}
-
-/// A plan as the first round of a decision maker.
-fn first_round(plan: &Plan) -> Result<Message> {
-    let steps: Vec<Json> = plan.steps.iter().map(Step::to_json).collect();
-    let reply = json!({ "thought": NOTHING_KNOWN, "missing": "everything", "steps": steps });
-    Ok(Message::assistant(spaced_json(&reply)?))
 }
 
 impl Prompts {
@@ -417,77 +342,6 @@ fn things(question: &str, catalog: &Catalog) -> Vec<String> {
         }
     }
     things
-}
-
-fn builtin_files() -> Result<BTreeMap<String, String>> {
-    fn walk(dir: &Dir<'_>, files: &mut BTreeMap<String, String>) -> Result<()> {
-        for file in dir.files() {
-            let name = file.path().to_string_lossy().replace('\\', "/");
-            let text = file.contents_utf8().ok_or_else(|| Error::invalid(format!("`{name}` is not UTF-8")))?;
-            files.insert(name, text.to_owned());
-        }
-        dir.dirs().try_for_each(|dir| walk(dir, files))
-    }
-    let mut files = BTreeMap::new();
-    walk(&BUILTIN, &mut files)?;
-    Ok(files)
-}
-
-fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>> {
-    fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<()> {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                walk(root, &path, files)?;
-                continue;
-            }
-            // What editors and systems leave behind is no prompt.
-            if !path.extension().is_some_and(|e| e == "md" || e == "toml") {
-                continue;
-            }
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-            let text = std::fs::read_to_string(&path).map_err(|e| Error::from(e).context(name.clone()))?;
-            files.insert(name, text);
-        }
-        Ok(())
-    }
-    if !folder.is_dir() {
-        return Err(Error::new(ErrorKind::NotFound, "there is no such folder"));
-    }
-    let mut files = BTreeMap::new();
-    walk(folder, folder, &mut files)?;
-    Ok(files)
-}
-
-/// One line of the tool list: the call, the result, and what to use it for.
-fn tool_line(spec: &ToolSpec) -> String {
-    let args: Vec<String> = spec.signature.args.iter().map(arg_text).collect();
-    let returns = match &spec.signature.returns {
-        Returns::Type(returns) => plain_type(returns),
-        Returns::SameAs(arg) => arg.clone(),
-    };
-    format!("{}({}) -> {returns}: {}", spec.name, args.join(", "), spec.use_for)
-}
-
-/// An argument in few tokens: its type only where the name does not say it.
-fn arg_text(arg: &Arg) -> String {
-    let optional = if arg.required { "" } else { "?" };
-    let choices: Vec<&str> =
-        arg.choices.iter().map(String::as_str).filter(|c| c.chars().all(|c| c.is_alphabetic() || c == '_')).collect();
-    if !choices.is_empty() {
-        return format!("{}{optional}: {}", arg.name, choices.join("|"));
-    }
-    let types: Vec<String> = arg.types.iter().map(plain_type).collect();
-    let is_plain = types.len() > 2 || types.iter().any(|t| *t == arg.name || t == "any" || t == "text" || t == "anys");
-    if is_plain { format!("{}{optional}", arg.name) } else { format!("{}{optional}: {}", arg.name, types.join(" or ")) }
-}
-
-/// A type as prompts name it: `image`, `regions`, `number`.
-fn plain_type(value_type: &ValueType) -> String {
-    match value_type {
-        ValueType::List(of) => format!("{}s", plain_type(of)),
-        other => other.to_string().to_lowercase(),
-    }
 }
 
 /// JSON on one line with a space after `:` and `,`: the form that constrained replies have.
