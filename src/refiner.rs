@@ -3,6 +3,7 @@
 mod evidence;
 mod ground;
 mod plain;
+mod text;
 mod wording;
 
 use std::sync::Arc;

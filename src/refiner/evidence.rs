@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value as Json;
 
+use super::text::{cut, length, plain, quoted, words};
 use crate::error::Error;
 use crate::observation::Observation;
 use crate::signature::ValueType;
@@ -146,8 +147,8 @@ impl<'a> Evidence<'a> {
 
     fn full_text(&self, value: &Value, room: usize) -> String {
         let full = match value {
-            Value::Text(text) => return quoted(text, room),
-            Value::Line(line) => return quoted(&line.text, room),
+            Value::Text(text) => return quoted(text, room.min(MAX_ONE)),
+            Value::Line(line) => return quoted(&line.text, room.min(MAX_ONE)),
             Value::List(items) => {
                 let texts = texts_of(items);
                 if !texts.is_empty() {
@@ -190,7 +191,8 @@ impl<'a> Evidence<'a> {
             }
         }
         chosen.sort_unstable();
-        let shown: Vec<String> = chosen.iter().filter_map(|n| lines.get(*n)).map(|l| quoted(l, longest + 2)).collect();
+        let shown: Vec<String> =
+            chosen.iter().filter_map(|n| lines.get(*n)).map(|l| quoted(l, (longest + 2).min(MAX_ONE))).collect();
         format!("{intro}{}", shown.join(" | "))
     }
 
@@ -460,57 +462,4 @@ pub(super) fn whole_text(value: &Value) -> String {
         }
         other => short_text(other),
     }
-}
-
-/// Text in quotes, at most `most` characters long with them.
-fn quoted(text: &str, most: usize) -> String {
-    format!("\"{}\"", cut(&plain(text), most.min(MAX_ONE).saturating_sub(2)))
-}
-
-/// Text from an image or a model on one line, so that it cannot end its quotes, start
-/// another line, name a step, or look like the end of a chat message.
-fn plain(text: &str) -> String {
-    let harmless = |c: char| match c {
-        '"' | '“' | '”' | '„' => '\'',
-        '{' => '(',
-        '}' => ')',
-        '\u{2028}' | '\u{2029}' => ' ',
-        c if c.is_control() => ' ',
-        c => c,
-    };
-    text.chars().map(harmless).collect::<String>().replace("<|", "< |").replace("|>", "| >")
-}
-
-fn length(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// At most `most` characters, the last one `…` when something was left out.
-fn cut(text: &str, most: usize) -> String {
-    if length(text) <= most {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
-    short.push('…');
-    short
-}
-
-/// Lower-case words, plural `s` taken off.
-pub(super) fn words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
-        .filter(|w| !w.is_empty())
-        .map(|w| {
-            let word = w.to_lowercase();
-            match word.strip_suffix('s') {
-                Some(stem) if stem.chars().count() > 2 && !stem.ends_with('s') => stem.to_owned(),
-                _ => word,
-            }
-        })
-        .collect()
-}
-
-/// Numbers as they are written: `31.00`, `14/03/2024`, `555-0199`.
-pub(super) fn number_tokens(text: &str) -> Vec<String> {
-    static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(?:[.,:/\-–]\d+)*").ok());
-    NUMBER.as_ref().map(|re| re.find_iter(text).map(|m| m.as_str().replace('–', "-")).collect()).unwrap_or_default()
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::evidence::{Evidence, number_tokens, regions_of, sentences_of, split_hole, tally, whole_text, words};
+use super::evidence::{Evidence, regions_of, sentences_of, split_hole, tally, whole_text};
+use super::text::{number_tokens, words};
 use super::wording::{self, spoken};
 use crate::answer::Claim;
 use crate::observation::Observation;
