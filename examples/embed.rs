@@ -19,8 +19,8 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Longest line of a request, in bytes.
-const MAX_LINE: u64 = 64 * 1024;
+/// Most bytes of all requests of one connection. (The files they name are any that the service can read.)
+const MAX_REQUESTS: u64 = 64 * 1024;
 
 #[derive(serde::Deserialize)]
 struct Request {
@@ -47,7 +47,7 @@ impl Service {
 
     async fn connection(self, socket: impl AsyncRead + AsyncWrite) -> Result<()> {
         let (read, mut write) = tokio::io::split(socket);
-        let mut lines = BufReader::new(read.take(MAX_LINE)).lines();
+        let mut lines = BufReader::new(read.take(MAX_REQUESTS)).lines();
         while let Some(line) = lines.next_line().await? {
             if let Err(error) = self.answer(&line, &mut write).await {
                 write

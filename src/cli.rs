@@ -157,7 +157,7 @@ async fn cancel_on_interrupt(cancel: CancellationToken) {
         cancel.cancel();
     }
     if tokio::signal::ctrl_c().await.is_ok() {
-        runner::close(Duration::ZERO);
+        runner::close(Duration::from_secs(1));
         std::process::exit(130);
     }
 }

@@ -14,7 +14,7 @@ use crate::chat::named::{self, Named};
 use crate::chat::openai::OpenAiModel;
 use crate::chat::record::Recorded;
 use crate::chat::replay::Replay;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::image::{Image, ImageLimits};
 use crate::prompt::Prompts;
 use crate::store::{Progress, Store, StoreOptions};
@@ -131,6 +131,9 @@ impl Config {
     /// `InvalidInput` or `NotFound` when its name, its cassette or the prices are faulty, `InvalidInput` when
     /// there is a recording already.
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
+        if self.record.is_some() && matches!(self.named()?, Named::Replay(_)) {
+            return Err(Error::invalid("a replay cannot be recorded: record a run with the LLM itself"));
+        }
         let chat = self.llm(progress)?;
         Ok(match &self.record {
             Some(folder) => Arc::new(Recorded::new(chat, folder)?),

@@ -131,13 +131,15 @@ impl Reference {
 
 impl Plan {
     /// The plan without steps that are the same call as an earlier one; what referred to them refers to that.
+    /// Only steps that `may_be_merged` are left out: those whose tools have no effects.
     #[must_use]
-    pub fn without_repeats(mut self) -> Self {
+    pub fn without_repeats(mut self, may_be_merged: impl Fn(&Step) -> bool) -> Self {
         let mut kept: Vec<Step> = Vec::with_capacity(self.steps.len());
         let mut names: HashMap<String, String> = HashMap::new();
         for mut step in self.steps {
             step.args.iter_mut().for_each(|(_, value)| value.rename(&names));
-            match kept.iter().find(|other| other.tool == step.tool && other.args == step.args) {
+            let same = |other: &&Step| other.tool == step.tool && other.args == step.args && may_be_merged(other);
+            match kept.iter().find(same) {
                 Some(other) => drop(names.insert(step.id, other.id.clone())),
                 None => kept.push(step),
             }

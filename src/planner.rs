@@ -60,9 +60,4 @@ pub trait Planner: Send + Sync {
     /// `Plan` when no valid plan comes about; those of the LLM; `Cancelled` or
     /// `Budget` when the run ends first.
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move>;
-
-    /// Makes ready what the first move needs. Does nothing by default.
-    async fn prepare(&self, _cx: &Cx) -> Result<()> {
-        Ok(())
-    }
 }

@@ -282,6 +282,8 @@ impl Prompts {
         let Situation { question, known, missing, .. } = *situation;
         let (images, things) = (image_refs(situation.images), things(question, catalog));
         let unseen: Vec<String> = situation.unseen.iter().filter_map(|n| images.get(*n).cloned()).collect();
+        // It may repeat text from an image, and stands in quotes.
+        let missing = missing.map(|text| text.replace(['"', '\n', '\r'], "'"));
         let context = context! { question, images, things, known, unseen, missing };
         Ok(Message::user(self.render("decide/user.md", context)?))
     }

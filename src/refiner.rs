@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 pub use evidence::Evidence;
 pub use ground::Grounding;
 pub(crate) use ground::strange_numbers;
+pub(crate) use text::{cut, plain};
 pub(crate) use wording::asks_to_read;
 
 use crate::answer::{Answer, Claim, Status};

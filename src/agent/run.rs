@@ -34,8 +34,8 @@ pub(super) struct Run<'a> {
     reopenings: usize,
     /// Rounds in a row that brought nothing new.
     idle: usize,
-    /// How many observations the refiner has judged.
-    judged: usize,
+    /// What the refiner has judged: how many observations, and which result.
+    judged: (usize, Option<Reference>),
     /// The answer from what was known when the rounds were used up.
     partial: Option<Answer>,
 }
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
             timings: Timings::default(),
             reopenings,
             idle: 0,
-            judged: 0,
+            judged: (0, None),
             partial: None,
         }
     }
@@ -125,6 +125,10 @@ impl<'a> Run<'a> {
         let before = self.trace.observations.len();
         self.execute(Plan { steps: all, result }).await?;
         let news = self.trace.observations.iter().skip(before).any(|o| o.same_as.is_none());
+        let same_as = self.trace.observations.last().and_then(|o| o.same_as.clone());
+        if let (Some(plan), Some(same_as)) = (&mut self.trace.plan, same_as) {
+            plan.result = Reference::to(same_as);
+        }
         self.idle = if news { 0 } else { self.idle + 1 };
         Ok(if self.idle < MAX_IDLE { Then::Plan } else { Then::Refine })
     }
@@ -139,7 +143,7 @@ impl<'a> Run<'a> {
             plan.result = result;
         }
         // The refiner has seen all of this, and said what is missing.
-        self.trace.missing.clone().filter(|_| self.judged == self.trace.observations.len())
+        self.trace.missing.clone().filter(|_| self.judged == self.state())
     }
 
     /// Runs what is not known of a plan, and readies the refiner meanwhile.
@@ -164,7 +168,7 @@ impl<'a> Run<'a> {
 
     async fn refine(&mut self) -> Result<Verdict> {
         let began = Instant::now();
-        self.judged = self.trace.observations.len();
+        self.judged = self.state();
         let verdict = self.parts.refiner.refine(self.cx, self.task, &self.trace).await;
         self.timings.refine_ms += millis(began);
         verdict
@@ -172,7 +176,7 @@ impl<'a> Run<'a> {
 
     /// Judges what is known, unless that was done.
     async fn last_word(&mut self) -> Result<Verdict> {
-        match self.trace.missing.clone().filter(|_| self.judged == self.trace.observations.len()) {
+        match self.trace.missing.clone().filter(|_| self.judged == self.state()) {
             Some(missing) => Ok(Verdict::NotEnough { missing }),
             None => self.refine().await,
         }
@@ -181,12 +185,17 @@ impl<'a> Run<'a> {
     /// When no round is left but time and tokens are, the refiner says what is known by then.
     async fn out_of_rounds(&mut self, error: Error) -> Error {
         if self.cx.check().is_ok()
-            && self.judged < self.trace.observations.len()
+            && self.judged != self.state()
             && let Ok(Verdict::Answer(answer)) = self.refine().await
         {
             self.partial = Some(Answer { status: Status::Budget, ..answer });
         }
-        error
+        self.cx.check().err().filter(|stopped| stopped.kind() == ErrorKind::Cancelled).unwrap_or(error)
+    }
+
+    /// What there is to judge.
+    fn state(&self) -> (usize, Option<Reference>) {
+        (self.trace.observations.len(), self.trace.plan.as_ref().map(|plan| plan.result.clone()))
     }
 
     pub(super) fn report(self, outcome: Result<Verdict>) -> Report {

@@ -29,6 +29,10 @@ pub struct CassetteWriter {
 struct State {
     file: File,
     calls: u64,
+    /// The header is written.
+    begun: bool,
+    /// Bytes of whole lines.
+    whole: u64,
     named: HashSet<String>,
 }
 
@@ -57,7 +61,11 @@ impl CassetteWriter {
             constrained: llm.constrained,
             images: llm.images,
         };
-        Ok(Self { path, header, state: Mutex::new(State { file, calls: 0, named: HashSet::new() }) })
+        Ok(Self {
+            path,
+            header,
+            state: Mutex::new(State { file, calls: 0, begun: false, whole: 0, named: HashSet::new() }),
+        })
     }
 
     /// Appends a call.
@@ -66,8 +74,9 @@ impl CassetteWriter {
     /// `Io` naming the file, e.g. when the disk is full.
     pub fn append(&self, request: &ChatRequest, outcome: &Result<ChatReply>) -> Result<()> {
         let mut state = self.state.lock().map_err(|_| Error::internal("the cassette's lock is poisoned"))?;
-        if state.calls == 0 {
+        if !state.begun {
             self.write(&mut state, &self.header)?;
+            state.begun = true;
         }
         let prefix = self.prefix(&mut state, &request.prefix)?;
         let schema = match &request.schema {
@@ -107,14 +116,24 @@ impl CassetteWriter {
 
     /// Writes a line unless the one of this name stands there.
     fn once(&self, state: &mut State, name: &str, line: &impl Serialize) -> Result<()> {
-        if state.named.insert(name.to_owned()) { self.write(state, line) } else { Ok(()) }
+        if !state.named.contains(name) {
+            self.write(state, line)?;
+            state.named.insert(name.to_owned());
+        }
+        Ok(())
     }
 
     fn write(&self, state: &mut State, line: &impl Serialize) -> Result<()> {
         let mut bytes =
             serde_json::to_vec(line).map_err(|e| Error::internal("a call has no JSON form").with_source(e))?;
         bytes.push(b'\n');
-        state.file.write_all(&bytes).and_then(|()| state.file.flush()).map_err(|e| failed(&self.path, &e))
+        let written = state.file.write_all(&bytes).and_then(|()| state.file.flush());
+        match &written {
+            Ok(()) => state.whole += bytes.len() as u64,
+            // Half a line would spoil the lines after it. When this fails too, the reader names the line.
+            Err(_) => drop(state.file.set_len(state.whole)),
+        }
+        written.map_err(|e| failed(&self.path, &e))
     }
 }
 

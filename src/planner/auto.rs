@@ -40,8 +40,4 @@ impl Planner for Auto {
             other => other,
         }
     }
-
-    async fn prepare(&self, cx: &Cx) -> Result<()> {
-        self.first.prepare(cx).await
-    }
 }

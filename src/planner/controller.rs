@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::repair::{Faulty, Repairs, as_json};
 use super::{Move, Planner};
-use crate::chat::{ChatModel, ChatRequest, layers};
+use crate::chat::{ChatModel, ChatRequest};
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::message::Message;
@@ -53,7 +53,11 @@ impl Controller {
     fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
         let plan = Plan::parse(reply).map_err(|faults| (as_json(reply), faults))?;
         let faults = self.catalog.check(&plan, limits);
-        if faults.is_empty() { Ok(plan.without_repeats()) } else { Err((as_json(reply), faults)) }
+        if faults.is_empty() {
+            Ok(plan.without_repeats(|step| self.catalog.is_repeatable(&step.tool)))
+        } else {
+            Err((as_json(reply), faults))
+        }
     }
 }
 
@@ -78,9 +82,5 @@ impl Planner for Controller {
         let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(reply, &limits)).await?;
         cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
         Ok(Move::Plan { plan, repairs })
-    }
-
-    async fn prepare(&self, cx: &Cx) -> Result<()> {
-        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
     }
 }

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use super::repair::{Faulty, Repairs, as_json};
 use super::reply::{Reply, Wish, of_reply};
 use super::{Move, Planner, history};
-use crate::chat::{ChatModel, ChatRequest, layers};
+use crate::chat::{ChatModel, ChatRequest};
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::message::Message;
 use crate::observation::Observation;
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
 use crate::prompt::{PlanLibrary, Prompts, Situation};
-use crate::refiner::{asks_to_read, strange_numbers};
+use crate::refiner::{Evidence, asks_to_read, strange_numbers};
 use crate::task::{Task, image_name};
 use crate::tool::Catalog;
 use crate::trace::{Event, Round, Trace};
@@ -66,7 +66,8 @@ impl DecisionMaker {
         let mut messages =
             if nothing_known { self.library.similar_rounds(question, images, &self.catalog)? } else { Vec::new() };
         let history = history(question, known, MAX_KNOWN);
-        let missing = known.missing.as_deref();
+        // Why steps failed stands with the steps.
+        let missing = known.missing.as_deref().filter(|_| !Evidence::gather(question, known).is_empty());
         let situation = Situation { question, images, known: &history, unseen: unseen(task, known), missing };
         messages.push(self.prompts.decide_user(&situation, &self.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };
@@ -82,7 +83,12 @@ impl DecisionMaker {
 
     /// Reads a reply and checks it against what is known.
     fn judge(&self, text: &str, task: &Task, known: &Trace) -> std::result::Result<Reply, Faulty> {
-        let reply = Reply::parse(text, known).map_err(|faults| (as_json(text), faults))?;
+        let mut reply = Reply::parse(text, known).map_err(|faults| (as_json(text), faults))?;
+        if let Wish::Steps(steps) = &mut reply.wish {
+            let result = Reference::to(steps.last().map_or("", |step| step.id.as_str()));
+            let round = Plan { steps: std::mem::take(steps), result };
+            *steps = round.without_repeats(|step| self.catalog.is_repeatable(&step.tool)).steps;
+        }
         let faults = match &reply.wish {
             Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
             Wish::Result(result) => self.faults_of_result(&reply.thought, result, task, known),
@@ -118,7 +124,7 @@ impl DecisionMaker {
         }
         if let Some(observation) = known.observation(&result.id) {
             let page = only_a_page(&task.question, observation);
-            if let Some(fault) = page.or_else(|| not_said(thought, &task.question, observation)) {
+            if let Some(fault) = page.or_else(|| not_said(thought, &task.question, known)) {
                 return vec![fault];
             }
         }
@@ -158,10 +164,6 @@ impl Planner for DecisionMaker {
         cx.emit(Event::Decided { round, repairs }, &[]);
         Ok(next)
     }
-
-    async fn prepare(&self, cx: &Cx) -> Result<()> {
-        layers::warm(cx, self.chat.as_ref(), &self.first).await
-    }
 }
 
 /// The steps that an answer can rest on.
@@ -184,11 +186,11 @@ fn only_a_page(question: &str, observation: &Observation) -> Option<Fault> {
     Some(Fault::new(FaultKind::TypeMismatch, "result", message).suggest(hint))
 }
 
-/// The fault of a result that has not the numbers that the LLM thinks it has.
-fn not_said(thought: &str, question: &str, observation: &Observation) -> Option<Fault> {
-    let strange = strange_numbers(thought, question, observation.value()?);
+/// The fault of a thought with a number that nothing says.
+fn not_said(thought: &str, question: &str, known: &Trace) -> Option<Fault> {
+    let strange = strange_numbers(thought, question, known);
     let number = strange.first()?;
-    let message = format!("`${}` does not say {number}", observation.id);
+    let message = format!("no step says {number}");
     let hint = "write the id of the step whose result says it, or the steps that find it out".to_owned();
     Some(Fault::new(FaultKind::TypeMismatch, "result", message).suggest(hint))
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::plan::{Fault, FaultKind, Plan, Reference, Step};
+use crate::refiner::{cut, plain};
 use crate::trace::Trace;
 
 /// A reply as it is written.
@@ -46,19 +47,34 @@ impl Reply {
     /// Every malformation, where it stands in the reply.
     pub(super) fn parse(text: &str, known: &Trace) -> Result<Self, Vec<Fault>> {
         let written: Written = serde_json::from_str(text).map_err(|error| {
-            let hint =
-                r#"write {"thought": "...", "missing": "...", "steps": [...]} or {"thought": "...", "result": "$id"}"#;
-            vec![malformed("reply", format!("the reply has not the form asked for: {error}")).suggest(hint.to_owned())]
+            vec![malformed("reply", format!("the reply has not the form asked for: {error}")).suggest(FORM.to_owned())]
         })?;
         let Written { thought, missing, steps, result } = written;
-        let missing = missing.filter(|m| !m.trim().is_empty());
-        let wish = match (steps.unwrap_or_default(), result) {
-            (steps, _) if !steps.is_empty() => Wish::Steps(fresh(read_steps(steps)?, known)),
+        let missing = missing.filter(|m| !m.trim().is_empty()).map(|m| sentence(&m));
+        let wish = match (steps, result) {
+            (Some(steps), _) if !steps.is_empty() => Wish::Steps(fresh(read_steps(steps)?, known)),
             (_, Some(result)) => Wish::Result(read_result(&result)?),
-            _ => Wish::GiveUp,
+            (Some(_), None) => Wish::GiveUp,
+            (None, None) => {
+                let message = "the reply has neither `steps` nor `result`".to_owned();
+                return Err(vec![malformed("reply", message).suggest(FORM.to_owned())]);
+            }
         };
-        Ok(Self { thought, missing, wish })
+        Ok(Self { thought: sentence(&thought), missing, wish })
     }
+}
+
+/// The form of a reply.
+const FORM: &str =
+    r#"write {"thought": "...", "missing": "...", "steps": [...]} or {"thought": "...", "result": "$id"}"#;
+/// Most characters of a thought, as later prompts show it.
+const MAX_SENTENCE: usize = 160;
+/// Most characters of a step's name, as plans are written.
+const MAX_ID: usize = 24;
+
+/// What an LLM wrote, on one line and not too long: it may repeat text from an image.
+fn sentence(text: &str) -> String {
+    cut(&plain(text.trim()), MAX_SENTENCE)
 }
 
 fn malformed(at: &str, message: String) -> Fault {
@@ -95,7 +111,8 @@ fn fresh(steps: Vec<Step>, known: &Trace) -> Vec<Step> {
             value.rename(&renamed);
         }
         if !taken.insert(step.id.clone()) {
-            let free = (2..).map(|n| format!("{}_{n}", step.id)).find(|id| !taken.contains(id));
+            let stem: String = step.id.chars().take(MAX_ID - 4).collect();
+            let free = (2..1000).map(|n| format!("{stem}_{n}")).find(|id| !taken.contains(id));
             let free = free.unwrap_or_else(|| step.id.clone());
             taken.insert(free.clone());
             renamed.insert(std::mem::replace(&mut step.id, free.clone()), free);

@@ -48,7 +48,8 @@ impl<'a> Evidence<'a> {
         let mut speaking: HashSet<&str> = HashSet::new();
         for observation in &known.observations {
             let id = observation.id.as_str();
-            let Some(value) = observation.value() else { continue };
+            // What was answered from another step says nothing new.
+            let Some(value) = observation.value().filter(|_| observation.same_as.is_none()) else { continue };
             if !consumed.contains(id) || result == Some(id) || is_scalar(value) {
                 speaking.insert(id);
             }
@@ -113,8 +114,12 @@ impl<'a> Evidence<'a> {
             shown.iter().map(|(_, head)| length(head) + 1 + MIN_RESULT).sum()
         };
         while cost(&shown) > MAX_TOTAL {
+            let result = self.known.plan.as_ref().map(|plan| plan.result.id.as_str());
             let idle = shown.iter().position(|(o, _)| !self.speaking.contains(o.id.as_str()));
-            shown.remove(idle.unwrap_or(0));
+            let Some(out) = idle.or_else(|| shown.iter().position(|(o, _)| Some(o.id.as_str()) != result)) else {
+                break;
+            };
+            shown.remove(out);
         }
         shown
     }
@@ -160,10 +165,14 @@ impl<'a> Evidence<'a> {
                     .unwrap_or_else(|| short_text(value))
             }
             Value::Json(json) => match sentences_of(json) {
-                Some(sentences) => return cut(&plain(&sentences.join(" ")), room),
+                Some(_) => return cut(&told(json).join(" "), room),
+                None if json.is_object() || json.is_array() => return quoted(&json.to_string(), room.min(MAX_ONE)),
                 None => plain(&json.to_string()),
             },
-            Value::Table(table) => return cut(&rows_text(table).join(" | "), room),
+            Value::Table(table) => {
+                let rows: Vec<String> = rows_text(table).iter().map(|row| quoted(row, MAX_ONE)).collect();
+                return cut(&rows.join(" | "), room);
+            }
             Value::Labels(labels) => labels_text(labels),
             other => short_text(other),
         };
@@ -438,6 +447,17 @@ fn rows_text(table: &Table) -> Vec<String> {
 pub(super) fn sentences_of(json: &Json) -> Option<Vec<&str>> {
     let sentences = json.get("sentences")?.as_array()?;
     sentences.iter().map(|sentence| sentence.get("text")?.as_str()).collect()
+}
+
+/// The sentences of a description for a prompt: those that quote text from the image stand in quotes.
+fn told(json: &Json) -> Vec<String> {
+    let sentences = json.get("sentences").and_then(Json::as_array).into_iter().flatten();
+    let told = |sentence: &Json| {
+        let text = sentence.get("text")?.as_str()?;
+        let read = sentence.get("lines").and_then(Json::as_array).is_some_and(|lines| !lines.is_empty());
+        Some(if read { quoted(text, MAX_ONE) } else { plain(text) })
+    };
+    sentences.filter_map(told).collect()
 }
 
 /// The whole text of a value, as an answer quotes it.

@@ -7,6 +7,7 @@ use super::text::{number_tokens, words};
 use super::wording::{self, spoken};
 use crate::answer::Claim;
 use crate::observation::Observation;
+use crate::trace::Trace;
 use crate::value::Value;
 
 /// Number words and what they stand for; "one" is seldom a count and looked at apart.
@@ -123,10 +124,17 @@ enum Polarity {
     Neither,
 }
 
-/// The numbers of a sentence that stand neither in the question nor in a result.
-pub(crate) fn strange_numbers(sentence: &str, question: &str, value: &Value) -> Vec<String> {
-    let told = format!("{question} {}", whole_text(value));
-    let known: HashSet<String> = number_tokens(&told).iter().map(|n| canonical(n)).collect();
+/// The numbers of a sentence that stand neither in the question nor in anything that is known.
+pub(crate) fn strange_numbers(sentence: &str, question: &str, known: &Trace) -> Vec<String> {
+    let mut told = question.to_owned();
+    for observation in &known.observations {
+        let value = observation.value().map(whole_text).unwrap_or_default();
+        told.push_str(&format!(" {} {} {value}", observation.id, observation.args));
+    }
+    let known: HashSet<String> = number_tokens(&told)
+        .iter()
+        .flat_map(|n| n.split(['/', '-', ':']).map(canonical).chain([canonical(n)]).collect::<Vec<_>>())
+        .collect();
     number_tokens(sentence).into_iter().filter(|n| !known.contains(&canonical(n))).collect()
 }
 

@@ -11,7 +11,7 @@ pub(super) fn quoted(text: &str, most: usize) -> String {
 
 /// Text from an image or a model on one line, so that it cannot end its quotes, start
 /// another line, name a step, or look like the end of a chat message.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let harmless = |c: char| match c {
         '"' | '“' | '”' | '„' => '\'',
         '{' => '(',
@@ -28,7 +28,7 @@ pub(super) fn length(text: &str) -> usize {
 }
 
 /// At most `most` characters, the last one `…` when something was left out.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if length(text) <= most {
         return text.to_owned();
     }

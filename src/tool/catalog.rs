@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Manifest, Mention, Objection, SharedTool, Tool, Typed, TypedTool};
+use super::{Effects, Manifest, Mention, Objection, SharedTool, Tool, Typed, TypedTool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits};
 use crate::signature::{Signature, Signatures};
@@ -102,6 +102,11 @@ impl Catalog {
             fresh
         });
         found
+    }
+
+    /// Whether calling this tool twice with the same arguments gives the same result.
+    pub fn is_repeatable(&self, tool: &str) -> bool {
+        self.get(tool).is_some_and(|tool| tool.spec().effects == Effects::None)
     }
 
     /// All tools behind their shared pointers, in order.

@@ -115,7 +115,7 @@ impl TypedTool for Measure {
             What::Height => height,
             What::Area => width * height,
             What::Share => 100.0 * shared_area(region.unwrap_or_default(), whole()) / area(whole()).max(1.0),
-            What::Distance => distance(region.unwrap_or_default(), &args.to.unwrap_or_default())?,
+            What::Distance => distance(args.region.as_ref(), region.unwrap_or_default(), &args.to.unwrap_or_default())?,
             What::Brightness => bright(image, region).await?,
         };
         Ok(rounded(number))
@@ -148,9 +148,11 @@ async fn bright(image: Option<Image>, region: Option<Bounds>) -> Result<f64> {
     tokio::task::spawn_blocking(move || brightness(&part)).await.map_err(ended)
 }
 
-/// The gap between a box and the nearest of others.
-fn distance(from: Bounds, to: &Items) -> Result<f64> {
-    let gaps = to.0.iter().map(|item| finite(item).map(|bounds| gap(from, bounds))).collect::<Result<Vec<f64>>>()?;
+/// The gap between a thing's box and the nearest of others. Among several, the thing itself is not one of them.
+fn distance(thing: Option<&Item>, from: Bounds, to: &Items) -> Result<f64> {
+    let is_other = |item: &&Item| Some(*item) != thing || to.0.len() == 1;
+    let others = to.0.iter().filter(is_other);
+    let gaps = others.map(|item| finite(item).map(|bounds| gap(from, bounds))).collect::<Result<Vec<f64>>>()?;
     gaps.into_iter()
         .min_by(f64::total_cmp)
         .ok_or_else(|| failed("`to` is an empty list, so there is nothing to measure the distance to".to_owned()))

@@ -83,10 +83,10 @@ const KEPT: [Kept; 4] = [
     },
     Kept {
         name: "rounds",
-        images: &["slip.jpg", "catalogue.jpg", "floors.jpg"],
-        question: "On which floor will I find the book that I reserved?",
+        images: &["memo.jpg", "staff.jpg", "keys.jpg"],
+        question: "The parcel has to go into the room of the person it is for. On which hook is the key?",
         mode: Mode::DecisionMaker,
-        answer: "(?i)third floor",
+        answer: "K14",
     },
 ];
 

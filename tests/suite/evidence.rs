@@ -61,7 +61,7 @@ fn colors_read_as_what_a_thing_has_and_classes_as_alternatives() {
 fn a_table_reads_as_keys_with_values() {
     let rows = |n: usize| (0..n).map(|n| vec![format!("key {n}"), format!("va\"lue {n}")]).collect();
     let shown_rows = shown("key_values", json!({ "lines": "$image" }), Value::Table(Table { rows: rows(2) }));
-    assert_eq!(shown_rows, "r: key_values() = key 0: va'lue 0 | key 1: va'lue 1");
+    assert_eq!(shown_rows, "r: key_values() = \"key 0: va'lue 0\" | \"key 1: va'lue 1\"");
     let long = shown("key_values", json!({ "lines": "$image" }), Value::Table(Table { rows: rows(90) }));
     assert!(long.chars().count() < 600 && long.ends_with('…'), "{long}");
     assert_eq!(plain("key_values", Value::Table(Table { rows: rows(2) })), "key 0: va'lue 0\nkey 1: va'lue 1");

@@ -228,11 +228,13 @@ fn steps_that_repeat_a_call_are_merged() {
         {"id": "e", "tool": "compare", "args": {"a": "$d[0].x", "b": {"k": ["$c"]}, "op": "equal"}},
         {"id": "f", "tool": "count", "args": {"items": "$e"}}
     ], "result": "$d.y"}"#;
-    let merged = Plan::parse(text).unwrap().without_repeats();
+    let merged = Plan::parse(text).unwrap().without_repeats(|_| true);
     let ids: Vec<&str> = merged.steps.iter().map(|step| step.id.as_str()).collect();
     assert_eq!(ids, ["a", "c", "e", "f"]);
     assert_eq!(merged.result.to_string(), "$c.y");
     let args = merged.step("e").unwrap().to_json();
     assert_eq!((&args["args"]["a"], &args["args"]["b"]["k"][0]), (&"$c[0].x".into(), &"$c".into()));
-    assert_eq!(merged.clone().without_repeats(), merged);
+    assert_eq!(merged.clone().without_repeats(|_| true), merged);
+    let whole = Plan::parse(text).unwrap();
+    assert_eq!(whole.clone().without_repeats(|_| false), whole, "what has effects is done twice");
 }

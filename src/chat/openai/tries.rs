@@ -47,7 +47,8 @@ impl Tries {
         let Some(pause) = self.pauses.next() else {
             return Err(self.error(&passing, ""));
         };
-        let pause = passing.after.unwrap_or(pause);
+        // The server's wish, and the jitter that keeps clients from coming back all at once.
+        let pause = passing.after.map_or(pause, |after| after.max(pause));
         if pause >= cx.meter().remaining() {
             let wait = format!(", and a wait of {:.1} s is longer than the run may last", pause.as_secs_f32());
             return Err(self.error(&passing, &wait));

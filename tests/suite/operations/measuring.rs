@@ -122,6 +122,9 @@ proptest! {
         };
         prop_assert_eq!(distance(&a, &b), distance(&b, &a));
         prop_assert_eq!(distance(&a, &a), 0.0);
+        let both = Value::List(vec![Value::Region(a.clone()), Value::Region(b.clone())]);
+        let among = measured("distance", [("region", Value::Region(a.clone())), ("to", both)]);
+        prop_assert_eq!(among, distance(&a, &b), "among several, a thing is not its own neighbour");
         let share = measured("share", [("image", image()), ("region", Value::Region(a))]);
         prop_assert!((0.0..=100.0).contains(&share));
     }
