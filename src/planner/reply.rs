@@ -52,7 +52,7 @@ impl Reply {
         let Written { thought, missing, steps, result } = written;
         let missing = missing.filter(|m| !m.trim().is_empty()).map(|m| sentence(&m));
         let wish = match (steps, result) {
-            (Some(steps), _) if !steps.is_empty() => Wish::Steps(fresh(read_steps(steps)?, known)),
+            (Some(steps), _) if !steps.is_empty() => Wish::Steps(fresh(read_steps(&steps)?, known)),
             (_, Some(result)) => Wish::Result(read_result(&result)?),
             (Some(_), None) => Wish::GiveUp,
             (None, None) => {
@@ -82,7 +82,7 @@ fn malformed(at: &str, message: String) -> Fault {
 }
 
 /// Steps as a plan has them; its result is of no account.
-fn read_steps(steps: Vec<Json>) -> Result<Vec<Step>, Vec<Fault>> {
+fn read_steps(steps: &[Json]) -> Result<Vec<Step>, Vec<Fault>> {
     let last = steps.iter().filter_map(|s| s.get("id")?.as_str()).next_back().unwrap_or("step");
     let result = format!("${last}");
     let plan = Plan::from_json(&json!({ "steps": steps, "result": result }));
