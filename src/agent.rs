@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
 use crate::plan::PlanLimits;
-use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner};
+use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner, Planning};
 use crate::prompt::Prompts;
 use crate::refiner::{Refiner, SemanticsRefiner};
 use crate::task::{Mode, Task};
@@ -67,6 +67,7 @@ pub struct AgentBuilder {
     refiner: Option<Arc<dyn Refiner>>,
     parallel: usize,
     max_repairs: u64,
+    show_images: bool,
 }
 
 impl AgentBuilder {
@@ -115,10 +116,16 @@ impl AgentBuilder {
         self
     }
 
+    /// Shows the images to the LLM that plans, which has to take images. Answers rest on steps all the same.
+    pub fn show_images(mut self, show: bool) -> Self {
+        self.show_images = show;
+        self
+    }
+
     /// Builds the agent.
     ///
     /// # Errors
-    /// `InvalidInput` when there is no LLM, no tool, or a prompt file is faulty.
+    /// `InvalidInput` when there is no LLM, no tool, a prompt file is faulty, or the LLM cannot be shown images.
     pub fn build(self) -> Result<Agent> {
         let chat = self.chat.ok_or_else(|| Error::invalid("the agent has no LLM; give one with `.chat(..)`"))?;
         if self.catalog.iter().next().is_none() {
@@ -127,7 +134,11 @@ impl AgentBuilder {
         let prompts = Arc::new(self.prompts.map_or_else(Prompts::builtin, Ok)?);
         let planners = match self.planner {
             Some(own) => Planners { controller: Arc::clone(&own), decision_maker: Arc::clone(&own), auto: own },
-            None => planners(&chat, &self.catalog, &prompts, self.max_repairs)?,
+            None => {
+                let planning = Planning::new(Arc::clone(&chat), self.catalog.clone(), Arc::clone(&prompts))?;
+                let planning = planning.with_max_repairs(self.max_repairs);
+                planners(if self.show_images { planning.with_images()? } else { planning })?
+            }
         };
         let refiner = match self.refiner {
             Some(refiner) => refiner,
@@ -143,15 +154,9 @@ impl AgentBuilder {
     }
 }
 
-fn planners(
-    chat: &Arc<dyn ChatModel>,
-    catalog: &Catalog,
-    prompts: &Arc<Prompts>,
-    max_repairs: u64,
-) -> Result<Planners> {
-    let (chat, catalog, prompts) = (|| Arc::clone(chat), || catalog.clone(), || Arc::clone(prompts));
-    let controller: Arc<dyn Planner> = Arc::new(Controller::new(chat(), catalog(), prompts(), max_repairs)?);
-    let decision_maker: Arc<dyn Planner> = Arc::new(DecisionMaker::new(chat(), catalog(), prompts(), max_repairs)?);
+fn planners(with: Planning) -> Result<Planners> {
+    let controller: Arc<dyn Planner> = Arc::new(Controller::new(with.clone())?);
+    let decision_maker: Arc<dyn Planner> = Arc::new(DecisionMaker::new(with)?);
     let auto = Arc::new(Auto::new(Arc::clone(&controller), Arc::clone(&decision_maker)));
     Ok(Planners { controller, decision_maker, auto })
 }
@@ -175,7 +180,8 @@ impl Agent {
             planner: None,
             refiner: None,
             parallel: Executor::PARALLEL,
-            max_repairs: Controller::MAX_REPAIRS,
+            max_repairs: Planning::MAX_REPAIRS,
+            show_images: false,
         }
     }
 

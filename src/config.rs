@@ -40,6 +40,9 @@ pub struct Config {
     pub mode: Mode,
     /// Limits on image files.
     pub images: ImageLimits,
+    /// Whether the LLM that plans is shown the images. An address of an LLM does not tell whether it takes them,
+    /// so this says that it does.
+    pub show_images: bool,
     /// How many steps run at the same time.
     pub parallel: usize,
     /// How often a faulty plan goes back to the LLM.
@@ -56,6 +59,7 @@ impl Default for Config {
             budget: Budget::default(),
             mode: Mode::default(),
             images: ImageLimits::default(),
+            show_images: false,
             parallel: 4,
             max_repairs: 2,
         }
@@ -73,6 +77,7 @@ impl fmt::Debug for Config {
             .field("budget", &self.budget)
             .field("mode", &self.mode)
             .field("images", &self.images)
+            .field("show_images", &self.show_images)
             .field("parallel", &self.parallel)
             .field("max_repairs", &self.max_repairs)
             .finish()
@@ -108,6 +113,7 @@ impl Config {
             .prompts(prompts)
             .parallel(self.parallel)
             .max_repairs(self.max_repairs)
+            .show_images(self.show_images)
             .build()
     }
 
@@ -159,7 +165,10 @@ impl Config {
                 let options = options(&path.to_string_lossy());
                 LocalModel::spawn(async move { Ok(path) }, options)?
             }
-            Named::Served(options) => return Ok(Arc::new(OpenAiModel::new(*options)?)),
+            Named::Served(mut options) => {
+                options.images = self.show_images;
+                return Ok(Arc::new(OpenAiModel::new(*options)?));
+            }
             Named::Replay(folder) => return Ok(Arc::new(Replay::open(&folder)?)),
         }))
     }

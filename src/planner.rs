@@ -7,6 +7,8 @@ mod history;
 mod repair;
 mod reply;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 pub use auto::Auto;
@@ -14,10 +16,14 @@ pub use controller::Controller;
 pub use decision::DecisionMaker;
 pub use history::history;
 
+use crate::chat::ChatModel;
 use crate::cx::Cx;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::image::Image;
 use crate::plan::{Plan, Reference, Step};
+use crate::prompt::{PlanLibrary, Prompts};
 use crate::task::Task;
+use crate::tool::Catalog;
 use crate::trace::{Round, Trace};
 
 /// What a planner wants to do next.
@@ -49,6 +55,54 @@ pub enum Move {
         /// How many repairs it took.
         repairs: u64,
     },
+}
+
+/// What planners with an LLM work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Planning {
+    chat: Arc<dyn ChatModel>,
+    catalog: Catalog,
+    prompts: Arc<Prompts>,
+    library: Arc<PlanLibrary>,
+    max_repairs: u64,
+    show_images: bool,
+}
+
+impl Planning {
+    /// Repair rounds, unless told otherwise.
+    pub const MAX_REPAIRS: u64 = 2;
+
+    /// An LLM that plans with the tools of a catalog.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty prompt file.
+    pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>) -> Result<Self> {
+        let library = Arc::new(prompts.plan_lookup(&catalog)?);
+        Ok(Self { chat, catalog, prompts, library, max_repairs: Self::MAX_REPAIRS, show_images: false })
+    }
+
+    /// How often a faulty plan goes back to the LLM.
+    #[must_use]
+    pub fn with_max_repairs(self, max_repairs: u64) -> Self {
+        Self { max_repairs, ..self }
+    }
+
+    /// Sends the task's images along with every request for a plan.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the LLM takes no images.
+    pub fn with_images(self) -> Result<Self> {
+        let able = self.chat.capabilities();
+        if !able.images {
+            return Err(Error::invalid(format!("the LLM `{}` takes no images; use one that does", able.model)));
+        }
+        Ok(Self { show_images: true, ..self })
+    }
+
+    /// The images that the LLM is shown.
+    fn shown(&self, task: &Task) -> Vec<Image> {
+        if self.show_images { task.images.clone() } else { Vec::new() }
+    }
 }
 
 /// Decides what a run does next.

@@ -39,6 +39,9 @@ pub enum Event {
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,
+        /// The digests of the images that went with it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        images: Vec<String>,
         /// The JSON Schema the reply had to fit.
         #[serde(skip_serializing_if = "Option::is_none")]
         schema: Option<Json>,

@@ -34,6 +34,7 @@ pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRe
     let event = Event::LlmCall {
         purpose: purpose.to_owned(),
         prompt: request.prompt().cloned().collect(),
+        images: request.images.iter().map(|image| image.digest().to_owned()).collect(),
         schema: request.schema.clone(),
         reply: result.as_ref().ok().map(|reply| reply.text.clone()),
         error: result.as_ref().err().map(Failure::from),

@@ -72,10 +72,15 @@ impl Named {
 
 /// A name as it may be shown: an address loses its user, password and query.
 pub fn shown(name: &str) -> String {
-    if !name.contains("://") {
+    if matches!(name.split_once(':'), None | Some(("local" | "openai" | "replay", _))) {
         return name.to_owned();
     }
-    let (base, model) = name.split_once('#').unwrap_or((name, ""));
+    let (base, model) = name.rsplit_once('#').unwrap_or((name, ""));
+    let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
+    if !authority.contains('/') && model.contains('@') {
+        // The `#` may be one of a password.
+        return super::openai::shown_address(&name.replace('#', "%23"));
+    }
     let base = super::openai::shown_address(base);
     if model.is_empty() { base } else { format!("{base}#{model}") }
 }
@@ -107,7 +112,7 @@ fn openai(model: &str, env: impl Fn(&str) -> Option<String>) -> Result<Named> {
 }
 
 fn address(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<Named> {
-    match name.split_once('#') {
+    match name.rsplit_once('#') {
         Some((base, model)) if !model.is_empty() => {
             let key = env("LAVR_API_KEY").filter(|key| !key.trim().is_empty()).map(Secret::new);
             Ok(Named::Served(Box::new(OpenAiOptions { key, ..OpenAiOptions::new(base, model) })))

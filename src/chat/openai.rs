@@ -116,7 +116,8 @@ impl fmt::Debug for OpenAiOptions {
 ///   of tokens cut it off.
 /// - **Retries.** A connection that fails before the reply's first byte, 429 and 5xx are tried again with growing
 ///   waits, at most [`OpenAiOptions::retries`] times and never past the run's clock.
-/// - **Usage** is what the server counts; a server that does not leaves it 0, and the cost unknown.
+/// - **Usage** is what the server counts; where it does not, tokens are guessed ([`ChatUsage::guess`]) so that a
+///   limit holds, and the cost is unknown.
 ///
 /// # Examples
 /// ```no_run
@@ -181,7 +182,8 @@ impl OpenAiModel {
         };
         let reading = cx.within(self.converse(cx, request, &mut piece)).await?;
         let prompt_time = first.unwrap_or_else(|| began.elapsed());
-        let mut usage = self.usage(reading.tokens);
+        let mut usage =
+            reading.tokens.map_or_else(|| ChatUsage::guess(request, &reading.text), |tokens| self.usage(tokens));
         (usage.prompt_time, usage.completion_time) = (prompt_time, began.elapsed().saturating_sub(prompt_time));
         let finish = reading.finish.unwrap_or(FinishReason::Stop);
         Ok(ChatReply { text: self.judged(request, reading.text, finish), finish, usage })
@@ -259,8 +261,7 @@ impl OpenAiModel {
         text
     }
 
-    fn usage(&self, tokens: Option<Tokens>) -> ChatUsage {
-        let Some(tokens) = tokens else { return ChatUsage::default() };
+    fn usage(&self, tokens: Tokens) -> ChatUsage {
         let price = self.options.prices.find(self.endpoint.host(), &self.options.model);
         ChatUsage {
             prompt_tokens: tokens.prompt - tokens.cached,

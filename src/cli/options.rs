@@ -50,6 +50,12 @@ pub(super) struct LlmOptions {
     #[arg(long, value_name = "FILE", env = "LAVR_PRICES", verbatim_doc_comment)]
     prices: Option<PathBuf>,
 
+    /// Send the images to the LLM that plans, too; it has to take images (`local` does not)
+    ///
+    /// Without this only text is sent. Answers rest on what the tools find, whatever the LLM sees.
+    #[arg(long)]
+    show_images: bool,
+
     /// A folder of prompt files that override the built-in ones (same layout as `prompts/`)
     #[arg(long, value_name = "DIR")]
     pub(super) prompts: Option<PathBuf>,
@@ -135,6 +141,7 @@ impl LlmOptions {
             record: self.record.clone(),
             prices: self.prices.clone(),
             prompts: self.prompts.clone(),
+            show_images: self.show_images,
             ..Config::default()
         }
     }

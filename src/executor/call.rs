@@ -1,9 +1,9 @@
-//! Calls: one tool, its timeout, its panics, and whether it returned what it promised.
+//! Calls of steps: a tool once, or mapped over a list.
 
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
-use crate::signature::{Returns, ValueType};
-use crate::tool::{Args, SharedTool, ToolSpec};
+use crate::signature::ValueType;
+use crate::tool::{Args, SharedTool, call_guarded};
 use crate::value::Value;
 
 /// Most elements a tool is mapped over in one step.
@@ -18,7 +18,7 @@ pub(super) async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value>
         .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
     match mapped {
         Some(name) => map(cx, &tool, &args, name).await,
-        None => call_once(cx, &tool, args).await,
+        None => call_guarded(cx, &tool, args).await,
     }
 }
 
@@ -37,44 +37,10 @@ async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Valu
         cx.check()?;
         let mut one = args.clone();
         one.set(name, item.clone());
-        match call_once(cx, tool, one).await? {
+        match call_guarded(cx, tool, one).await? {
             Value::List(parts) => results.extend(parts),
             single => results.push(single),
         }
     }
     Ok(Value::List(results))
-}
-
-/// Calls a tool within its timeout; its panic becomes an error.
-async fn call_once(cx: &Cx, tool: &SharedTool, args: Args) -> Result<Value> {
-    use futures::FutureExt as _;
-    let spec = tool.spec();
-    // Inside the block, so that a panic before the first await is caught as well.
-    let work = std::panic::AssertUnwindSafe(async { tool.call(cx, args).await }).catch_unwind();
-    match tokio::time::timeout(spec.timeout, work).await {
-        Ok(Ok(result)) => result.and_then(|value| sound(spec, value)),
-        Ok(Err(_)) => {
-            Err(Error::new(ErrorKind::Tool, format!("`{}` panicked; this is a defect of the tool", spec.name)))
-        }
-        Err(_) => Err(Error::new(
-            ErrorKind::Timeout,
-            format!("`{}` took longer than {} ms", spec.name, spec.timeout.as_millis()),
-        )),
-    }
-}
-
-/// The result, when it is of the type that the tool promises, and its numbers are numbers.
-fn sound(spec: &ToolSpec, value: Value) -> Result<Value> {
-    let given = ValueType::of(&value);
-    match &spec.signature.returns {
-        Returns::Type(promised) if !promised.accepts(&given) => Err(Error::new(
-            ErrorKind::Tool,
-            format!("`{}` returned {given} instead of {promised}; this is a defect of the tool", spec.name),
-        )),
-        _ if !value.is_finite() => Err(Error::new(
-            ErrorKind::Tool,
-            format!("`{}` returned a number that is none (NaN or infinite)", spec.name),
-        )),
-        _ => Ok(value),
-    }
 }

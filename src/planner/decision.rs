@@ -1,22 +1,19 @@
 //! The decision maker: round by round, the LLM judges what is known and asks for more.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 
 use super::repair::{Faulty, Repairs, as_json};
 use super::reply::{Reply, Wish, of_reply};
-use super::{Move, Planner, history};
-use crate::chat::{ChatModel, ChatRequest};
+use super::{Move, Planner, Planning, history};
+use crate::chat::ChatRequest;
 use crate::cx::Cx;
 use crate::error::Result;
 use crate::message::Message;
 use crate::observation::Observation;
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
-use crate::prompt::{PlanLibrary, Prompts, Situation};
+use crate::prompt::Situation;
 use crate::refiner::{Evidence, asks_to_read, strange_numbers};
 use crate::task::{Task, image_name};
-use crate::tool::Catalog;
 use crate::trace::{Event, Round, Trace};
 use crate::value::Value;
 
@@ -38,46 +35,45 @@ const MAX_KNOWN: usize = 1_600;
 /// ones in short, and the oldest at least by name. Texts from images stand in quotes, and
 /// the prompt says that they are data.
 pub struct DecisionMaker {
-    chat: Arc<dyn ChatModel>,
-    catalog: Catalog,
-    prompts: Arc<Prompts>,
+    with: Planning,
     /// The prefix of the first round, and that of the rounds after it.
     first: Vec<Message>,
     later: Vec<Message>,
-    library: PlanLibrary,
-    max_repairs: u64,
 }
 
 impl DecisionMaker {
-    /// A decision maker for the tools of a catalog.
+    /// A decision maker that plans with these.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty prompt file.
-    pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>, max_repairs: u64) -> Result<Self> {
-        let (first, later) = (prompts.decide_prefix(&catalog, false)?, prompts.decide_prefix(&catalog, true)?);
-        let library = prompts.plan_lookup(&catalog)?;
-        Ok(Self { chat, catalog, prompts, first, later, library, max_repairs })
+    pub fn new(with: Planning) -> Result<Self> {
+        let prefix = |later| with.prompts.decide_prefix(&with.catalog, later);
+        let (first, later) = (prefix(false)?, prefix(true)?);
+        Ok(Self { with, first, later })
     }
 
     fn request(&self, task: &Task, known: &Trace) -> Result<ChatRequest> {
         let (question, images) = (task.question.trim(), task.images.len());
         let nothing_known = known.observations.is_empty();
         // A first round is much like a plan; later ones depend on what was found.
-        let mut messages =
-            if nothing_known { self.library.similar_rounds(question, images, &self.catalog)? } else { Vec::new() };
+        let mut messages = if nothing_known {
+            self.with.library.similar_rounds(question, images, &self.with.catalog)?
+        } else {
+            Vec::new()
+        };
         let history = history(question, known, MAX_KNOWN);
         // Why steps failed stands with the steps.
         let missing = known.missing.as_deref().filter(|_| !Evidence::gather(question, known).is_empty());
         let situation = Situation { question, images, known: &history, unseen: unseen(task, known), missing };
-        messages.push(self.prompts.decide_user(&situation, &self.catalog)?);
+        messages.push(self.with.prompts.decide_user(&situation, &self.with.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };
         Ok(ChatRequest {
             prefix: if nothing_known { self.first.clone() } else { self.later.clone() },
             messages,
-            schema: Some(plan::round_schema(&self.catalog, &limits, nothing_known, &results(question, known))),
+            schema: Some(plan::round_schema(&self.with.catalog, &limits, nothing_known, &results(question, known))),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
-            images: Vec::new(),
+            images: self.with.shown(task),
         })
     }
 
@@ -87,7 +83,7 @@ impl DecisionMaker {
         if let Wish::Steps(steps) = &mut reply.wish {
             let result = Reference::to(steps.last().map_or("", |step| step.id.as_str()));
             let round = Plan { steps: std::mem::take(steps), result };
-            *steps = round.without_repeats(|step| self.catalog.is_repeatable(&step.tool)).steps;
+            *steps = round.without_repeats(|step| self.with.catalog.is_repeatable(&step.tool)).steps;
         }
         let faults = match &reply.wish {
             Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
@@ -137,7 +133,7 @@ impl DecisionMaker {
     }
 
     fn check(&self, plan: &Plan, task: &Task) -> Vec<Fault> {
-        self.catalog.check(plan, &PlanLimits { max_steps: MAX_ALL, images: task.images.len() })
+        self.with.catalog.check(plan, &PlanLimits { max_steps: MAX_ALL, images: task.images.len() })
     }
 }
 
@@ -146,8 +142,9 @@ impl Planner for DecisionMaker {
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
         let request = self.request(task, known)?;
-        let told = |faults: &str| self.prompts.decide_repair(faults);
-        let repairs = Repairs { chat: self.chat.as_ref(), told: &told, purpose: "decide", most: self.max_repairs };
+        let told = |faults: &str| self.with.prompts.decide_repair(faults);
+        let repairs =
+            Repairs { chat: self.with.chat.as_ref(), told: &told, purpose: "decide", most: self.with.max_repairs };
         let (reply, repairs) = repairs.ask(cx, request, |text| self.judge(text, task, known)).await?;
         let mut round = Round { thought: reply.thought, missing: reply.missing, ..Round::default() };
         let next = match reply.wish {

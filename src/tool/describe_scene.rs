@@ -2,17 +2,20 @@
 
 mod sentences;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
+use tokio::time::timeout;
 
 pub use sentences::Sentence;
 use sentences::{Said, sentences};
 
 use super::color_of::colors;
 use super::measure::brightness;
-use super::{Args, Catalog, ImageRef, SharedTool, ToolKind, TypedTool};
+use super::{Args, Catalog, ImageRef, SharedTool, ToolKind, TypedTool, call_guarded};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -24,6 +27,8 @@ use crate::value::{Line, Region, Value};
 /// On 26 photos of COCO val2017, of the kinds of things that the five captions of a photo mention, 70 % are
 /// named; 80 % of what is said without "perhaps" is there, and 44 % of what is said with it.
 const MIN_SCORE: f64 = 0.28;
+/// Longest wait for what a further tool says.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The tool `describe_scene`: a composite of other tools, without an LLM and without a captioner.
 ///
@@ -64,8 +69,8 @@ impl DescribeScene {
     /// The sentences about an image, most telling first.
     ///
     /// # Errors
-    /// Those of the detector and the reader; `Cancelled` or `Budget` when the run ends first. A further
-    /// tool that fails is left out, and the reason logged.
+    /// Those of the detector and the reader, each called as [`call_guarded`] does; `Cancelled` or `Budget` when
+    /// the run ends first. A further tool that fails or takes longer than 60 s is left out, and the reason logged.
     pub async fn describe(&self, cx: &Cx, image: &Image) -> Result<Vec<Sentence>> {
         let parts = async {
             let said = futures::future::join_all(self.more.iter().map(|tool| said(cx, tool, image)));
@@ -83,13 +88,13 @@ impl DescribeScene {
         if self.detector.spec().signature.arg("min_score").is_some() {
             args.set("min_score", Value::Number(MIN_SCORE));
         }
-        let found = list(&self.detector, self.detector.call(cx, args).await?)?;
+        let found = list(&self.detector, call_guarded(cx, &self.detector, args).await?)?;
         let region = |value| if let Value::Region(region) = value { Some(region) } else { None };
         Ok(found.into_iter().filter_map(region).collect())
     }
 
     async fn lines(&self, cx: &Cx, image: &Image) -> Result<Vec<Line>> {
-        let found = list(&self.reader, self.reader.call(cx, of_image(image)).await?)?;
+        let found = list(&self.reader, call_guarded(cx, &self.reader, of_image(image)).await?)?;
         let line = |value| if let Value::Line(line) = value { Some(line) } else { None };
         Ok(found.into_iter().filter_map(line).collect())
     }
@@ -119,7 +124,8 @@ fn list(tool: &SharedTool, value: Value) -> Result<Vec<Value>> {
 /// What a further tool says of the image.
 async fn said(cx: &Cx, tool: &SharedTool, image: &Image) -> Option<Said> {
     let name = tool.spec().name.clone();
-    match tool.call(cx, of_image(image)).await {
+    let late = |_| Err(Error::new(ErrorKind::Timeout, format!("`{name}` took longer than {} s", MAX_WAIT.as_secs())));
+    match timeout(MAX_WAIT, call_guarded(cx, tool, of_image(image))).await.unwrap_or_else(late) {
         Ok(Value::Text(text)) => Some(Said::Text(text)),
         Ok(Value::Labels(labels)) => Some(Said::Labels(name, labels)),
         Ok(_) => None,
@@ -149,6 +155,13 @@ impl TypedTool for DescribeScene {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        tokio::try_join!(self.detector.prepare(cx), self.reader.prepare(cx)).map(|_| ())
+        let more = futures::future::join_all(self.more.iter().map(|tool| tool.prepare(cx)));
+        let needed = async { tokio::try_join!(self.detector.prepare(cx), self.reader.prepare(cx)) };
+        let (needed, more) = tokio::join!(needed, more);
+        // A further tool that cannot load is left out of the description, as one that fails.
+        for error in more.into_iter().filter_map(Result::err) {
+            tracing::debug!("left out of the description: {}", error.for_log());
+        }
+        needed.map(|_| ())
     }
 }

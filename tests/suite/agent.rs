@@ -566,6 +566,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (text(), text(), prop::option::of(text()), any_failure(), any::<[u64; 4]>()).prop_map(
             |(purpose, content, reply, error, [a, b, c, d])| Event::LlmCall {
                 purpose,
+                images: Vec::new(),
                 prompt: vec![Message::system(content.clone()), Message::user(content)],
                 schema: reply.as_ref().map(|_| json!({ "type": "object" })),
                 reply,

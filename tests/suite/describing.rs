@@ -181,6 +181,31 @@ async fn parts_run_at_the_same_time_and_a_cancelled_run_ends_at_once() {
 }
 
 #[tokio::test]
+async fn a_further_tool_that_hangs_panics_or_breaks_its_promise_is_left_out() {
+    let mut spoken = spec("caption", signature(&["image: Image"], "Text", None));
+    spoken.timeout = Duration::from_millis(20);
+    let hangs = tool(spoken.clone(), |_, _| std::future::pending());
+    let panics = tool(spoken.clone(), |_, _| async { panic!("lost my mind") });
+    let lies = tool(spoken.clone(), |_, _| async { Ok(Value::Number(3.0)) });
+    let speaks = tool(spoken, |_, _| async { Ok(Value::Text("A cat sleeps.".to_owned())) });
+    let nothing = |name, of| returns(name, Value::List(Vec::new()), of);
+    let further = vec![hangs, panics, lies, speaks];
+    let scene = DescribeScene::new(nothing("d", "List<Region>"), nothing("r", "List<Line>"), further);
+    let texts: Vec<String> = scene.describe(&cx(), &plain(GREEN)).await.unwrap().into_iter().map(|s| s.text).collect();
+    let expected = ["A cat sleeps.", "No objects that can be recognised were found.", "No text was found."];
+    assert_eq!(texts[..3], expected);
+}
+
+#[tokio::test]
+async fn a_part_that_panics_is_an_error_of_the_part() {
+    let spec = spec("detect_objects", signature(&["image: Image"], "List<Region>", None));
+    let panics = tool(spec, |_, _| async { panic!("lost my mind") });
+    let reader = returns("read_text", Value::List(Vec::new()), "List<Line>");
+    let error = DescribeScene::new(panics, reader, Vec::new()).describe(&cx(), &plain(GREEN)).await.unwrap_err();
+    assert!(error.to_string().contains("`detect_objects` panicked"), "{error}");
+}
+
+#[tokio::test]
 async fn a_detector_that_fails_is_an_error() {
     let failing =
         quick("detect_objects", &["image: Image"], "List<Region>", |_| Err(Error::new(ErrorKind::Model, "it broke")));

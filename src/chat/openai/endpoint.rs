@@ -91,13 +91,23 @@ impl Endpoint {
 
 /// An address as it may be shown, whether or not it is one.
 pub(crate) fn shown(base: &str) -> String {
-    Url::parse(base).map_or_else(
-        |_| {
-            let text = base.split(['?', '#']).next().unwrap_or_default();
-            text.rsplit_once('@').map_or(text, |(_, rest)| rest).to_owned()
-        },
-        |url| http::shown(&url).trim_end_matches('/').to_owned(),
-    )
+    match Url::parse(base) {
+        Ok(url) if url.has_host() => http::shown(&url).trim_end_matches('/').to_owned(),
+        _ => masked(base),
+    }
+}
+
+/// What is no address, without what would be its user, password, query and fragment.
+fn masked(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let place = match rest.rsplit_once('@') {
+        // The `@` may belong to a query, and what follows it too.
+        Some((before, _)) if before.contains('?') => "…",
+        Some((_, place)) => place,
+        None => rest,
+    };
+    let place = place.split(['?', '#']).next().unwrap_or_default();
+    if scheme.is_empty() { place.to_owned() } else { format!("{scheme}://{place}") }
 }
 
 fn base_url(text: &str) -> Result<Url> {
@@ -131,16 +141,19 @@ fn bearer(key: &Secret, options: &OpenAiOptions) -> Result<HeaderValue> {
     Ok(value)
 }
 
-/// What must never be shown: the key, the password and the values of the query, as the address has them,
-/// decoded, and as the header carries them.
+/// What must never be shown: the key, the password (or the user, when it stands alone) and the values of the
+/// query, as the address has them, decoded, and as the header carries them.
 fn secrets(url: &Url, key: Option<&Secret>) -> Vec<String> {
     let mut all: Vec<String> = url.query_pairs().map(|(_, value)| value.into_owned()).collect();
     let raw = url.query().into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.split_once('='));
     all.extend(raw.map(|(_, value)| value.to_owned()));
     all.extend(key.map(|key| key.0.clone()));
-    if let Some(password) = url.password() {
-        let pair = format!("{}:{}", decoded(url.username()), decoded(password));
-        all.extend([password.to_owned(), decoded(password), STANDARD.encode(pair)]);
+    let (user, password) = (url.username(), url.password().unwrap_or_default());
+    if !user.is_empty() || !password.is_empty() {
+        all.push(STANDARD.encode(format!("{}:{}", decoded(user), decoded(password))));
+        // A user without a password is a token.
+        let secret = if password.is_empty() { user } else { password };
+        all.extend([secret.to_owned(), decoded(secret)]);
     }
     all.retain(|secret| secret.len() >= MIN_SECRET);
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));

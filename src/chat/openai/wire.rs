@@ -4,18 +4,23 @@ use std::io::Cursor;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::metadata::Orientation;
-use image::{ImageDecoder, ImageFormat, ImageReader};
+use image::ImageFormat;
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{FilterType, resize};
 use serde_json::{Map, Value as Json, json};
 
 use super::dialect::{Dialect, Format};
 use super::gist::gist;
 use crate::chat::ChatRequest;
-use crate::image::{Frame, Image};
+use crate::image::Image;
 use crate::message::Role;
 
 /// What only the embedded LLM's constraints understand.
 const OURS: &str = "x-guidance";
+/// Most pixels of an image's longer side; servers make larger ones smaller themselves.
+const MAX_SIDE: u32 = 2048;
+/// Quality of photographs, of 100.
+const QUALITY: u8 = 90;
 
 /// The body of a request to `chat/completions`.
 pub(super) fn body(model: &str, request: &ChatRequest, dialect: &Dialect) -> Json {
@@ -88,26 +93,31 @@ fn messages(request: &ChatRequest, dialect: &Dialect) -> Vec<Json> {
     all
 }
 
-/// An image as a data URL: the file as it was given where servers read it, else a PNG of its pixels.
+/// An image as a data URL: its upright pixels, photographs as JPEG and drawings as PNG, the longer side at most
+/// [`MAX_SIDE`] pixels.
 ///
-/// # Why a turned photograph is sent as PNG
-/// All places in `lavr` are in pixels of the upright image; whether a server turns what EXIF says is not known.
+/// # Why not the file itself
+/// All places in `lavr` are in pixels of the upright image, and whether a server turns what EXIF says is not known;
+/// and a file may say more than what it shows, such as where it was taken.
 fn data_url(image: &Image) -> String {
-    if let Some(format) = readable(image.encoded()) {
-        return format!("data:{};base64,{}", format.to_mime_type(), STANDARD.encode(image.encoded()));
-    }
-    let upright = Image::from_pixels(image.pixels().clone(), Frame::ROOT);
-    format!("data:image/png;base64,{}", STANDARD.encode(upright.encoded()))
-}
-
-/// The format of a file that servers read as we do.
-fn readable(bytes: &[u8]) -> Option<ImageFormat> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
-    let format = reader.format()?;
-    let common = matches!(format, ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Gif);
-    let upright = || {
-        let mut decoder = reader.into_decoder().ok()?;
-        (decoder.orientation().ok()? == Orientation::NoTransforms).then_some(format)
+    let pixels = image.pixels();
+    let scale = f64::from(MAX_SIDE) / f64::from(pixels.width().max(pixels.height()));
+    let side = |length: u32| ((f64::from(length) * scale).round() as u32).max(1);
+    let small;
+    let pixels = if scale < 1.0 {
+        small = resize(pixels, side(pixels.width()), side(pixels.height()), FilterType::Triangle);
+        &small
+    } else {
+        pixels
     };
-    common.then(upright).flatten()
+    let photograph = matches!(image::guess_format(image.encoded()), Ok(ImageFormat::Jpeg));
+    let format = if photograph { ImageFormat::Jpeg } else { ImageFormat::Png };
+    let mut bytes = Cursor::new(Vec::new());
+    // Writing RGB pixels into memory does not fail.
+    let _ = if photograph {
+        pixels.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, QUALITY))
+    } else {
+        pixels.write_to(&mut bytes, format)
+    };
+    format!("data:{};base64,{}", format.to_mime_type(), STANDARD.encode(bytes.into_inner()))
 }

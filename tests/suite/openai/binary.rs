@@ -124,3 +124,64 @@ async fn a_run_is_recorded_and_replayed() {
     assert_eq!(twice.status.code(), Some(2));
     assert!(one_line(&twice).contains("was recorded before and is not written over"));
 }
+
+/// A plan that counts people, and its answer, as a server says them.
+fn counting(usage: bool) -> [Answer; 2] {
+    let people =
+        json!({ "id": "people", "tool": "detect_objects", "args": { "image": "$image", "labels": ["person"] } });
+    let count = json!({ "id": "n", "tool": "count", "args": { "items": "$people" } });
+    let plan = json!({ "steps": [people, count], "result": "$n" });
+    let answer = json!({ "answerable": true, "answer": ["There are 3 people."] });
+    [plan, answer].map(|reply| {
+        let mut events = super::server::stream_events(&[&reply.to_string()], "stop");
+        if !usage {
+            events.truncate(events.len() - 2);
+        }
+        Answer::events(&events)
+    })
+}
+
+async fn output(args: &[&str]) -> Output {
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    tokio::task::spawn_blocking(move || lavr().args(args).output().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_are_shown_to_the_llm_that_plans_only_when_asked_to() {
+    for show in [true, false] {
+        let server = Server::start(counting(true)).await;
+        let (llm, picture) = (format!("{}#m", server.base()), picture());
+        let folder = tempfile::tempdir().unwrap();
+        let trace = folder.path().join("run.jsonl");
+        let trace = trace.to_str().unwrap();
+        let mut args = vec!["ask", &picture, "How many people are there?", "--llm", &llm, "--trace", trace];
+        if show {
+            args.push("--show-images");
+        }
+        let output = output(&args).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "There are 3 people.\n", "{output:?}");
+        let bodies: Vec<bool> = server.bodies().iter().map(|b| b.to_string().contains("data:image/jpeg")).collect();
+        assert_eq!(bodies, [show, false], "the LLM that words the answer sees text alone");
+        let journal = std::fs::read_to_string(trace).unwrap();
+        let calls = journal.lines().filter(|line| line.contains("\"llm_call\""));
+        let shown: Vec<bool> = calls.map(|line| line.contains("\"images\":[\"sha256:")).collect();
+        assert_eq!(shown, [show, false], "{journal}");
+    }
+}
+
+#[test]
+fn an_llm_that_takes_no_images_cannot_be_shown_any() {
+    let output = lavr().args(["ask", &picture(), "How many people?", "--show-images"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(one_line(&output).contains("takes no images"), "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_limit_holds_for_a_server_that_counts_none() {
+    let server = Server::start(counting(false)).await;
+    let (llm, picture) = (format!("{}#m", server.base()), picture());
+    let args = ["ask", &picture, "How many people are there?", "--llm", &llm, "--max-tokens", "500"];
+    let output = output(&args).await;
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--max-tokens"), "{output:?}");
+}

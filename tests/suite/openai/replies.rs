@@ -59,11 +59,13 @@ async fn a_server_that_does_not_stream_is_understood() {
 }
 
 #[tokio::test]
-async fn a_server_that_counts_nothing_leaves_the_usage_at_zero() {
+async fn tokens_are_guessed_where_the_server_counts_nothing() {
     let events = stream_events(&["Hi."], "stop");
     let server = Server::start([Answer::events(&events[..events.len() - 2])]).await;
     let usage = ask(&server, &request()).await.unwrap().usage;
-    assert_eq!((usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens, usage.cost_usd), (0, 0, 0, None));
+    let characters: usize = request().prompt().map(|m| m.content.chars().count() + 4).sum();
+    assert!((1..=characters as u64).contains(&usage.prompt_tokens), "{usage:?}");
+    assert_eq!((usage.cached_tokens, usage.completion_tokens, usage.cost_usd), (0, 1, None));
 }
 
 #[tokio::test]
@@ -161,6 +163,35 @@ async fn an_image_that_servers_do_not_read_is_sent_as_png() {
     llm.complete(&cx(), &ChatRequest { images: vec![bmp], ..request() }).await.unwrap();
     let body = server.bodies()[0].to_string();
     assert!(body.contains("data:image/png;base64,iVBOR"), "{body}");
+}
+
+/// A photograph of 3000 x 1500 pixels, taken with the camera on its side, at a place.
+fn turned_photograph() -> Image {
+    let pixels = image::RgbImage::from_fn(3000, 1500, |x, _| image::Rgb([if x < 1500 { 250 } else { 0 }, 0, 0]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut jpeg, image::ImageFormat::Jpeg).unwrap();
+    let jpeg = jpeg.into_inner();
+    // EXIF with one entry, the orientation 6: the left side is the upper one.
+    let mut exif = b"\xff\xe1\x00\x29Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+    exif.extend(b"SECRET!");
+    let bytes = [&jpeg[..2], &exif, &jpeg[2..]].concat();
+    Image::decode(bytes, &lavr::image::ImageLimits::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_photograph_is_sent_upright_not_too_large_and_without_what_its_file_tells() {
+    let server = Server::start([Answer::whole("Red.")]).await;
+    let llm = OpenAiModel::new(OpenAiOptions { images: true, ..options(&server) }).unwrap();
+    llm.complete(&cx(), &ChatRequest { images: vec![turned_photograph()], ..request() }).await.unwrap();
+    let body = &server.bodies()[0];
+    let parts = body["messages"].as_array().unwrap().last().unwrap()["content"].as_array().unwrap().clone();
+    let url = parts[1]["image_url"]["url"].as_str().unwrap();
+    let data = url.strip_prefix("data:image/jpeg;base64,").unwrap();
+    let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, data).unwrap();
+    assert!(!bytes.windows(6).any(|w| w == b"SECRET"));
+    let sent = image::load_from_memory(&bytes).unwrap().to_rgb8();
+    assert_eq!(sent.dimensions(), (1024, 2048));
+    assert!(sent.get_pixel(500, 10)[0] > 200 && sent.get_pixel(500, 2040)[0] < 50);
 }
 
 #[tokio::test]

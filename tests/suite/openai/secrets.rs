@@ -85,6 +85,33 @@ fn a_configuration_does_not_show_what_its_address_hides() {
     assert!(text.contains("http://h.test/v1#m"), "{text}");
 }
 
+#[tokio::test]
+async fn a_token_in_place_of_the_user_is_struck_out() {
+    let server = Server::start([Answer::error(403, "no hush hush, no hush%20hush, no aHVzaCBodXNoOg==", "")]).await;
+    let base_url = server.base().replace("http://", "http://hush%20hush@");
+    let llm = OpenAiModel::new(OpenAiOptions { base_url, ..options(&server) }).unwrap();
+    let error = llm.complete(&cx(), &request()).await.unwrap_err();
+    assert_eq!(server.asked()[0].header("authorization"), Some("Basic aHVzaCBodXNoOg=="));
+    let text = format!("{error} {error:?} {}", error.for_log());
+    assert!(text.contains("no ***, no ***, no ***") && !text.contains("hush"), "{text}");
+}
+
+#[test]
+fn names_that_are_no_addresses_hide_what_may_be_a_password() {
+    let names = [
+        ("http://anna:hu#sh@h.test/v1#m", "http://h.test/v1#m"),
+        ("http:anna:hush@h.test/v1#m", "http://h.test/v1#m"),
+        ("anna:hush@h.test/v1#m", "h.test/v1#m"),
+        ("http://anna:hu#sh@h.test/v1", "http://h.test/v1"),
+        ("https://h.test/v1#@cf/llama", "https://h.test/v1#@cf/llama"),
+        ("http://anna:hush@h.test:port/v1?k=hu@sh#m", "http://…#m"),
+        ("replay:runs/a@b#c", "replay:runs/a@b#c"),
+    ];
+    for (name, shown) in names {
+        assert_eq!(lavr::chat::named::shown(name), shown, "{name}");
+    }
+}
+
 #[test]
 fn a_key_that_no_header_can_carry_is_refused_without_being_shown() {
     let key = Some(Secret::new("sk-\u{1}bad"));
