@@ -194,7 +194,10 @@ impl Site<'_> {
     /// What to write instead.
     fn instead(&self, value: &ArgValue) -> Option<String> {
         let near = match value {
-            ArgValue::Ref(reference) => self.near_reference(reference, &self.scope.type_of(self.n, value)),
+            ArgValue::Ref(reference) => {
+                let of = self.scope.type_of(self.n, value);
+                self.near_reference(reference, &of).or_else(|| self.other_argument(reference, &of))
+            }
             ArgValue::Literal(json) => self.near_literal(json),
             _ => None,
         };
@@ -221,6 +224,16 @@ impl Site<'_> {
         let (path, of) = near.into_iter().find(fits)?;
         let near = Reference { id: reference.id.clone(), path: [reference.path.clone(), path].concat() };
         Some(format!("`{near}` is {of}"))
+    }
+
+    /// The argument that the reference was probably meant for.
+    fn other_argument(&self, reference: &Reference, of: &ValueType) -> Option<String> {
+        let step = self.scope.plan.steps.get(self.n)?;
+        let free = |arg: &&Arg| arg.name != self.arg.name && step.args.iter().all(|(name, _)| *name != arg.name);
+        let fits = |arg: &&Arg| *of != ValueType::Any && !arg.accepts(&ValueType::Any) && arg.accepts(of);
+        let other = self.signature.args.iter().filter(free).find(fits)?;
+        let own = candidates(self.scope, self.n, self.signature, self.arg)?;
+        Some(format!("write \"{}\": \"{reference}\", and for `{}`: {own}", other.name, self.arg.name))
     }
 
     /// The literal or reference that was probably meant.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 
 use super::evidence::{Evidence, regions_of, unit, whole_text};
-use super::wording::{asks_presence, asks_to_read, of_number};
+use super::wording::{asks_how_many, asks_presence, asks_to_read, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
 use crate::value::Value;
@@ -29,7 +29,7 @@ impl Evidence<'_> {
             Value::Bool(false) => "No.".to_owned(),
             Value::Number(_) | Value::Region(_) => whole_text(value) + unit(observation),
             Value::Text(_) | Value::Line(_) if self.may_be_read(observation, 1) => whole_text(value),
-            Value::List(items) if items.is_empty() => return self.nothing_found(),
+            Value::List(items) if items.is_empty() => return self.nothing_found().or_else(|| self.none_of_them()),
             Value::List(items) if items.len() <= MAX_ITEMS => {
                 let speaks = !is_text(items) || self.may_be_read(observation, items.len());
                 speaks.then(|| whole_text(value) + unit(observation))?
@@ -57,6 +57,27 @@ impl Evidence<'_> {
         }
         let asked = asks_presence(self.question, &labels);
         asked.then(|| Claim { text: format!("No {} was found.", labels.join(" or ")), steps: vec![id.to_owned()] })
+    }
+
+    /// That there are none, when it is asked how many and all of what was found was sorted out.
+    ///
+    /// Where a thing was not found in the first place, or nothing it could be related to, that says nothing.
+    fn none_of_them(&self) -> Option<Claim> {
+        let id = self.result()?;
+        let from = super::evidence::inputs(self.known, id);
+        let all_found = from.iter().all(|id| {
+            let value = self.known.observation(id).and_then(Observation::value);
+            matches!(value, Some(Value::Region(_)))
+                || matches!(value, Some(Value::List(items)) if !regions_of(items).is_empty())
+        });
+        if from.is_empty() || !all_found || !asks_how_many(self.question) {
+            return None;
+        }
+        let items =
+            self.known.observation(id)?.args.get("items").and_then(Json::as_str)?.trim_start_matches('$').to_owned();
+        let labels = self.searched(&items);
+        let [label] = labels.as_slice() else { return None };
+        Some(Claim { text: format!("0 {}.", of_number(label, 0.0)), steps: vec![id.to_owned()] })
     }
 
     /// Numbers and values that nothing else is made of and that no claim rests on.

@@ -220,6 +220,11 @@ pub(super) fn asks_openly(question: &str) -> bool {
     matches!(first.as_str(), "which" | "what" | "who" | "how" | "where" | "when")
 }
 
+/// The question asks for a number of things.
+pub(super) fn asks_how_many(question: &str) -> bool {
+    spoken(question).windows(2).any(|pair| matches!(pair, [how, many] if how == "how" && many == "many"))
+}
+
 /// The question asks what is written.
 pub(crate) fn asks_to_read(question: &str) -> bool {
     spoken(question).iter().any(|w| READING.contains(&w.as_str()))

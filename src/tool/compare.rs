@@ -12,7 +12,7 @@ use super::find_text::{parse_date, parse_number};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Compares two numbers, amounts, dates, texts, or the lengths of two lists.
+/// Compares two numbers, amounts, dates, texts, or the lengths of two lists; a date and a year by the year.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Compare;
 
@@ -87,6 +87,12 @@ fn order(a: &Json, b: &Json) -> Result<Ordering> {
     if (a == Key::Length(0) && !other_is_zero_or_list(&b)) || (b == Key::Length(0) && !other_is_zero_or_list(&a)) {
         return Err(failed("one side is an empty list, so there is nothing to compare; use `count` for its length"));
     }
+    // "In 2018 or later": a date is held against a year by its own year.
+    match (date(&a), year(&a), date(&b), year(&b)) {
+        (Some(date), _, _, Some(year)) => return Ok(date.0.cmp(&year)),
+        (_, Some(year), Some(date), _) => return Ok(year.cmp(&date.0)),
+        _ => {}
+    }
     match (number(&a), number(&b)) {
         (Some(x), Some(y)) => return Ok(nearly(x, y)),
         (None, None) => {}
@@ -145,6 +151,20 @@ fn number(key: &Key) -> Option<f64> {
         Key::Text(text) if parse_date(text).is_some() => None,
         Key::Text(text) => parse_number(text),
     }
+}
+
+fn date(key: &Key) -> Option<(i32, u32, u32)> {
+    if let Key::Text(text) = key { parse_date(text) } else { None }
+}
+
+/// A number of four digits that can be a year.
+fn year(key: &Key) -> Option<i32> {
+    let year = match key {
+        Key::Number(n) if n.fract() == 0.0 => *n as i32,
+        Key::Text(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    (1000..3000).contains(&year).then_some(year)
 }
 
 /// Numbers that differ by rounding only are equal.
