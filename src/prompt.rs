@@ -23,7 +23,7 @@ use self::tools::tool_line;
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::plan::Plan;
-use crate::task::image_name;
+use crate::task::{asked_images, image_name};
 use crate::tool::Catalog;
 
 /// Folders of demos: one that is given replaces the compiled-in one as a whole.
@@ -270,7 +270,7 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template.
     pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
-        let (images, things) = (image_refs(images), things(question, catalog));
+        let (images, things) = (image_refs(question, images), things(question, catalog));
         Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
     }
 
@@ -280,8 +280,8 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn decide_user(&self, situation: &Situation<'_>, catalog: &Catalog) -> Result<Message> {
         let Situation { question, known, missing, .. } = *situation;
-        let (images, things) = (image_refs(situation.images), things(question, catalog));
-        let unseen: Vec<String> = situation.unseen.iter().filter_map(|n| images.get(*n).cloned()).collect();
+        let (images, things) = (image_refs(question, situation.images), things(question, catalog));
+        let unseen: Vec<String> = situation.unseen.iter().map(|n| image_ref(*n)).collect();
         // It may repeat text from an image, and stands in quotes.
         let missing = missing.map(|text| text.replace(['"', '\n', '\r'], "'"));
         let context = context! { question, images, things, known, unseen, missing };
@@ -330,9 +330,13 @@ impl Prompts {
     }
 }
 
-/// References to the images of a task.
-fn image_refs(images: usize) -> Vec<String> {
-    (0..images).map(|n| format!("${}", image_name(n))).collect()
+/// References to the images that a question is about.
+fn image_refs(question: &str, images: usize) -> Vec<String> {
+    asked_images(question, images).into_iter().map(image_ref).collect()
+}
+
+fn image_ref(n: usize) -> String {
+    format!("${}", image_name(n))
 }
 
 /// The things in a question that tools know by name, each once.

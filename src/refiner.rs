@@ -134,7 +134,8 @@ impl Refiner for SemanticsRefiner {
         if claims.is_empty() {
             claims.extend(evidence.plain_claim());
         }
-        if !claims.is_empty() {
+        if let Some(first) = claims.first_mut() {
+            evidence.say_yes_or_no(first);
             claims.extend(evidence.left_out(&claims));
         }
         if claims.is_empty() {

@@ -112,3 +112,30 @@ impl Task {
 pub fn image_name(n: usize) -> String {
     if n == 0 { "image".to_owned() } else { format!("image{}", n + 1) }
 }
+
+/// Words for the places of images in a row.
+const ORDINALS: [&str; 10] =
+    ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+/// Words for an image.
+const IMAGES: [&str; 6] = ["image", "picture", "photo", "photograph", "pic", "shot"];
+/// Words that speak of images without saying which.
+const OTHERS: [&str; 10] = ["other", "others", "rest", "all", "both", "each", "every", "any", "which", "remaining"];
+
+/// The images, from 0, that a question is about: those it names by their place ("the second photo"), else all.
+///
+/// A place that is named without a word for an image ("than in the first") counts once another one has it.
+pub fn asked_images(question: &str, images: usize) -> Vec<usize> {
+    let words: Vec<String> =
+        question.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
+    let is_image = |word: &String| IMAGES.contains(&word.strip_suffix('s').unwrap_or(word));
+    let place = |word: &String| match word.as_str() {
+        "last" => images.checked_sub(1),
+        other => ORDINALS.iter().position(|o| *o == other).filter(|n| *n < images),
+    };
+    let named = words.windows(2).any(|pair| matches!(pair, [at, image] if place(at).is_some() && is_image(image)));
+    let mut asked: Vec<usize> = words.iter().filter_map(place).collect();
+    asked.sort_unstable();
+    asked.dedup();
+    let all = !named || words.iter().any(|word| OTHERS.contains(&word.as_str()));
+    if all { (0..images).collect() } else { asked }
+}

@@ -230,7 +230,8 @@ impl Site<'_> {
     fn other_argument(&self, reference: &Reference, of: &ValueType) -> Option<String> {
         let step = self.scope.plan.steps.get(self.n)?;
         let free = |arg: &&Arg| arg.name != self.arg.name && step.args.iter().all(|(name, _)| *name != arg.name);
-        let fits = |arg: &&Arg| *of != ValueType::Any && !arg.accepts(&ValueType::Any) && arg.accepts(of);
+        let takes = |arg: &&Arg| arg.accepts(of) || self.signature.maps(&arg.name, of);
+        let fits = |arg: &&Arg| *of != ValueType::Any && !arg.types.contains(&ValueType::Any) && takes(arg);
         let other = self.signature.args.iter().filter(free).find(fits)?;
         let own = candidates(self.scope, self.n, self.signature, self.arg)?;
         Some(format!("write \"{}\": \"{reference}\", and for `{}`: {own}", other.name, self.arg.name))

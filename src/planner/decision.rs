@@ -13,7 +13,7 @@ use crate::observation::Observation;
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
 use crate::prompt::Situation;
 use crate::refiner::{Evidence, asks_to_read, strange_numbers};
-use crate::task::{Task, image_name};
+use crate::task::{Task, asked_images, image_name};
 use crate::trace::{Event, Round, Trace};
 use crate::value::Value;
 
@@ -192,13 +192,13 @@ fn not_said(thought: &str, question: &str, known: &Trace) -> Option<Fault> {
     Some(Fault::new(FaultKind::TypeMismatch, "result", message).suggest(hint))
 }
 
-/// The images that no step has looked at.
+/// The images that are asked about and that no step has looked at.
 fn unseen(task: &Task, known: &Trace) -> Vec<usize> {
     let looked_at = |n: &usize| {
         let name = image_name(*n);
         known.steps().iter().any(|step| step.references().iter().any(|reference| reference.id == name))
     };
-    (0..task.images.len()).filter(|n| !looked_at(n)).collect()
+    asked_images(&task.question, task.images.len()).into_iter().filter(|n| !looked_at(n)).collect()
 }
 
 fn unlooked(n: usize) -> Fault {

@@ -25,6 +25,8 @@ const MAX_CALL: usize = 80;
 const MAX_SHORT: usize = 60;
 /// Room that every result has at least.
 const MIN_RESULT: usize = 48;
+/// Most lines that a value which was looked up has.
+pub(super) const MAX_FOUND: usize = 3;
 /// Regions up to this many are listed with their places.
 const MAX_PLACED: usize = 6;
 
@@ -50,7 +52,7 @@ impl<'a> Evidence<'a> {
             let id = observation.id.as_str();
             // What was answered from another step says nothing new.
             let Some(value) = observation.value().filter(|_| observation.same_as.is_none()) else { continue };
-            if !consumed.contains(id) || result == Some(id) || is_scalar(value) {
+            if !consumed.contains(id) || result == Some(id) || is_scalar(value) || is_found(observation, value) {
                 speaking.insert(id);
             }
             // What was searched in vain, and how a value is printed, speaks as well.
@@ -281,6 +283,12 @@ pub(super) fn inputs<'a>(known: &'a Trace, id: &str) -> Vec<&'a str> {
 
 fn is_scalar(value: &Value) -> bool {
     matches!(ValueType::of(value), ValueType::Number | ValueType::Bool | ValueType::Text)
+}
+
+/// A value that was looked up: a few lines that say as much as a scalar.
+fn is_found(observation: &Observation, value: &Value) -> bool {
+    let few = matches!(value, Value::List(items) if items.len() <= MAX_FOUND);
+    few && matches!(observation.tool.as_str(), "find_text" | "normalize")
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::evidence::{Evidence, regions_of, unit, whole_text};
-use super::wording::{asks_how_many, asks_presence, asks_to_read, of_number};
+use super::evidence::{Evidence, MAX_FOUND, regions_of, unit, whole_text};
+use super::wording::{asks_how_many, asks_presence, asks_to_read, asks_yes_or_no, lead, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
 use crate::value::Value;
 
-/// Most lines that a value which was looked up has.
-const MAX_FOUND: usize = 3;
+/// Most values that an answer may have left out by mistake.
+const MAX_LEFT_OUT: usize = 2;
 /// Most items of a list that is said as it is.
 const MAX_ITEMS: usize = 5;
 
@@ -80,17 +80,37 @@ impl Evidence<'_> {
         Some(Claim { text: format!("0 {}.", of_number(label, 0.0)), steps: vec![id.to_owned()] })
     }
 
+    /// Puts the yes or no that a step decided before a sentence that answers a yes-or-no question without it.
+    pub(super) fn say_yes_or_no(&self, claim: &mut Claim) {
+        let Some((id, yes)) = self.result().and_then(|id| match self.known.observation(id)?.value()? {
+            Value::Bool(yes) => Some((id, *yes)),
+            _ => None,
+        }) else {
+            return;
+        };
+        if !asks_yes_or_no(self.question) || lead(&claim.text).is_some() {
+            return;
+        }
+        claim.text = format!("{}. {}", if yes { "Yes" } else { "No" }, claim.text);
+        if !claim.steps.iter().any(|step| step == id) {
+            claim.steps.push(id.to_owned());
+        }
+    }
+
     /// Numbers and values that nothing else is made of and that no claim rests on.
     pub(super) fn left_out(&self, claims: &[Claim]) -> Vec<Claim> {
         let result = self.result();
         // What a decision maker looked up on its way stands in later steps as a literal.
         let in_rounds = !self.known.rounds.is_empty();
-        self.observations()
+        let left: Vec<Claim> = self
+            .observations()
             .filter(|(o, _)| Some(o.id.as_str()) == result || !(in_rounds || self.is_consumed(&o.id)))
             .filter(|(o, _)| claims.iter().all(|claim| !claim.steps.contains(&o.id)))
             .filter_map(|(o, value)| Some(Claim { text: self.said_plainly(o, value)?, steps: vec![o.id.clone()] }))
             .filter(|plain| claims.iter().all(|claim| claim.text != plain.text))
-            .collect()
+            .collect();
+        // Nobody asks for so many things at once: these are by the way.
+        if left.len() > MAX_LEFT_OUT { Vec::new() } else { left }
     }
 
     fn said_plainly(&self, observation: &Observation, value: &Value) -> Option<String> {

@@ -220,6 +220,22 @@ pub(super) fn asks_openly(question: &str) -> bool {
     matches!(first.as_str(), "which" | "what" | "who" | "how" | "where" | "when")
 }
 
+/// The question wants a yes or a no: it begins with a verb, and offers no choice between two things.
+pub(super) fn asks_yes_or_no(question: &str) -> bool {
+    const VERBS: &[&str] = &[
+        "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
+        "should", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't", "haven't",
+    ];
+    // "2018 or later" is no choice.
+    const BOUNDS: &[&str] =
+        &["more", "less", "later", "earlier", "fewer", "above", "below", "over", "under", "not", "higher", "lower"];
+    let spoken = spoken(question);
+    let begins = spoken.first().is_some_and(|word| VERBS.contains(&word.as_str()));
+    let chooses =
+        spoken.windows(2).any(|pair| matches!(pair, [or, next] if or == "or" && !BOUNDS.contains(&next.as_str())));
+    begins && !chooses
+}
+
 /// The question asks for a number of things.
 pub(super) fn asks_how_many(question: &str) -> bool {
     spoken(question).windows(2).any(|pair| matches!(pair, [how, many] if how == "how" && many == "many"))

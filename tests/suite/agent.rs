@@ -619,3 +619,22 @@ proptest! {
         prop_assert_eq!(trace::read(&path).unwrap(), entries);
     }
 }
+
+#[test]
+fn a_question_may_be_about_some_of_the_images() {
+    let cases: [(&str, usize, &[usize]); 10] = [
+        ("How many people are in the first picture?", 10, &[0]),
+        ("What does the second photo show?", 2, &[1]),
+        ("Are there more dogs in the third image than in the first?", 3, &[0, 2]),
+        ("What is on the last shot?", 4, &[3]),
+        ("What do the first and the second pictures show?", 5, &[0, 1]),
+        ("Is the first photo brighter than the others?", 3, &[0, 1, 2]),
+        ("Which of the two photos shows a dog?", 2, &[0, 1]),
+        ("Who came first?", 2, &[0, 1]),
+        ("What is the first line of the letter?", 2, &[0, 1]),
+        ("What does the third photo show?", 2, &[0, 1]),
+    ];
+    for (question, images, asked) in cases {
+        assert_eq!(lavr::task::asked_images(question, images), asked, "{question}");
+    }
+}

@@ -462,6 +462,50 @@ async fn nothing_detected_answers_a_question_of_number_or_presence() {
     }
 }
 
+/// Zebras of which none stands where it was asked.
+fn related(items: &[&str], to: &[&str]) -> Trace {
+    let detect = |id, label: &str, found: &[&str]| {
+        let args = json!({ "image": "$image", "labels": [label] });
+        (id, "detect_objects", args, Some(if found.is_empty() { Value::List(Vec::new()) } else { regions(found) }))
+    };
+    let args = json!({ "items": "$zebras", "relation": "left_of", "to": "$tree" });
+    let left = ("left", "relate", args, Some(Value::List(Vec::new())));
+    known(&[detect("zebras", "zebra", items), detect("tree", "potted plant", to), left])
+}
+
+#[tokio::test]
+async fn none_of_what_was_found_is_a_number_where_it_is_asked_how_many() {
+    let question = "How many zebras stand left of the plant?";
+    let all = related(&["zebra", "zebra"], &["potted plant"]);
+    assert_eq!(claims(question, &all, &["There are 5 zebras."]).await, ["0 zebras. <- left"]);
+    for nothing in [related(&["zebra"], &[]), related(&[], &["potted plant"])] {
+        let said = claims(question, &nothing, &["There are 5 zebras."]).await;
+        assert!(said[0].starts_with("not enough"), "{said:?}");
+    }
+    let said = claims("Which zebra stands left of the plant?", &all, &["The fifth."]).await;
+    assert!(said[0].starts_with("not enough"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_decision_is_said_before_the_sentence_that_leaves_it_out() {
+    let date = ("date", "find_text", json!({ "lines": "$text", "text": "date" }), Some(lines(&["16/09/2017"])));
+    let later =
+        |yes| ("later", "compare", json!({ "a": "$date", "b": "2018", "op": "greater_equal" }), Some(Value::Bool(yes)));
+    let sentence = "The invoice was not issued in 2018 or later.";
+    let said = async |question: &str, yes, sentence: &str| {
+        claims(question, &known(&[date.clone(), later(yes)]), &[sentence]).await
+    };
+    let question = "Was this invoice issued in 2018 or later?";
+    assert_eq!(said(question, false, sentence).await, [format!("No. {sentence} <- later")]);
+    assert_eq!(said(question, false, "No, it was not.").await, ["No, it was not. <- later"]);
+    assert_eq!(
+        said(question, true, "It was issued on 16/09/2017.").await,
+        ["Yes. It was issued on 16/09/2017. <- date later"]
+    );
+    let open = said("Was it issued on 16/09/2017 or on 17/09/2017?", true, "It was issued on 16/09/2017.").await;
+    assert_eq!(open, ["It was issued on 16/09/2017. <- date"]);
+}
+
 #[tokio::test]
 async fn only_operations_compare() {
     let question = "What about the cats and dogs?";

@@ -219,6 +219,15 @@ fn references_inside_json_are_checked() {
 }
 
 #[test]
+fn a_region_in_place_of_the_image_is_shown_its_argument() {
+    let color = r#"c = crop {"image": "$people"}"#;
+    let hint = r#"write "region": "$people", and for `image`: Image here: `$image`"#;
+    let found = faults(&[PEOPLE, color]);
+    let fault = found.iter().find(|fault| fault.kind == FaultKind::TypeMismatch).unwrap();
+    assert_eq!((fault.at.as_str(), fault.suggestion.as_deref()), ("steps[1].args.image", Some(hint)));
+}
+
+#[test]
 fn lists_map_over_what_takes_one() {
     let lines = [
         PEOPLE,
