@@ -116,7 +116,8 @@ impl AgentBuilder {
         self
     }
 
-    /// Shows the images to the LLM that plans, which has to take images. Answers rest on steps all the same.
+    /// Shows the images to the LLM that plans, which has to take images, but for tasks in [`Mode::Controller`].
+    /// Answers rest on steps all the same. A planner of your own decides for itself.
     pub fn show_images(mut self, show: bool) -> Self {
         self.show_images = show;
         self

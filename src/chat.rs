@@ -90,15 +90,18 @@ pub struct ChatUsage {
 }
 
 impl ChatUsage {
-    /// Characters for a token, where nobody counts: English has about 4, JSON and other scripts fewer.
+    /// ASCII characters for a token, where nobody counts: English has about 4, JSON fewer.
     const CHARS: usize = 3;
     /// Tokens for an image, where nobody counts: vision models take some hundred to some thousand.
     const IMAGE: u64 = 1_000;
 
     /// A cautious guess at the tokens of a call that the backend does not count: a token for every three
-    /// characters, a few for each message, and 1,000 for each image.
+    /// characters of ASCII and for every other character, a few for each message, and 1,000 for each image.
     pub fn guess(request: &ChatRequest, reply: &str) -> Self {
-        let tokens = |text: &str| text.chars().count().div_ceil(Self::CHARS) as u64;
+        let tokens = |text: &str| {
+            let ascii = text.chars().filter(char::is_ascii).count();
+            (ascii.div_ceil(Self::CHARS) + text.chars().count() - ascii) as u64
+        };
         let text: u64 = request.prompt().map(|message| tokens(&message.content) + 4).sum();
         let prompt_tokens = text + Self::IMAGE * request.images.len() as u64;
         Self { prompt_tokens, completion_tokens: tokens(reply), ..Self::default() }

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::plan::{Plan, Reference, Step};
 use crate::prompt::{PlanLibrary, Prompts};
-use crate::task::Task;
+use crate::task::{Mode, Task};
 use crate::tool::Catalog;
 use crate::trace::{Round, Trace};
 
@@ -87,7 +87,8 @@ impl Planning {
         Self { max_repairs, ..self }
     }
 
-    /// Sends the task's images along with every request for a plan.
+    /// Sends the task's images along with every request for a plan, but for tasks in [`Mode::Controller`]: there
+    /// nothing that stands in an image may have a say in the plan.
     ///
     /// # Errors
     /// `InvalidInput` when the LLM takes no images.
@@ -101,7 +102,8 @@ impl Planning {
 
     /// The images that the LLM is shown.
     fn shown(&self, task: &Task) -> Vec<Image> {
-        if self.show_images { task.images.clone() } else { Vec::new() }
+        let may = self.show_images && task.mode != Mode::Controller;
+        if may { task.images.clone() } else { Vec::new() }
     }
 }
 

@@ -134,8 +134,11 @@ impl Refiner for SemanticsRefiner {
         if claims.is_empty() {
             claims.extend(evidence.plain_claim());
         }
+        let led = claims.iter().any(|claim| wording::lead(&claim.text).is_some());
         if let Some(first) = claims.first_mut() {
-            evidence.say_yes_or_no(first);
+            if !led {
+                evidence.say_yes_or_no(first);
+            }
             claims.extend(evidence.left_out(&claims));
         }
         if claims.is_empty() {

@@ -118,24 +118,55 @@ const ORDINALS: [&str; 10] =
     ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 /// Words for an image.
 const IMAGES: [&str; 6] = ["image", "picture", "photo", "photograph", "pic", "shot"];
-/// Words that speak of images without saying which.
-const OTHERS: [&str; 10] = ["other", "others", "rest", "all", "both", "each", "every", "any", "which", "remaining"];
+/// Words that speak of more images than those they name.
+const OTHERS: &[&str] = &[
+    "other",
+    "others",
+    "rest",
+    "all",
+    "both",
+    "each",
+    "every",
+    "any",
+    "which",
+    "remaining",
+    "to",
+    "from",
+    "before",
+    "after",
+    "next",
+    "previous",
+    "except",
+    "apart",
+    "but",
+    "same",
+    "until",
+    "through",
+    "between",
+];
 
 /// The images, from 0, that a question is about: those it names by their place ("the second photo"), else all.
 ///
-/// A place that is named without a word for an image ("than in the first") counts once another one has it.
+/// All of them, too, where a word for an image does not follow its place, where something else is numbered, or
+/// where the question goes on to others ("from the first to the last"). A place that is named without a word for
+/// an image ("than in the first") counts once another one has it.
 pub fn asked_images(question: &str, images: usize) -> Vec<usize> {
     let words: Vec<String> =
         question.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
-    let is_image = |word: &String| IMAGES.contains(&word.strip_suffix('s').unwrap_or(word));
-    let place = |word: &String| match word.as_str() {
+    let place = |word: &str| match word {
         "last" => images.checked_sub(1),
         other => ORDINALS.iter().position(|o| *o == other).filter(|n| *n < images),
     };
-    let named = words.windows(2).any(|pair| matches!(pair, [at, image] if place(at).is_some() && is_image(image)));
-    let mut asked: Vec<usize> = words.iter().filter_map(place).collect();
+    let is_image = |word: &str| IMAGES.contains(&word.strip_suffix('s').unwrap_or(word));
+    let follows = |n: usize| n.checked_sub(1).and_then(|n| words.get(n)).is_some_and(|before| place(before).is_some());
+    let mut named = words.iter().enumerate().filter(|(_, word)| is_image(word)).map(|(n, _)| follows(n)).peekable();
+    let some = named.peek().is_some() && named.all(|follows| follows);
+    let wider = |word: &String| OTHERS.contains(&word.as_str()) || word.starts_with(|c: char| c.is_ascii_digit());
+    if !some || words.iter().any(wider) {
+        return (0..images).collect();
+    }
+    let mut asked: Vec<usize> = words.iter().filter_map(|word| place(word)).collect();
     asked.sort_unstable();
     asked.dedup();
-    let all = !named || words.iter().any(|word| OTHERS.contains(&word.as_str()));
-    if all { (0..images).collect() } else { asked }
+    asked
 }

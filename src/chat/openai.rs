@@ -182,8 +182,10 @@ impl OpenAiModel {
         };
         let reading = cx.within(self.converse(cx, request, &mut piece)).await?;
         let prompt_time = first.unwrap_or_else(|| began.elapsed());
-        let mut usage =
-            reading.tokens.map_or_else(|| ChatUsage::guess(request, &reading.text), |tokens| self.usage(tokens));
+        let mut usage = reading
+            .tokens
+            .filter(|tokens| tokens.prompt > 0)
+            .map_or_else(|| ChatUsage::guess(request, &reading.text), |tokens| self.usage(tokens));
         (usage.prompt_time, usage.completion_time) = (prompt_time, began.elapsed().saturating_sub(prompt_time));
         let finish = reading.finish.unwrap_or(FinishReason::Stop);
         Ok(ChatReply { text: self.judged(request, reading.text, finish), finish, usage })

@@ -64,6 +64,11 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     };
     let mut config = args.options.limit(args.llm.config());
     config.mode = args.mode;
+    if config.show_images && args.mode == Mode::Controller {
+        let why = "with `--mode controller` nothing that stands in an image has a say in the plan, so `--show-images` \
+                   cannot go with it; leave one of them out";
+        return Err(usage(Error::invalid(why)));
+    }
     config.budget.max_rounds = args.max_rounds;
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;

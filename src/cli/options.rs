@@ -52,7 +52,8 @@ pub(super) struct LlmOptions {
 
     /// Send the images to the LLM that plans, too; it has to take images (`local` does not)
     ///
-    /// Without this only text is sent. Answers rest on what the tools find, whatever the LLM sees.
+    /// Without this only text is sent. Answers rest on what the tools find, whatever the LLM sees. Not with
+    /// `--mode controller`, in which nothing that stands in an image has a say in the plan.
     #[arg(long)]
     show_images: bool,
 

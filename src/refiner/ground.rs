@@ -141,7 +141,7 @@ impl<'a> Grounding<'a> {
         let repeats = sentence.comparisons.iter().any(|w| w != "than" && asked.contains(w));
         wording::asks_openly(&self.question)
             || sentence.polarity != Polarity::Neither
-            || !repeats
+            || !(repeats || self.adds_nothing(sentence))
             || !self.contradicted(Polarity::Yes)
     }
 

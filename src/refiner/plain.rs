@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 
 use super::evidence::{Evidence, MAX_FOUND, regions_of, unit, whole_text};
-use super::wording::{asks_how_many, asks_presence, asks_to_read, asks_yes_or_no, lead, of_number};
+use super::wording::{asks_how_many, asks_openly, asks_presence, asks_to_read, asks_yes_or_no, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
 use crate::value::Value;
@@ -25,6 +25,8 @@ impl Evidence<'_> {
         let (observation, value) =
             speaking.iter().find(|(o, _)| Some(o.id.as_str()) == result).or_else(|| speaking.last())?;
         let text = match value {
+            // Which of two it is, a yes does not say.
+            Value::Bool(_) if asks_openly(self.question) => return None,
             Value::Bool(true) => "Yes.".to_owned(),
             Value::Bool(false) => "No.".to_owned(),
             Value::Number(_) | Value::Region(_) => whole_text(value) + unit(observation),
@@ -88,7 +90,7 @@ impl Evidence<'_> {
         }) else {
             return;
         };
-        if !asks_yes_or_no(self.question) || lead(&claim.text).is_some() {
+        if !asks_yes_or_no(self.question) {
             return;
         }
         claim.text = format!("{}. {}", if yes { "Yes" } else { "No" }, claim.text);
@@ -110,7 +112,14 @@ impl Evidence<'_> {
             .filter(|plain| claims.iter().all(|claim| claim.text != plain.text))
             .collect();
         // Nobody asks for so many things at once: these are by the way.
-        if left.len() > MAX_LEFT_OUT { Vec::new() } else { left }
+        let mut kept: Vec<Claim> = Vec::new();
+        for claim in &left {
+            let is_result = claim.steps.iter().any(|id| Some(id.as_str()) == result);
+            if (is_result || left.len() <= MAX_LEFT_OUT) && kept.iter().all(|other| other.text != claim.text) {
+                kept.push(claim.clone());
+            }
+        }
+        kept
     }
 
     fn said_plainly(&self, observation: &Observation, value: &Value) -> Option<String> {

@@ -229,11 +229,16 @@ pub(super) fn asks_yes_or_no(question: &str) -> bool {
     // "2018 or later" is no choice.
     const BOUNDS: &[&str] =
         &["more", "less", "later", "earlier", "fewer", "above", "below", "over", "under", "not", "higher", "lower"];
+    const ASKING: &[&str] = &["which", "what", "who", "whose", "how", "where", "when", "why"];
     let spoken = spoken(question);
+    let bound = |word: &String| BOUNDS.contains(&word.as_str());
     let begins = spoken.first().is_some_and(|word| VERBS.contains(&word.as_str()));
-    let chooses =
-        spoken.windows(2).any(|pair| matches!(pair, [or, next] if or == "or" && !BOUNDS.contains(&next.as_str())));
-    begins && !chooses
+    let asks = spoken.iter().any(|word| ASKING.contains(&word.as_str()));
+    // "Above or below" is one.
+    let chooses = spoken
+        .windows(3)
+        .any(|three| matches!(three, [before, or, next] if or == "or" && (!bound(next) || bound(before))));
+    begins && !asks && !chooses
 }
 
 /// The question asks for a number of things.

@@ -117,6 +117,9 @@ fn key(value: &Json) -> Result<Key> {
             }
             _ => match items.as_slice() {
                 [only] if !only.is_object() => key(only)?,
+                [first, _, ..] if first.is_number() => {
+                    return Err(failed("one side is a list of numbers; compare one of them, or the largest"));
+                }
                 _ => Key::Length(items.len()),
             },
         },
@@ -164,7 +167,7 @@ fn year(key: &Key) -> Option<i32> {
         Key::Text(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    (1000..3000).contains(&year).then_some(year)
+    (1900..2100).contains(&year).then_some(year)
 }
 
 /// Numbers that differ by rounding only are equal.

@@ -2,9 +2,11 @@
 
 mod sentences;
 
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -136,6 +138,12 @@ async fn said(cx: &Cx, tool: &SharedTool, image: &Image) -> Option<Said> {
     }
 }
 
+/// Whether a further tool could be loaded in time.
+async fn loads(cx: &Cx, tool: &SharedTool) -> bool {
+    let work = AssertUnwindSafe(async { tool.prepare(cx).await }).catch_unwind();
+    matches!(timeout(MAX_WAIT, work).await, Ok(Ok(Ok(()))))
+}
+
 /// The main colours and the brightness of an image.
 async fn looks(image: Image) -> Result<(Vec<crate::value::Label>, f64)> {
     tokio::task::spawn_blocking(move || (colors(&image), brightness(&image)))
@@ -155,12 +163,12 @@ impl TypedTool for DescribeScene {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        let more = futures::future::join_all(self.more.iter().map(|tool| tool.prepare(cx)));
+        let more = futures::future::join_all(self.more.iter().map(|tool| loads(cx, tool)));
         let needed = async { tokio::try_join!(self.detector.prepare(cx), self.reader.prepare(cx)) };
         let (needed, more) = tokio::join!(needed, more);
         // A further tool that cannot load is left out of the description, as one that fails.
-        for error in more.into_iter().filter_map(Result::err) {
-            tracing::debug!("left out of the description: {}", error.for_log());
+        for (tool, _) in self.more.iter().zip(more).filter(|(_, loaded)| !loaded) {
+            tracing::debug!(tool = %tool.spec().name, "cannot load, and will be left out of the description");
         }
         needed.map(|_| ())
     }

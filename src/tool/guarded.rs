@@ -13,7 +13,8 @@ use crate::value::Value;
 /// Calls a tool once within its timeout, for a tool that is made of others.
 ///
 /// The executor calls every step in this way; a composite that calls its parts so is not taken along
-/// when one of them hangs, panics, or returns what it did not promise.
+/// when one of them waits for ever, panics, or returns what it did not promise. A tool that blocks its thread
+/// cannot be stopped: it has to run its work elsewhere ([`tokio::task::spawn_blocking`]).
 ///
 /// # Errors
 /// Those of the tool; `Timeout` when it takes longer than [`ToolSpec::timeout`]; `Tool` when it panics, or

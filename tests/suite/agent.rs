@@ -622,7 +622,7 @@ proptest! {
 
 #[test]
 fn a_question_may_be_about_some_of_the_images() {
-    let cases: [(&str, usize, &[usize]); 10] = [
+    let cases: [(&str, usize, &[usize]); 16] = [
         ("How many people are in the first picture?", 10, &[0]),
         ("What does the second photo show?", 2, &[1]),
         ("Are there more dogs in the third image than in the first?", 3, &[0, 2]),
@@ -633,6 +633,12 @@ fn a_question_may_be_about_some_of_the_images() {
         ("Who came first?", 2, &[0, 1]),
         ("What is the first line of the letter?", 2, &[0, 1]),
         ("What does the third photo show?", 2, &[0, 1]),
+        ("How many pictures show the same animal as the first picture?", 3, &[0, 1, 2]),
+        ("How does it change from the first image to the last?", 3, &[0, 1, 2]),
+        ("Are there more dogs in the first image than in image 2?", 3, &[0, 1, 2]),
+        ("Is the last photo brighter than the one before it?", 3, &[0, 1, 2]),
+        ("What is on the second to last photo?", 3, &[0, 1, 2]),
+        ("Apart from the first picture, where are dogs?", 3, &[0, 1, 2]),
     ];
     for (question, images, asked) in cases {
         assert_eq!(lavr::task::asked_images(question, images), asked, "{question}");

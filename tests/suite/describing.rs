@@ -196,6 +196,32 @@ async fn a_further_tool_that_hangs_panics_or_breaks_its_promise_is_left_out() {
     assert_eq!(texts[..3], expected);
 }
 
+/// A further tool that panics while it loads.
+struct Unloadable(lavr::tool::ToolSpec);
+
+#[async_trait::async_trait]
+impl lavr::tool::Tool for Unloadable {
+    fn spec(&self) -> &lavr::tool::ToolSpec {
+        &self.0
+    }
+
+    async fn call(&self, _cx: &Cx, _args: lavr::tool::Args) -> Result<Value> {
+        Ok(Value::Text("It loaded.".to_owned()))
+    }
+
+    async fn prepare(&self, _cx: &Cx) -> Result<()> {
+        panic!("no such file")
+    }
+}
+
+#[tokio::test]
+async fn a_further_tool_that_cannot_load_does_not_hold_up_the_others() {
+    let further: SharedTool = Arc::new(Unloadable(spec("caption", signature(&["image: Image"], "Text", None))));
+    let nothing = |name, of| returns(name, Value::List(Vec::new()), of);
+    let scene = DescribeScene::new(nothing("d", "List<Region>"), nothing("r", "List<Line>"), vec![further]);
+    scene.prepare(&cx()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_part_that_panics_is_an_error_of_the_part() {
     let spec = spec("detect_objects", signature(&["image: Image"], "List<Region>", None));

@@ -92,7 +92,7 @@ impl Endpoint {
 /// An address as it may be shown, whether or not it is one.
 pub(crate) fn shown(base: &str) -> String {
     match Url::parse(base) {
-        Ok(url) if url.has_host() => http::shown(&url).trim_end_matches('/').to_owned(),
+        Ok(url) if url.has_host() && url.fragment().is_none() => http::shown(&url).trim_end_matches('/').to_owned(),
         _ => masked(base),
     }
 }
@@ -118,6 +118,9 @@ fn base_url(text: &str) -> Result<Url> {
     }
     if url.host_str().is_none_or(str::is_empty) {
         return Err(faulty("it names no host"));
+    }
+    if url.fragment().is_some() {
+        return Err(faulty("it holds a `#`; in a password write %23"));
     }
     Ok(url)
 }

@@ -170,6 +170,14 @@ async fn images_are_shown_to_the_llm_that_plans_only_when_asked_to() {
 }
 
 #[test]
+fn in_controller_mode_no_image_has_a_say_in_the_plan() {
+    let args = ["ask", &picture(), "How many people?", "--llm", "http://127.0.0.1:1/v1#m", "--show-images"];
+    let output = lavr().args(args).args(["--mode", "controller"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(one_line(&output).contains("`--mode controller`"), "{output:?}");
+}
+
+#[test]
 fn an_llm_that_takes_no_images_cannot_be_shown_any() {
     let output = lavr().args(["ask", &picture(), "How many people?", "--show-images"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));

@@ -105,6 +105,8 @@ fn names_that_are_no_addresses_hide_what_may_be_a_password() {
         ("http://anna:hu#sh@h.test/v1", "http://h.test/v1"),
         ("https://h.test/v1#@cf/llama", "https://h.test/v1#@cf/llama"),
         ("http://anna:hush@h.test:port/v1?k=hu@sh#m", "http://…#m"),
+        ("http://tok#en@h.test/v1#m", "http://h.test/v1#m"),
+        ("http://anna:12#34@h.test/v1#m", "http://h.test/v1#m"),
         ("replay:runs/a@b#c", "replay:runs/a@b#c"),
     ];
     for (name, shown) in names {
