@@ -11,7 +11,7 @@ use crate::observation::Observation;
 use crate::value::Value;
 
 /// Most lines that a value which was looked up has.
-const MAX_FOUND: usize = 3;
+pub(super) const MAX_FOUND: usize = 3;
 /// Most items of a list that is said as it is.
 const MAX_ITEMS: usize = 5;
 
@@ -131,12 +131,17 @@ impl Evidence<'_> {
         found
     }
 
+    /// Whether a step is the result, or nothing else is made from it.
+    pub(super) fn is_last(&self, id: &str) -> bool {
+        self.result() == Some(id) || !self.is_consumed(id)
+    }
+
     fn result(&self) -> Option<&str> {
         self.known.plan.as_ref().map(|plan| plan.result.id.as_str())
     }
 }
 
-fn is_lookup(observation: &Observation) -> bool {
+pub(super) fn is_lookup(observation: &Observation) -> bool {
     matches!(observation.tool.as_str(), "find_text" | "normalize")
 }
 
