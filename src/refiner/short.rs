@@ -1,5 +1,7 @@
 //! The short form of an answer: the bare value that it rests on.
 
+use serde_json::Value as Json;
+
 use super::evidence::{Evidence, regions_of, tally, texts_of, whole_text};
 use super::ground::{denies, same_number};
 use super::plain::{MAX_FOUND, is_lookup};
@@ -118,12 +120,17 @@ impl Evidence<'_> {
         if !quoted.is_empty() {
             return Some(quoted.join(" "));
         }
+        let whole = || lines.iter().map(trimmed).collect::<Vec<_>>().join(" ");
+        let looked_up = is_lookup(observation) && lines.len() <= MAX_FOUND;
+        // The value of a key is no more than that already.
+        if looked_up && observation.args.get("mode").and_then(Json::as_str) == Some("value") {
+            return Some(whole());
+        }
         let asked = spoken_words(self.question);
         let parts = lines.iter().filter_map(|line| longest_part(line, &spoken, &asked));
         // `max_by_key` takes the last of equals; the first is wanted.
         let part = parts.collect::<Vec<_>>().into_iter().rev().max_by_key(String::len);
-        let looked_up = is_lookup(observation) && lines.len() <= MAX_FOUND;
-        part.or_else(|| looked_up.then(|| lines.iter().map(trimmed).collect::<Vec<_>>().join(" ")))
+        part.or_else(|| looked_up.then(whole))
     }
 }
 
