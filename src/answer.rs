@@ -30,6 +30,10 @@ pub struct Claim {
 pub struct Answer {
     /// The answer in words.
     pub text: String,
+    /// The bare value that the answer rests on, where it comes down to one: `yes`, `3`, `red`, `dog`, or the
+    /// text that was looked up, its lines joined by a space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<String>,
     /// How the run ended.
     pub status: Status,
     /// What the answer states, with its evidence.

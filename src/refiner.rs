@@ -3,6 +3,7 @@
 mod evidence;
 mod ground;
 mod plain;
+mod short;
 mod text;
 mod wording;
 
@@ -145,7 +146,8 @@ impl Refiner for SemanticsRefiner {
             return Ok(Verdict::NotEnough { missing: "nothing that was observed bears the answer out".to_owned() });
         }
         let text = claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
-        Ok(Verdict::Answer(Answer { text, status: Status::Answered, claims }))
+        let short = evidence.short_answer(&claims);
+        Ok(Verdict::Answer(Answer { text, short, status: Status::Answered, claims }))
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {

@@ -42,12 +42,13 @@ pub struct Timings {
 }
 
 impl Report {
-    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where there were
-    /// rounds, `rounds`; and on failure `error`.
+    /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where the answer comes
+    /// down to a bare value, `short`; where there were rounds, `rounds`; and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
         let mut report = json!({
             "answer": self.answer.text,
+            "short": self.answer.short,
             "status": self.answer.status,
             "claims": self.answer.claims,
             "plan": self.trace.plan.as_ref().map(Plan::to_json),
@@ -56,6 +57,9 @@ impl Report {
             "timings": self.timings,
         });
         if let Some(object) = report.as_object_mut() {
+            if self.answer.short.is_none() {
+                object.shift_remove("short");
+            }
             if !self.trace.rounds.is_empty() {
                 object.insert("rounds".to_owned(), json!(self.trace.rounds));
             }

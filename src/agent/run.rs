@@ -254,6 +254,7 @@ fn unanswerable(missing: &str) -> Answer {
     let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
     Answer {
         text: format!("The evidence does not answer this{reason}."),
+        short: None,
         status: Status::Unanswerable,
         claims: Vec::new(),
     }
@@ -267,11 +268,11 @@ fn partial(known: &Trace) -> Answer {
     } else {
         claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
     };
-    Answer { text, status: Status::Budget, claims }
+    Answer { text, short: None, status: Status::Budget, claims }
 }
 
 fn failed() -> Answer {
-    Answer { text: String::new(), status: Status::Failed, claims: Vec::new() }
+    Answer { text: String::new(), short: None, status: Status::Failed, claims: Vec::new() }
 }
 
 pub(super) fn millis(began: Instant) -> u64 {

@@ -351,7 +351,7 @@ pub(super) fn split_hole(sentence: &str) -> Option<(&str, &str, &str)> {
     Some((sentence.get(..hole.start())?, id.as_str(), sentence.get(hole.end()..)?))
 }
 
-fn texts_of(items: &[Value]) -> Vec<&str> {
+pub(super) fn texts_of(items: &[Value]) -> Vec<&str> {
     items
         .iter()
         .filter_map(|v| match v {

@@ -7,6 +7,7 @@ mod sentence;
 use std::collections::HashSet;
 
 use self::fact::Fact;
+pub(super) use self::number::same_number;
 use self::number::{canonical, number_words};
 use self::sentence::{Essential, Polarity, STOP, Sentence};
 use super::evidence::{Evidence, whole_text};
@@ -57,6 +58,11 @@ pub(crate) fn strange_numbers(sentence: &str, question: &str, known: &Trace) -> 
         .flat_map(|n| n.split(['/', '-', ':']).map(canonical).chain([canonical(n)]).collect::<Vec<_>>())
         .collect();
     number_tokens(sentence).into_iter().filter(|n| !known.contains(&canonical(n))).collect()
+}
+
+/// Whether a sentence denies.
+pub(super) fn denies(text: &str) -> bool {
+    Sentence::parse(text).polarity == Polarity::No
 }
 
 impl<'a> Grounding<'a> {

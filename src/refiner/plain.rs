@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 
 use super::evidence::{Evidence, MAX_FOUND, regions_of, unit, whole_text};
-use super::wording::{asks_how_many, asks_openly, asks_presence, asks_to_read, asks_yes_or_no, of_number};
+use super::wording::{asks_how_many, asks_openly, asks_plainly, asks_presence, asks_to_read, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
 use crate::value::Value;
@@ -90,7 +90,7 @@ impl Evidence<'_> {
         }) else {
             return;
         };
-        if !asks_yes_or_no(self.question) {
+        if !asks_plainly(self.question) {
             return;
         }
         claim.text = format!("{}. {}", if yes { "Yes" } else { "No" }, claim.text);
@@ -160,12 +160,17 @@ impl Evidence<'_> {
         found
     }
 
+    /// Whether a step is the result, or nothing else is made from it.
+    pub(super) fn is_last(&self, id: &str) -> bool {
+        self.result() == Some(id) || !self.is_consumed(id)
+    }
+
     fn result(&self) -> Option<&str> {
         self.known.plan.as_ref().map(|plan| plan.result.id.as_str())
     }
 }
 
-fn is_lookup(observation: &Observation) -> bool {
+pub(super) fn is_lookup(observation: &Observation) -> bool {
     matches!(observation.tool.as_str(), "find_text" | "normalize")
 }
 

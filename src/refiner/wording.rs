@@ -220,8 +220,8 @@ pub(super) fn asks_openly(question: &str) -> bool {
     matches!(first.as_str(), "which" | "what" | "who" | "how" | "where" | "when")
 }
 
-/// The question wants a yes or a no: it begins with a verb, and offers no choice between two things.
-pub(super) fn asks_yes_or_no(question: &str) -> bool {
+/// The question wants a yes or a no and says so plainly: it begins with a verb, and offers no choice between two things.
+pub(super) fn asks_plainly(question: &str) -> bool {
     const VERBS: &[&str] = &[
         "is", "are", "was", "were", "do", "does", "did", "has", "have", "had", "can", "could", "will", "would",
         "should", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "hasn't", "haven't",
@@ -239,6 +239,57 @@ pub(super) fn asks_yes_or_no(question: &str) -> bool {
         .windows(3)
         .any(|three| matches!(three, [before, or, next] if or == "or" && (!bound(next) || bound(before))));
     begins && !asks && !chooses
+}
+
+/// The question wants a yes or a no.
+pub(super) fn asks_yes_or_no(question: &str) -> bool {
+    const BEGINNINGS: &[&str] =
+        &["is", "are", "was", "were", "do", "does", "did", "has", "have", "any", "isn't", "aren't", "can", "could"];
+    const OPEN: &[&str] = &["which", "what", "who", "how", "where", "when"];
+    let begins = |clause: &str| spoken(clause).first().is_some_and(|w| BEGINNINGS.contains(&w.as_str()));
+    let spoken = spoken(question);
+    let polite = spoken.first().is_some_and(|w| matches!(w.as_str(), "can" | "could"))
+        || matches!(spoken.as_slice(), [do_, you, ..] if do_ == "do" && you == "you");
+    let open = spoken.iter().any(|w| OPEN.contains(&w.as_str()));
+    if begins(question) { !(polite && open) } else { !open && question.split([',', ':', ';', '.']).any(begins) }
+}
+
+/// The question asks for several of a kind: "which colours".
+pub(super) fn asks_for_several(question: &str) -> bool {
+    let spoken = spoken(question);
+    let pairs = spoken.windows(2);
+    spoken.iter().any(|w| matches!(w.as_str(), "colours" | "colors"))
+        || pairs.into_iter().any(|p| matches!(p, [a, b] if a == "kinds" && b == "of"))
+}
+
+/// The sentence has all the words of the question that name something.
+pub(super) fn repeats(sentence: &str, question: &str) -> bool {
+    let said = spoken(sentence);
+    let asked = content(question, question);
+    !asked.is_empty() && asked.iter().all(|w| said.iter().any(|s| same_label(s, w) || same_label(w, s)))
+}
+
+/// Which of the two that a question offers the answer takes: "the first or the second?"
+pub(super) fn choice(question: &str, said: &str) -> Option<String> {
+    let asked = spoken(question);
+    let at = asked.iter().position(|w| w == "or").filter(|_| !asks_how_many(question))?;
+    let names = |w: &&String| !matches!(w.as_str(), "the" | "a" | "an" | "in" | "on" | "or");
+    let one = asked.get(..at)?.iter().rev().find(names)?;
+    let other = asked.get(at..)?.iter().find(names)?;
+    let spoken_answer = spoken(said);
+    let place = |word: &String| spoken_answer.iter().position(|w| w == word);
+    let than = spoken_answer.iter().position(|w| w == "than");
+    match (place(one), place(other)) {
+        (Some(_), None) => Some(one.clone()),
+        (None, Some(_)) => Some(other.clone()),
+        (Some(a), Some(b)) => {
+            // "The vase is taller than the lamp" says which is taller, not which is smaller.
+            let compared = comparisons(&asked).iter().any(|w| w != "than" && spoken_answer.contains(w));
+            let parted = than.is_some_and(|than| a.min(b) < than && than < a.max(b));
+            (compared && parted).then(|| if a < b { one.clone() } else { other.clone() })
+        }
+        (None, None) => None,
+    }
 }
 
 /// The question asks for a number of things.

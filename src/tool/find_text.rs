@@ -1,6 +1,8 @@
 //! `find_text`: lines that say something, and the value that belongs to a key.
 
+mod address;
 mod amount;
+mod company;
 mod contact;
 mod dates;
 mod day;

@@ -103,9 +103,10 @@ async fn the_report_has_the_documented_json_form() {
     let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
     let json = ask(&chat, "How many dogs are there?").await.to_json();
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["answer", "status", "claims", "plan", "steps", "usage", "timings"]);
+    assert_eq!(keys, ["answer", "short", "status", "claims", "plan", "steps", "usage", "timings"]);
     assert_eq!(json["status"], "answered");
     assert_eq!(json["claims"], json!([{ "text": "There are 2 dogs.", "steps": ["n"] }]));
+    assert_eq!(json["short"], "2");
     assert_eq!(json["plan"], dogs_plan());
     let steps = json["steps"].as_array().unwrap();
     let keys: Vec<&String> = steps[0].as_object().unwrap().keys().collect();
@@ -148,7 +149,7 @@ async fn a_faulty_plan_goes_back_with_its_faults() {
 async fn after_two_repairs_the_run_has_failed() {
     let chat = Script::new(["no JSON at all".to_owned(), faulty_plan().to_string(), faulty_plan().to_string()]);
     let report = ask(&chat, "How many dogs are there?").await;
-    assert_eq!(report.answer, Answer { text: String::new(), status: Status::Failed, claims: Vec::new() });
+    assert_eq!(report.answer, Answer { text: String::new(), short: None, status: Status::Failed, claims: Vec::new() });
     let error = report.error.clone().unwrap();
     assert_eq!(error.kind, ErrorKind::Plan);
     assert!(error.message.contains("3 attempts") && error.message.contains("cuont"), "{}", error.message);
@@ -598,6 +599,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             error: None,
             answer: Answer {
                 claims: vec![Claim { text: text.clone(), steps: vec![text.clone()] }],
+                short: (steps % 2 == 0).then(|| text.clone()),
                 text,
                 status: Status::Budget,
             },

@@ -34,4 +34,5 @@ mod real;
 mod refiner;
 mod rounds;
 mod runner;
+mod short;
 mod store;

@@ -5,10 +5,11 @@ mod choosing;
 mod coloring;
 mod drawing;
 mod finding;
+mod heads;
 mod measuring;
 mod normalizing;
 mod pairing;
-mod receipts;
+pub mod receipts;
 mod relating;
 
 use lavr::budget::Budget;

@@ -18,7 +18,7 @@ use serde_json::{Value as Json, json};
 use crate::fakes::{Script, line, lines, picture, plan, regions};
 
 /// What is known after these steps: id, tool, arguments, result (or a failure).
-fn known(steps: &[(&str, &str, Json, Option<Value>)]) -> Trace {
+pub fn known(steps: &[(&str, &str, Json, Option<Value>)]) -> Trace {
     let written: Vec<Json> =
         steps.iter().map(|(id, tool, args, _)| json!({ "id": id, "tool": tool, "args": args })).collect();
     let result = format!("${}", steps.last().map_or("none", |s| s.0));
@@ -46,7 +46,7 @@ fn without(known: &Trace, id: &str) -> Trace {
     known
 }
 
-async fn refine_reply(question: &str, known: &Trace, reply: &str) -> lavr::error::Result<Verdict> {
+pub async fn refine_reply(question: &str, known: &Trace, reply: &str) -> lavr::error::Result<Verdict> {
     let refiner = SemanticsRefiner::new(Script::new([reply]), Arc::new(Prompts::builtin().unwrap())).unwrap();
     refiner.refine(&Cx::new(Budget::default()), &Task::new(question, vec![picture()]), known).await
 }

@@ -51,7 +51,7 @@ pub(super) fn number_words(text: &str) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn same_number(token: &str, value: f64) -> bool {
+pub(in crate::refiner) fn same_number(token: &str, value: f64) -> bool {
     let plain = token.replace(',', "");
     let Ok(number) = plain.parse::<f64>() else { return false };
     let decimals = plain.split_once('.').map_or(0, |(_, d)| d.len());

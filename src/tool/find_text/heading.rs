@@ -1,120 +1,178 @@
-//! What the head of a receipt says: whose it is, and where they are.
+//! The head of a receipt: what its lines are, and lines that belong together.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::dates::dates;
 use super::keys::keys;
 use super::label::places;
-use super::page::{Cell, Page};
+use super::page::Cell;
 use super::words::Word;
 use crate::value::Line;
 
 /// How many rows at the top may hold the name of the company.
-const HEAD: usize = 10;
+pub(super) const HEAD: usize = 10;
 
-/// The name of the company: the first line at the top with a legal form or a trade in it, or the first with a name.
-pub(super) fn company_of(page: &Page<'_>) -> Option<Line> {
-    let head: Vec<&Cell<'_>> = page.cells.iter().filter(|c| c.row < HEAD && is_name(c)).collect();
-    let end = head.iter().position(|c| is_address(c)).unwrap_or(head.len());
-    let names = head.get(..end).filter(|n| !n.is_empty()).or(head.get(..1))?;
-    let at = names
-        .iter()
-        .position(|c| has_legal_form(&c.words))
-        .filter(|n| *n <= 1)
-        .or_else(|| names.iter().position(|c| has_trade(&c.words)))
-        .or_else(|| names.iter().position(|c| has_legal_form(&c.words)))
-        .unwrap_or(0);
-    let first = names.get(at)?;
-    let more = names.get(at + 1..).unwrap_or_default();
-    // A long name goes on to its legal form.
-    let length = if has_legal_form_at_end(&first.words) {
-        0
-    } else {
-        more.iter().take(2).position(|c| has_legal_form(&c.words)).map_or(0, |n| n + 1)
-    };
-    let parts: Vec<&Cell<'_>> = std::iter::once(*first).chain(more.iter().take(length).copied()).collect();
-    joined(&parts).map(|line| Line { text: without_number(&line.text), ..line })
+fn compiled(pattern: &str) -> Option<Regex> {
+    Regex::new(pattern).ok()
 }
 
-fn is_name(cell: &Cell<'_>) -> bool {
-    let letters = cell.line.text.chars().filter(|c| c.is_alphabetic()).count();
-    let digits = cell.line.text.chars().filter(char::is_ascii_digit).count();
-    letters >= 3 && letters > digits && !cell.words.iter().take(2).any(|w| keys().company.is_other(&w.text))
-}
+/// `TEL :`, `Document No:`, `(Co. Reg.:`, but not the `NO:` of a house.
+static LABEL: LazyLock<Option<Regex>> = LazyLock::new(|| compiled(r"^\W*([A-Za-z][A-Za-z0-9 .&/'\-]{1,24}?)\s?[:#]"));
+/// `12-A,`, `7-1-4 D'`, `S117,`, `No. 5 & 6`: what an address begins with.
+static HOUSE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    compiled(
+        r"(?i)^\W*(?:(?:no|lot|unit)\W*)?[a-z]{0,3}-?[0-9]+[a-z]?(?:\s?[-/&,.]\s?[a-z]?[0-9]*[a-z]?\b)*[\s,.]+[a-z(]",
+    )
+});
+/// `Co. Reg. No 123456-X`
+static REGISTERED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| compiled(r"(?i)^\W*(?:(?:co|company|business|reg|regn|roc|ssm|no)\b[\s.]*)+[0-9]{5,}"));
+static SINGAPORE: LazyLock<Option<Regex>> = LazyLock::new(|| compiled(r"(?i)\bs(?:ingapore|'?pore)?\W{0,2}[0-9]{6}\b"));
 
-fn is_address(cell: &Cell<'_>) -> bool {
-    let first = cell.words.first().is_some_and(|w| matches!(w.text.as_str(), "no" | "lot" | "jalan" | "level" | "jln"));
-    let words = cell.words.iter().filter(|w| keys().in_address(&w.text)).count();
-    let digits = cell.words.iter().any(Word::is_number);
-    let street = cell.words.iter().any(|w| STREETS.contains(&w.text.as_str()));
-    (digits && (first || street || words >= 2 || (words == 1 && cell.line.text.contains(','))))
-        || (words * 2 > cell.words.len() && words >= 2)
+fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    pattern.as_ref().is_some_and(|p| p.is_match(text))
 }
 
 /// Words that make a line with a number the line of a street.
-const STREETS: [&str; 12] =
-    ["jalan", "jln", "lorong", "lrg", "persiaran", "street", "road", "avenue", "lane", "boulevard", "taman", "lebuh"];
+const STREETS: [&str; 22] = [
+    "jalan",
+    "jln",
+    "lorong",
+    "lrg",
+    "persiaran",
+    "street",
+    "road",
+    "avenue",
+    "lane",
+    "boulevard",
+    "taman",
+    "tmn",
+    "lebuh",
+    "lebuhraya",
+    "medan",
+    "drive",
+    "highway",
+    "kawasan",
+    "ave",
+    "rd",
+    "crescent",
+    "lingkaran",
+];
+/// What the first line of an address begins with.
+const HOUSES: [&str; 10] = ["no", "lot", "level", "blk", "block", "blok", "unit", "suite", "km", "tingkat"];
 
-fn contains(words: &[Word], labels: &[String]) -> bool {
-    labels.iter().any(|label| !places(words, &label.split(' ').collect::<Vec<_>>()).is_empty())
-}
-
-fn has_legal_form(words: &[Word]) -> bool {
-    contains(words, &keys().company.legal)
-}
-
-/// A legal form that ends the name in earnest: more than `enterprise` within it.
-fn has_legal_form_at_end(words: &[Word]) -> bool {
-    words.len() > 1 && has_legal_form(words)
-}
-
-fn has_trade(words: &[Word]) -> bool {
-    contains(words, &keys().company.trade)
-}
-
-/// A name without the registration number after it: `(519537-X)`.
-fn without_number(text: &str) -> String {
-    let Some(open) = text.rfind('(') else { return text.trim().to_owned() };
-    let inside = text.get(open..).unwrap_or_default();
-    let digits = inside.chars().filter(char::is_ascii_digit).count();
-    let kept = if digits >= 4 { text.get(..open).unwrap_or(text) } else { text };
-    kept.trim().to_owned()
-}
-
-/// The address: lines in a row near the top that read like one.
-pub(super) fn address_of(page: &Page<'_>) -> Option<Line> {
-    let head: Vec<&Cell<'_>> = page.cells.iter().filter(|c| c.row < 2 * HEAD).collect();
-    let ends = |c: &Cell<'_>| c.words.iter().take(2).any(|w| keys().ends_address(&w.text)) || is_number_line(c);
-    let from = head.iter().position(|c| is_address(c) && !ends(c))?;
-    let lines = head.get(from..)?;
-    let after = |c: &&&Cell<'_>| !ends(c) && (is_address(c) || has_postcode(c) || goes_on(c));
-    let mut parts: Vec<&Cell<'_>> = lines.iter().take(6).take_while(after).copied().collect();
-    while parts.len() > 1 && parts.last().is_some_and(|c| !is_address(c) && !has_postcode(c) && !in_region(c)) {
-        parts.pop();
+/// Whether a line is one of an address, by itself.
+pub(super) fn is_address(cell: &Cell<'_>) -> bool {
+    let text = &cell.line.text;
+    let words = cell.words.iter().filter(|w| keys().in_address(&w.text)).count();
+    let digits = cell.words.iter().any(Word::is_number);
+    let street = cell.words.iter().any(|w| is_street(&w.text));
+    let named = is_trading(cell);
+    if named && !street && !text.contains(',') && !has_postcode(cell) {
+        return false;
     }
-    joined(&parts)
+    let first = cell.words.first().is_some_and(|w| HOUSES.contains(&w.text.as_str()) || is_street(&w.text));
+    (digits && (first || street || words >= 2 || (words == 1 && text.contains(','))))
+        || (!named && words * 2 > cell.words.len() && words >= 2)
+}
+
+/// A street, also one that is glued to its name.
+fn is_street(word: &str) -> bool {
+    STREETS.iter().any(|s| word == *s || (s.len() >= 5 && word.starts_with(s)))
+}
+
+/// A postcode: five digits, or six after `Singapore`.
+pub(super) fn has_postcode(cell: &Cell<'_>) -> bool {
+    // `LOT PTB 19668` is the number of a plot.
+    const PLOTS: [&str; 9] = ["lot", "p", "t", "pt", "ptb", "ptd", "no", "d", "gm"];
+    let before = std::iter::once(None).chain(cell.words.iter().map(Some));
+    let is_code = |(before, w): (Option<&Word>, &Word)| {
+        w.is_number() && w.text.len() == 5 && before.is_none_or(|b| !PLOTS.contains(&b.text.as_str()))
+    };
+    before.zip(&cell.words).any(is_code) || matches(&SINGAPORE, &cell.line.text)
+}
+
+/// Whether a line begins as an address does: with the number of a house.
+pub(super) fn begins_with_house(cell: &Cell<'_>) -> bool {
+    cell.line.text.contains(',') && matches(&HOUSE, &cell.line.text)
+}
+
+pub(super) fn in_region(cell: &Cell<'_>) -> bool {
+    cell.words.iter().any(|w| keys().in_address(&w.text))
+}
+
+/// A line of nothing but words of an address: `JOHOR BAHRU, JOHOR.`
+pub(super) fn is_region(cell: &Cell<'_>) -> bool {
+    let mut words = cell.words.iter().filter(|w| w.text.chars().count() > 1).peekable();
+    words.peek().is_some() && words.all(|w| w.is_number() || keys().in_address(&w.text))
+}
+
+/// Whether a line says something else than who and where: a number, a telephone, a date, the kind of paper.
+pub(super) fn is_other(cell: &Cell<'_>) -> bool {
+    cell.words.iter().take(2).any(|w| keys().ends_address(&w.text))
+        || is_number_line(cell)
+        || matches(&REGISTERED, &cell.line.text)
+        || is_labelled(cell)
+        || (!dates(&cell.line.text).is_empty() && !is_address(cell))
 }
 
 fn is_number_line(cell: &Cell<'_>) -> bool {
     let digits = cell.line.text.chars().filter(char::is_ascii_digit).count();
     let letters = cell.line.text.chars().filter(|c| c.is_alphabetic()).count();
+    (digits >= 6 && letters <= 3 && !matches(&SINGAPORE, &cell.line.text)) || in_brackets(cell)
+}
+
+pub(super) fn in_brackets(cell: &Cell<'_>) -> bool {
     let text = cell.line.text.trim();
-    digits >= 6 && letters <= 3 || (text.starts_with('(') && text.ends_with(')'))
+    text.starts_with('(') && text.ends_with(')')
 }
 
-/// A postcode: five digits, or a word of the address with one.
-fn has_postcode(cell: &Cell<'_>) -> bool {
-    cell.words.iter().any(|w| w.is_number() && w.text.len() == 5)
+/// Whether a line begins with a label and its colon, other than that of a house or of the address itself.
+pub(super) fn is_labelled(cell: &Cell<'_>) -> bool {
+    const OWN: [&str; 8] = ["no", "lot", "blk", "block", "unit", "address", "add", "alamat"];
+    let Some(found) = LABEL.as_ref().and_then(|label| label.captures(&cell.line.text)) else { return false };
+    let end = found.get(1).map_or(0, |label| label.end());
+    let mut words = cell.words.iter().filter(|w| w.end <= end);
+    !words.all(|w| OWN.contains(&w.text.as_str()))
 }
 
-fn in_region(cell: &Cell<'_>) -> bool {
-    cell.words.iter().any(|w| keys().in_address(&w.text))
+fn contains(words: &[Word], labels: &[String]) -> bool {
+    labels.iter().any(|label| !places(words, &label.split(' ').collect::<Vec<_>>()).is_empty())
 }
 
-/// A line that may be the middle of an address.
-fn goes_on(cell: &Cell<'_>) -> bool {
-    cell.line.text.trim_end().ends_with(',') || in_region(cell)
+/// Whether a line has a legal form in it, such as `SDN BHD`.
+pub(super) fn has_legal_form(cell: &Cell<'_>) -> bool {
+    contains(&cell.words, &keys().company.legal) || contains(&cell.words, &keys().company.weak)
+}
+
+/// Whether a line begins with a legal form: the end of a name that began in the line before.
+pub(super) fn begins_with_legal_form(cell: &Cell<'_>) -> bool {
+    let company = &keys().company;
+    // `(M) SDN BHD`, `(KL) ENTERPRISE`
+    let bracket = if cell.line.text.starts_with('(') { cell.line.text.find(')').unwrap_or(0) } else { 0 };
+    let at = cell.words.iter().position(|w| w.start >= bracket);
+    let begins = |label: &String| places(&cell.words, &label.split(' ').collect::<Vec<_>>()).first().copied() == at;
+    at.is_some() && company.legal.iter().chain(&company.weak).any(begins)
+}
+
+/// Whether a line ends the name of a company for good: `SDN BHD`, not `ENTERPRISE`.
+pub(super) fn has_strong_form(cell: &Cell<'_>) -> bool {
+    contains(&cell.words, &keys().company.legal)
+}
+
+/// Whether a line has a trade in it, such as `RESTORAN`.
+pub(super) fn has_trade(cell: &Cell<'_>) -> bool {
+    contains(&cell.words, &keys().company.trade)
+}
+
+pub(super) fn is_trading(cell: &Cell<'_>) -> bool {
+    has_legal_form(cell) || has_trade(cell)
 }
 
 /// One line of several, with the box around them.
-fn joined(parts: &[&Cell<'_>]) -> Option<Line> {
+pub(super) fn joined(parts: &[&Cell<'_>]) -> Option<Line> {
     let first = parts.first()?;
     if parts.len() == 1 {
         return Some(first.line.clone());

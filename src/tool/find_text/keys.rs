@@ -53,8 +53,10 @@ struct Beside {
 #[serde(deny_unknown_fields)]
 pub(super) struct Company {
     pub(super) legal: Vec<String>,
+    pub(super) weak: Vec<String>,
     pub(super) trade: Vec<String>,
     other: String,
+    doubtful: String,
 }
 
 /// What tells an address.
@@ -85,7 +87,9 @@ static KEYS: LazyLock<(Keys, Vocabulary)> = LazyLock::new(|| {
         vocabulary.learn(&key.never);
     }
     vocabulary.learn(&keys.beside.words);
+    keys.company.weak.iter().for_each(|form| vocabulary.learn(form));
     vocabulary.learn(&keys.company.other);
+    vocabulary.learn(&keys.company.doubtful);
     vocabulary.learn(&keys.address.ends);
     (keys, vocabulary)
 });
@@ -161,6 +165,11 @@ impl Company {
     /// Whether a word is no part of a company's name.
     pub(super) fn is_other(&self, word: &str) -> bool {
         has(&self.other, word)
+    }
+
+    /// Whether a word is none, unless a trade or a legal form follows.
+    pub(super) fn is_doubtful(&self, word: &str) -> bool {
+        has(&self.doubtful, word)
     }
 }
 

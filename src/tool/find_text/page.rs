@@ -40,6 +40,13 @@ impl<'a> Page<'a> {
         Self { cells }
     }
 
+    /// The outermost left and right of all cells.
+    pub(super) fn sides(&self) -> (f64, f64) {
+        let left = self.cells.iter().map(|c| c.left).fold(f64::INFINITY, f64::min);
+        let right = self.cells.iter().map(|c| c.right).fold(f64::NEG_INFINITY, f64::max);
+        (left, right)
+    }
+
     /// The cells of a row, left to right.
     pub(super) fn row(&self, row: usize) -> impl Iterator<Item = &Cell<'a>> {
         self.cells.iter().filter(move |cell| cell.row == row)

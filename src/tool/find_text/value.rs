@@ -1,9 +1,10 @@
 //! The value that belongs to a key.
 
+use super::address::address_of;
 use super::amount::{amount_of, count_of};
+use super::company::company_of;
 use super::contact::{code_of, email_of, phone_of, url_of};
 use super::day::{date_of, time_of};
-use super::heading::{address_of, company_of};
 use super::keys::{Key, Kind, asked_words, keys, vocabulary};
 use super::label::{Hit, hits, places, strays};
 use super::page::{Cell, Page, part_of};
