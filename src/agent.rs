@@ -197,7 +197,7 @@ impl Agent {
     /// whether the question was answered, and `error` why it was not.
     ///
     /// # Errors
-    /// `InvalidInput` when the question is empty or too long.
+    /// `InvalidInput` when the question is empty or too long, or the tools are only declared.
     pub async fn ask(&self, task: &Task) -> Result<Report> {
         self.ask_watched(task, Watch::default()).await
     }
@@ -207,7 +207,7 @@ impl Agent {
     /// # Errors
     /// As [`Agent::ask`].
     pub async fn ask_watched(&self, task: &Task, watch: Watch) -> Result<Report> {
-        task.validate()?;
+        self.check_runnable(task)?;
         let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
         for image in &task.images {
             cx.keep_image(image);
@@ -227,7 +227,7 @@ impl Agent {
     /// # Errors
     /// As [`Agent::ask`]; `InvalidInput` outside of a Tokio runtime.
     pub fn stream(&self, task: Task) -> Result<impl Stream<Item = Entry> + Send + use<>> {
-        task.validate()?;
+        self.check_runnable(&task)?;
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|e| Error::invalid("a stream of events needs a Tokio runtime around it").with_source(e))?;
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -266,6 +266,15 @@ impl Agent {
             return Err(error);
         }
         Ok(Trace { plan: Some(plan), repairs, ..Trace::default() })
+    }
+
+    fn check_runnable(&self, task: &Task) -> Result<()> {
+        task.validate()?;
+        if self.0.catalog.is_declared() {
+            let why = "these tools are only declared and nothing can run them; use `lavr plan`, or `Agent::plan`";
+            return Err(Error::invalid(why));
+        }
+        Ok(())
     }
 
     fn emit_start(&self, cx: &Cx, task: &Task) {

@@ -34,6 +34,8 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
     pub prompts: Option<PathBuf>,
+    /// A catalogue of declared tools in place of the built-in ones, to plan with; see [`Catalog::declared`].
+    pub tools: Option<PathBuf>,
     /// Limits of one run.
     pub budget: Budget,
     /// Who decides what a run does, and when.
@@ -56,6 +58,7 @@ impl Default for Config {
             record: None,
             prices: None,
             prompts: None,
+            tools: None,
             budget: Budget::default(),
             mode: Mode::default(),
             images: ImageLimits::default(),
@@ -74,6 +77,7 @@ impl fmt::Debug for Config {
             .field("record", &self.record)
             .field("prices", &self.prices)
             .field("prompts", &self.prompts)
+            .field("tools", &self.tools)
             .field("budget", &self.budget)
             .field("mode", &self.mode)
             .field("images", &self.images)
@@ -91,7 +95,7 @@ impl Config {
     /// Then the LLM loads in the background, and experts when a run begins.
     ///
     /// # Errors
-    /// `InvalidInput` or `NotFound` when the LLM's name, the prompts or the environment's settings are
+    /// `InvalidInput` or `NotFound` when the LLM's name, the prompts, the tools or the environment's settings are
     /// faulty; `Offline`, `Network` or `Integrity` when the LLM's file cannot be had. A missing expert
     /// is an error only of the steps that need it.
     pub async fn agent(&self, progress: Arc<dyn Progress>) -> Result<Agent> {
@@ -99,6 +103,8 @@ impl Config {
             Some(folder) => Prompts::with_folder(folder)?,
             None => Prompts::builtin()?,
         };
+        // A catalogue that cannot be read is told of before anything is fetched.
+        let catalog = self.catalog(&progress)?;
         let store = Store::open(StoreOptions::from_env()?)?;
         let llm = async {
             match self.named()?.artefact() {
@@ -106,10 +112,12 @@ impl Config {
                 None => Ok(()),
             }
         };
-        tokio::try_join!(llm, fetch_experts(&store, progress.as_ref()))?;
+        let experts =
+            async { if catalog.is_declared() { Ok(()) } else { fetch_experts(&store, progress.as_ref()).await } };
+        tokio::try_join!(llm, experts)?;
         Agent::builder()
             .chat(self.chat(Arc::clone(&progress))?)
-            .catalog(self.catalog(&progress)?)
+            .catalog(catalog)
             .prompts(prompts)
             .parallel(self.parallel)
             .max_repairs(self.max_repairs)
@@ -122,11 +130,15 @@ impl Config {
         Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode)
     }
 
-    /// The built-in tools. Model files that are missing are fetched when they are first needed.
+    /// The tools: the built-in ones, whose model files are fetched when they are first needed, or those that
+    /// [`Config::tools`] declares.
     ///
     /// # Errors
-    /// `InvalidInput` when the environment's settings are faulty.
+    /// `InvalidInput` when the environment's settings are faulty; those of [`Catalog::declared_in`].
     pub fn catalog(&self, progress: &Arc<dyn Progress>) -> Result<Catalog> {
+        if let Some(file) = &self.tools {
+            return Catalog::declared_in(file);
+        }
         builtin::catalog(&Store::open(StoreOptions::from_env()?)?, progress)
     }
 

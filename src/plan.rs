@@ -20,6 +20,7 @@
 use std::collections::HashMap;
 
 mod check;
+mod declared;
 mod fault;
 mod fit;
 mod infer;
@@ -30,6 +31,7 @@ mod schema;
 mod strict;
 
 pub use check::{PlanLimits, check};
+pub use declared::{declared_schema, result_name};
 pub use fault::{Fault, FaultKind, repair_text};
 pub use infer::types;
 pub use schema::{NOTHING_KNOWN, round_schema, schema};

@@ -3,6 +3,7 @@
 //! They are compiled in from `prompts/`; a folder of the same layout overrides
 //! them file by file, and a `demos` folder as a whole.
 
+mod declared;
 mod files;
 mod library;
 mod similar;
@@ -192,11 +193,25 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        if catalog.is_declared() {
+            return self.declared_prefix(catalog);
+        }
         let mut messages = vec![self.system("plan/system.md", catalog)?];
         for demo in &self.plan_demos {
             if let Some(demo) = self.library_demo(demo, catalog)? {
                 messages.extend([demo.asked, spoken_plan(&demo.plan)?]);
             }
+        }
+        Ok(messages)
+    }
+
+    /// Instructions and tools for planning with declared tools, and demos made of these.
+    fn declared_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        let tools = declared::tool_lines(catalog);
+        let mut messages = vec![Message::system(self.render("declared/system.md", context! { tools })?)];
+        for demo in declared::demos(catalog) {
+            messages.push(self.plan_user(&demo.request, 0, catalog)?);
+            messages.push(Message::assistant(spaced_json(&demo.plan())?));
         }
         Ok(messages)
     }
@@ -239,7 +254,9 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
         let (mut demos, mut shapes) = (Vec::new(), Vec::new());
-        for demo in &self.plan_library {
+        // A declared tool may have the name of one of ours, and be another.
+        let library = if catalog.is_declared() { &[] } else { self.plan_library.as_slice() };
+        for demo in library {
             if let Some(ready) = self.library_demo(demo, catalog)? {
                 demos.push(ready);
                 shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
@@ -270,6 +287,9 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template.
     pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
+        if catalog.is_declared() {
+            return Ok(Message::user(self.render("declared/user.md", context! { question })?));
+        }
         let (images, things) = (image_refs(question, images), things(question, catalog));
         Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
     }

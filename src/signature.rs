@@ -44,6 +44,9 @@ pub enum ValueType {
     Json,
     /// A list of one type.
     List(Box<ValueType>),
+    /// A type that only a catalogue of declared tools knows, by any of these names: `audio`, `bbox|mask`.
+    /// See [`ValueType::named`].
+    Named(Vec<String>),
 }
 
 impl ValueType {
@@ -52,11 +55,36 @@ impl ValueType {
         Self::List(Box::new(of))
     }
 
+    /// A type known by its names alone, any of them; nothing when no name has a letter or digit.
+    ///
+    /// Names are told apart by their letters and digits, in lower case: `Input Image` is `input_image`.
+    ///
+    /// ```
+    /// use lavr::signature::ValueType;
+    ///
+    /// let found = ValueType::named(["BBox", "mask"]).expect("a type");
+    /// assert_eq!(found.to_string(), "bbox|mask");
+    /// assert_eq!("bbox|mask".parse::<ValueType>().ok(), Some(found.clone()));
+    /// assert!(ValueType::named(["mask"]).is_some_and(|mask| mask.accepts(&found)));
+    /// assert!(!ValueType::Mask.accepts(&found));
+    /// ```
+    pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut words: Vec<String> = Vec::new();
+        for word in names.into_iter().filter_map(word) {
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        (!words.is_empty()).then_some(Self::Named(words))
+    }
+
     /// Whether a value of type `given` may stand where `self` is wanted.
     pub fn accepts(&self, given: &Self) -> bool {
         match (self, given) {
             (Self::Any, _) | (_, Self::Any) => true,
             (Self::List(want), Self::List(have)) => want.accepts(have),
+            // Which of its types a result has shows when it is there.
+            (Self::Named(want), Self::Named(have)) => want.iter().any(|word| have.contains(word)),
             // JSON is untyped: whether it fits shows when it is there.
             (Self::Json, Self::Text | Self::Number | Self::Bool | Self::List(_)) => true,
             (Self::Text | Self::Number | Self::Bool | Self::List(_), Self::Json) => true,
@@ -127,6 +155,7 @@ impl fmt::Display for ValueType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::List(of) => write!(f, "List<{of}>"),
+            Self::Named(words) => f.write_str(&words.join("|")),
             other => write!(f, "{other:?}"),
         }
     }
@@ -155,9 +184,19 @@ impl FromStr for ValueType {
             "Number" => Self::Number,
             "Bool" => Self::Bool,
             "Json" => Self::Json,
+            _ if text.split('|').all(|name| word(name).is_some_and(|word| word == name)) => {
+                Self::Named(text.split('|').map(str::to_owned).collect())
+            }
             _ => return Err(Error::invalid(format!("`{text}` is not a value type"))),
         })
     }
+}
+
+/// A name as types are known by: letters and digits in lower case, `_` for all between them.
+fn word(name: &str) -> Option<String> {
+    let lower = name.to_lowercase();
+    let parts: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    (!parts.is_empty()).then(|| parts.join("_"))
 }
 
 impl TryFrom<String> for ValueType {

@@ -9,6 +9,7 @@ pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
+mod declared;
 pub mod describe_scene;
 mod detect;
 pub mod filter;
@@ -57,9 +58,11 @@ pub enum Effects {
     None,
     /// It reaches the network.
     Network,
+    /// Nobody knows: the tool is only declared.
+    Unknown,
 }
 
-/// Whether a model stands behind a tool.
+/// What stands behind a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolKind {
@@ -67,14 +70,16 @@ pub enum ToolKind {
     Expert,
     /// It is plain code.
     Operation,
+    /// Nothing: it can be planned with, not called.
+    Declared,
 }
 
 /// What a tool is: everything a planner, a checker and a person need to know.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ToolSpec {
-    /// Unique name, `[a-z][a-z0-9_]*`.
+    /// Unique name, `[a-z][a-z0-9_]*`; that of a declared tool can be anything.
     pub name: String,
-    /// Expert or operation.
+    /// Expert, operation, or only declared.
     pub kind: ToolKind,
     /// What it does, one sentence.
     pub description: String,

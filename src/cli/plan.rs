@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::options::{LlmOptions, RunOptions, agent, open_images};
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::Watch;
+use crate::config::Config;
 use crate::cx::EventSink;
 use crate::error::{Error, Result};
 use crate::image::{Frame, Image};
@@ -20,7 +21,9 @@ use crate::task::Task;
 use crate::trace::Trace;
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  lavr plan \"Are there more dogs than cats?\" --json")]
+#[command(after_help = "Examples:\n  \
+    lavr plan \"Are there more dogs than cats?\" --json\n  \
+    lavr plan \"Transcribe talk.mp3 and translate it\" --tools tool_desc.json")]
 pub(super) struct PlanArgs {
     /// What would be asked
     question: String,
@@ -32,6 +35,13 @@ pub(super) struct PlanArgs {
     /// Print the plan as a program instead of JSON: `N = count(items=BOXES)`
     #[arg(long, conflicts_with = "json")]
     program: bool,
+
+    /// Plan with the tools that FILE declares, instead of those of lavr; nothing runs them
+    ///
+    /// FILE is a JSON catalogue as TaskBench and ControlLLM have it: {"nodes": [{"id": "Audio-to-Text",
+    /// "desc": "...", "input-type": ["audio"], "output-type": ["text"]}]}. Files are named in the request.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "show_images"])]
+    tools: Option<PathBuf>,
 
     #[command(flatten)]
     llm: LlmOptions,
@@ -51,11 +61,11 @@ pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exi
 }
 
 async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
-    let config = args.options.limit(args.llm.config());
+    let config = Config { tools: args.tools.clone(), ..args.options.limit(args.llm.config()) };
     args.options.check_trace(&args.images).map_err(usage)?;
     Task::new(args.question.clone(), Vec::new()).validate().map_err(usage)?;
     let mut images = open_images(&args.images, &config)?;
-    if images.is_empty() {
+    if images.is_empty() && args.tools.is_none() {
         images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
     }
     let task = Task::new(args.question.clone(), images).with_budget(config.budget.clone());

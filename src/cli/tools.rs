@@ -15,7 +15,7 @@ use crate::agent::placed;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::cx::Cx;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
 use crate::observation::{Failure, Outcome};
@@ -35,6 +35,9 @@ pub(super) struct ToolsArgs {
 enum ToolsCommand {
     /// List the tools a plan can call
     List {
+        /// List the tools that FILE declares, as `lavr plan --tools` reads it
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -43,6 +46,9 @@ enum ToolsCommand {
     Show {
         /// The tool's name
         name: String,
+        /// Describe a tool that FILE declares, as `lavr plan --tools` reads it
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -74,20 +80,27 @@ enum ToolsCommand {
 }
 
 pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
-    let config = Config::default();
-    let progress: Arc<dyn Progress> = Arc::new(Bars::new());
-    let catalog = config.catalog(&progress)?;
     match args.command {
-        ToolsCommand::List { json } => list(&catalog, json),
-        ToolsCommand::Show { name, json } => show(&catalog, &name, json),
+        ToolsCommand::List { tools, json } => list(&catalog(tools)?, json),
+        ToolsCommand::Show { name, tools, json } => show(&catalog(tools)?, &name, json),
         ToolsCommand::Run { name, images, args, output, annotate, options } => {
             options.start_log();
-            let config = options.limit(config);
+            let config = options.limit(Config::default());
+            let catalog = catalog(None)?;
             let json = options.json;
             let call = Call { name, images, args, output, annotate, options };
             or_json(call.run(&catalog, &config, cancel).await, json, |e| json!({ "error": Failure::from(e) }))
         }
     }
+}
+
+/// The built-in tools, or those that a file declares.
+fn catalog(tools: Option<PathBuf>) -> Result<Catalog, Stop> {
+    let progress: Arc<dyn Progress> = Arc::new(Bars::new());
+    let given = tools.is_some();
+    let faulty =
+        |error: Error| if given && error.kind() == ErrorKind::InvalidInput { usage(error) } else { error.into() };
+    Config { tools, ..Config::default() }.catalog(&progress).map_err(faulty)
 }
 
 fn list(catalog: &Catalog, json: bool) -> Result<Exit, Stop> {
@@ -98,7 +111,7 @@ fn list(catalog: &Catalog, json: bool) -> Result<Exit, Stop> {
     }
     for tool in catalog.iter() {
         let spec = tool.spec();
-        output::print(&format!("{:<16} {}", spec.name, spec.description))?;
+        output::print(&output::safe(&format!("{:<16} {}", spec.name, spec.description)))?;
     }
     Ok(Exit::Answered)
 }
@@ -108,7 +121,7 @@ fn show(catalog: &Catalog, name: &str, json: bool) -> Result<Exit, Stop> {
     if json {
         output::print_json(&json!(spec))?;
     } else {
-        output::print(&describe(spec))?;
+        output::print(&output::safe(&describe(spec)))?;
     }
     Ok(Exit::Answered)
 }

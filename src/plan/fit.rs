@@ -56,6 +56,7 @@ pub(super) fn candidates(scope: &Scope<'_>, n: usize, signature: &Signature, arg
         ValueType::Bool => Some("write true or false"),
         ValueType::List(of) if **of == ValueType::Text => Some(r#"write a list of texts, e.g. ["person"]"#),
         ValueType::Json => Some(r#"write an object, e.g. {"a": 1}"#),
+        ValueType::Named(_) => Some("write a text, e.g. the name of a file"),
         _ => None,
     };
     if let Some(hint) = arg.types.iter().find_map(literal) {
@@ -103,6 +104,9 @@ impl Site<'_> {
             (ValueType::Text, ArgValue::Literal(Json::String(_)))
             | (ValueType::Number, ArgValue::Literal(Json::Number(_)))
             | (ValueType::Bool, ArgValue::Literal(Json::Bool(_))) => true,
+            // A file, an address, words: what a text stands for is known to the declared tool alone.
+            (ValueType::Named(_), ArgValue::Literal(json)) => !json.is_null(),
+            (ValueType::Named(_), ArgValue::List(items)) => items.iter().all(|item| self.fits_type(want, item)),
             (ValueType::List(of), ArgValue::List(items)) => items.iter().all(|item| self.fits_type(of, item)),
             (ValueType::Region, ArgValue::Object(entries)) => is_region(entries),
             _ => false,

@@ -8,13 +8,13 @@ use crate::signature::{Arg, Returns, Signature, Signatures, ValueType};
 use crate::task::image_name;
 
 /// An id as an LLM may write it.
-const ID: &str = "[a-z][a-z0-9_]{0,23}";
+pub(super) const ID: &str = "[a-z][a-z0-9_]{0,23}";
 /// A path behind an id.
 const PATH: &str = r"(\[(0|[1-9][0-9]?)\]|\.[a-z_]{1,24}){0,3}";
 /// An index behind an id: all that can stand behind it in a reference to an image.
 const INDEX: &str = r"(\[(0|[1-9][0-9]?)\])?";
 /// Longest literal text, in characters.
-const MAX_TEXT: usize = 200;
+pub(super) const MAX_TEXT: usize = 200;
 /// What a decision maker thinks before anything is known.
 pub const NOTHING_KNOWN: &str = "Nothing is known yet.";
 /// Longest thought of a decision maker, in characters.
@@ -70,7 +70,7 @@ pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, first: boo
 }
 
 /// How constrained replies are spaced.
-fn guidance() -> Json {
+pub(super) fn guidance() -> Json {
     json!({ "whitespace_flexible": false, "key_separator": ": ", "item_separator": ", " })
 }
 
@@ -102,12 +102,17 @@ fn makes_images(signature: &Signature) -> bool {
 }
 
 fn step(name: &str, signature: &Signature, images: usize) -> Json {
-    let args: Map<String, Json> = signature.args.iter().map(|a| (a.name.clone(), argument(a, images))).collect();
+    call(name, signature, ID, &|arg| argument(arg, images))
+}
+
+/// A step whose id fits a pattern, and whose arguments are what `argument` says.
+pub(super) fn call(name: &str, signature: &Signature, id: &str, argument: &dyn Fn(&Arg) -> Json) -> Json {
+    let args: Map<String, Json> = signature.args.iter().map(|a| (a.name.clone(), argument(a))).collect();
     let required: Vec<&str> = signature.args.iter().filter(|a| a.required).map(|a| a.name.as_str()).collect();
     json!({
         "type": "object",
         "properties": {
-            "id": text(&format!("^{ID}$")),
+            "id": text(&format!("^{id}$")),
             "tool": { "const": name },
             "args": { "type": "object", "properties": args, "required": required, "additionalProperties": false },
         },
@@ -145,7 +150,7 @@ fn argument(arg: &Arg, images: usize) -> Json {
     any_of(forms)
 }
 
-fn any_of(mut forms: Vec<Json>) -> Json {
+pub(super) fn any_of(mut forms: Vec<Json>) -> Json {
     match forms.pop() {
         Some(only) if forms.is_empty() => only,
         Some(last) => {
@@ -198,7 +203,7 @@ fn image(images: usize) -> Json {
     }
 }
 
-fn text(pattern: &str) -> Json {
+pub(super) fn text(pattern: &str) -> Json {
     json!({ "type": "string", "pattern": pattern })
 }
 

@@ -1,6 +1,7 @@
 //! The controller: the LLM writes the whole plan in one round.
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
 
 use super::repair::{Faulty, Repairs, as_json};
 use super::{Move, Planner, Planning};
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::message::Message;
 use crate::plan::{self, Plan, PlanLimits};
 use crate::task::Task;
+use crate::tool::Catalog;
 use crate::trace::{Event, Trace};
 
 /// Most steps of a plan. The budget does not shorten the plan: it ends the run, with what is known by then.
@@ -50,6 +52,13 @@ impl Controller {
     }
 }
 
+fn schema(catalog: &Catalog, limits: &PlanLimits, question: &str) -> Json {
+    match catalog.is_declared() {
+        true => plan::declared_schema(catalog, limits, question),
+        false => plan::schema(catalog, limits),
+    }
+}
+
 #[async_trait]
 impl Planner for Controller {
     async fn next(&self, cx: &Cx, task: &Task, _known: &Trace) -> Result<Move> {
@@ -62,7 +71,7 @@ impl Planner for Controller {
         let request = ChatRequest {
             prefix: self.prefix.clone(),
             messages,
-            schema: Some(plan::schema(catalog, &limits)),
+            schema: Some(schema(catalog, &limits, question)),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
             images: self.with.shown(task),

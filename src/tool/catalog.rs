@@ -1,8 +1,9 @@
 //! The catalog: all tools of an agent, by name, in a fixed order.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{Effects, Manifest, Mention, Objection, SharedTool, Tool, Typed, TypedTool};
+use super::{Effects, Manifest, Mention, Objection, SharedTool, Tool, ToolKind, Typed, TypedTool, declared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits};
 use crate::signature::{Signature, Signatures};
@@ -19,13 +20,54 @@ impl Catalog {
         Self::default()
     }
 
+    /// Tools that are only declared: they can be planned with, and not one of them runs.
+    ///
+    /// `json` is a catalogue of the form that TaskBench and ControlLLM use: `nodes`, each with an `id`, a `desc`,
+    /// and the names of its types in `input-type` and `output-type`, or its `parameters` by name and type. Ids
+    /// stay as they are; arguments are called after their types, the second of a type `text2`. Only the first
+    /// argument is required, unless a parameter says otherwise.
+    ///
+    /// ```
+    /// use lavr::plan::{Plan, PlanLimits};
+    /// use lavr::tool::Catalog;
+    ///
+    /// let catalog = Catalog::declared(
+    ///     r#"{"nodes": [{"id": "Audio-to-Text", "input-type": ["audio"], "output-type": ["text"]},
+    ///                   {"id": "Text Summarizer", "input-type": ["text"], "output-type": ["text"]}]}"#,
+    /// )?;
+    /// let plan = r#"{"steps": [{"id": "s1", "tool": "Audio-to-Text", "args": {"audio": "talk.mp3"}},
+    ///                          {"id": "s2", "tool": "Text Summarizer", "args": {"text": "$s1"}}], "result": "$s2"}"#;
+    /// let plan = Plan::parse(plan).expect("a plan");
+    /// assert!(catalog.check(&plan, &PlanLimits { max_steps: 9, images: 0 }).is_empty());
+    /// # Ok::<(), lavr::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the node that is faulty, or what else is wrong.
+    pub fn declared(json: &str) -> Result<Self> {
+        declared::read(json)
+    }
+
+    /// The declared tools of a catalogue in a file; see [`Catalog::declared`].
+    ///
+    /// # Errors
+    /// `NotFound` or `Io` when the file cannot be read, else as [`Catalog::declared`]; all name the file.
+    pub fn declared_in(file: impl AsRef<Path>) -> Result<Self> {
+        declared::open(file.as_ref())
+    }
+
+    /// Whether the tools are only declared, so that a plan can be written and checked, but not run.
+    pub fn is_declared(&self) -> bool {
+        self.tools.iter().any(|tool| tool.spec().kind == ToolKind::Declared)
+    }
+
     /// Adds a tool.
     ///
     /// # Errors
     /// `InvalidInput` when the name is not `[a-z][a-z0-9_]*`, or is taken.
     pub fn add(&mut self, tool: SharedTool) -> Result<()> {
         let name = tool.spec().name.clone();
-        if !is_name(&name) {
+        if tool.spec().kind != ToolKind::Declared && !is_name(&name) {
             return Err(Error::invalid(format!("`{name}` is not a tool name; use lower-case letters, digits and `_`")));
         }
         if self.get(&name).is_some() {

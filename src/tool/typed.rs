@@ -302,7 +302,8 @@ fn arg_of(name: &str, schema: &Json, required: bool) -> Result<Arg> {
 
 fn types_of(schema: &Json) -> Vec<ValueType> {
     if let Some(names) = schema.get(KEYWORD).and_then(Json::as_array) {
-        return names.iter().filter_map(|n| n.as_str()?.parse().ok()).collect();
+        let types = names.iter().filter_map(|n| n.as_str()?.parse().ok());
+        return types.filter(|of| !matches!(of, ValueType::Named(_))).collect();
     }
     for union in ["anyOf", "oneOf"] {
         if let Some(branches) = schema.get(union).and_then(Json::as_array) {

@@ -15,6 +15,7 @@ mod answers;
 mod bad_input;
 mod cassettes;
 mod cli;
+mod declared;
 mod describing;
 mod detect;
 mod evidence;

@@ -1,0 +1,143 @@
+//! Plans of declared tools: their forms, their faults, and that nothing runs them.
+
+use std::sync::Arc;
+
+use lavr::agent::{Agent, Watch};
+use lavr::config::Config;
+use lavr::error::ErrorKind;
+use lavr::executor::Executor;
+use lavr::plan::Plan;
+use lavr::store::Silent;
+use lavr::task::Task;
+use serde_json::json;
+
+use super::{MEDIA, SERVICES, VISION, catalog, faults, plan};
+use crate::fakes::{Script, picture};
+
+#[test]
+fn ids_with_spaces_survive_every_form() {
+    let json = plan(&[
+        ("image_1", "Image Downloader", json!({ "url": "https://example.org/a" })),
+        ("image_2", "Image Search (by Image)", json!({ "image": "$image_1" })),
+    ]);
+    let read = Plan::from_json(&json).unwrap();
+    assert_eq!(read.to_json(), json);
+    let program = read.to_program();
+    assert!(program.contains("IMAGE_2 = \"Image Search (by Image)\"(image=IMAGE_1)"), "{program}");
+    assert_eq!(Plan::parse(&program), Ok(read));
+    assert_eq!(faults(&catalog(MEDIA), &json), [""; 0]);
+}
+
+#[test]
+fn texts_stand_for_anything() {
+    let media = catalog(MEDIA);
+    for text in ["clip.mp4", "the clip", "https://example.org/clip", "$$5"] {
+        let json = plan(&[("audio_1", "Video-to-Audio", json!({ "video": text }))]);
+        assert_eq!(faults(&media, &json), [""; 0]);
+    }
+    let listed = json!({ "audio": ["a.mp3", "b.mp3"], "audio2": 2 });
+    assert_eq!(faults(&media, &plan(&[("a", "Audio Splicer", listed)])), [""; 0]);
+}
+
+#[test]
+fn references_have_types() {
+    let media = catalog(MEDIA);
+    let first = ("a", "Video-to-Audio", json!({ "video": "clip.mp4" }));
+    let good = plan(&[first.clone(), ("b", "Video Synchronization", json!({ "video": "clip.mp4", "audio": "$a" }))]);
+    assert_eq!(faults(&media, &good), [""; 0]);
+    let bad = plan(&[first, ("b", "Video Synchronization", json!({ "video": "$a" }))]);
+    assert_eq!(
+        faults(&media, &bad),
+        ["steps[1].args.video: `Video Synchronization` takes `video`: video; `$a` is audio; \
+          write \"audio\": \"$a\", and for `video`: write a text, e.g. the name of a file"]
+    );
+    let vision = catalog(VISION);
+    for arg in ["text", "mask", "bbox"] {
+        let json = plan(&[
+            ("found", "image-perception", json!({ "image": "a.png", "text": "dog" })),
+            ("cut", "image-editing", json!({ "image": "a.png", arg: "$found" })),
+        ]);
+        assert_eq!(faults(&vision, &json), [""; 0], "any of the types of a result fits");
+    }
+    let json = plan(&[
+        ("found", "image-perception", json!({ "image": "a.png" })),
+        ("more", "image-perception", json!({ "image": "$found" })),
+    ]);
+    assert_eq!(faults(&vision, &json).len(), 1);
+    let services = catalog(SERVICES);
+    let noted =
+        plan(&[("w", "get_weather", json!({ "location": "Oslo" })), ("n", "take_note", json!({ "content": "$w" }))]);
+    assert_eq!(faults(&services, &noted), [""; 0], "what is not declared fits");
+}
+
+#[test]
+fn plans_are_checked() {
+    let media = catalog(MEDIA);
+    let audio = |id, video| (id, "Video-to-Audio", json!({ "video": video }));
+    let cases = [
+        (
+            plan(&[("a", "Video to Audio", json!({ "video": "x" }))]),
+            "there is no tool `Video to Audio`; did you mean `Video-to-Audio`?",
+        ),
+        (plan(&[("a", "Video-to-Audio", json!({ "clip": "x", "video": "y" }))]), "has no argument `clip`"),
+        (plan(&[("a", "Video-to-Audio", json!({}))]), "needs `video`: video; write a text"),
+        (plan(&[("a", "Video-to-Audio", json!({ "video": { "x": 1 } }))]), "this is an object"),
+        (plan(&[audio("a", "$b")]), "`$b` refers to no step"),
+        (plan(&[audio("a", "$a")]), "`$a` is the step itself"),
+        (plan(&[audio("a", "x"), audio("a", "y")]), "another step is called `a`"),
+        (plan(&[audio("a", "$image")]), "the task has no image"),
+    ];
+    for (json, said) in cases {
+        let found = faults(&media, &json);
+        assert!(found.iter().any(|fault| fault.contains(said)), "{said}: {found:?}");
+    }
+    let circle =
+        plan(&[("a", "Audio Effects", json!({ "audio": "$b" })), ("b", "Audio Effects", json!({ "audio": "$a" }))]);
+    assert!(faults(&media, &circle)[0].contains("the steps need each other"));
+}
+
+#[tokio::test]
+async fn a_plan_is_written_checked_and_repaired_but_not_run() {
+    let wrong = plan(&[("audio_1", "Video-to-Sound", json!({ "video": "clip.mp4" }))]);
+    let right = plan(&[("audio_1", "Video-to-Audio", json!({ "video": "clip.mp4" }))]);
+    let script = Script::new([wrong, right.clone()]);
+    let agent = Agent::builder().chat(Arc::<Script>::clone(&script)).catalog(catalog(MEDIA)).build().unwrap();
+    let task = Task::new("Give me the sound of clip.mp4", Vec::new());
+    let trace = agent.plan(&task, Watch::default()).await.unwrap();
+    assert_eq!((trace.plan.unwrap().to_json(), trace.repairs), (right, 1));
+    let requests = script.requests();
+    assert!(requests[1].messages.last().unwrap().content.contains("did you mean `Video-to-Audio`?"));
+    assert_eq!(requests[0].messages.len(), 1, "no demo of other tools goes along");
+
+    for error in [agent.ask(&task).await.err(), agent.stream(task).err()] {
+        let error = error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let message = error.to_string();
+        assert!(message.contains("these tools are only declared") && message.contains("lavr plan"), "{message}");
+    }
+    assert_eq!(script.requests().len(), 2, "nobody was asked");
+}
+
+#[tokio::test]
+async fn a_step_of_a_declared_tool_fails() {
+    let media = catalog(MEDIA);
+    let json = plan(&[("a", "Video-to-Audio", json!({ "video": "clip.mp4" }))]);
+    let cx = lavr::cx::Cx::new(lavr::budget::Budget::default());
+    let execution = Executor::new(media, 1).run(&cx, &Plan::from_json(&json).unwrap(), &[picture()]).await;
+    let shown = format!("{:?}", execution.observations);
+    assert!(shown.contains("Video-to-Audio"), "{shown}");
+    assert!(!shown.contains("Returned"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_configuration_names_a_catalogue() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tools.json");
+    std::fs::write(&file, MEDIA).unwrap();
+    let config = Config { llm: "http://127.0.0.1:1/v1#m".to_owned(), tools: Some(file.clone()), ..Config::default() };
+    let agent = config.agent(Arc::new(Silent)).await.unwrap();
+    assert!(agent.catalog().is_declared());
+    std::fs::write(&file, "x").unwrap();
+    let error = config.agent(Arc::new(Silent)).await.err().unwrap().to_string();
+    assert!(error.contains("tools.json") && error.contains("this is not JSON"), "{error}");
+}

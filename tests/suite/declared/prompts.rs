@@ -1,0 +1,90 @@
+//! The planner's prompt for declared tools.
+
+use lavr::message::{Message, Role};
+use lavr::plan::Plan;
+use lavr::prompt::Prompts;
+use lavr::tool::Catalog;
+use serde_json::{Value as Json, json};
+
+use super::{LIMITS, MEDIA, SERVICES, VISION, catalog, public};
+
+/// The constant part of the prompt, all of whose demos pass the check.
+pub fn shown(catalog: &Catalog) -> Vec<Message> {
+    let prefix = Prompts::builtin().unwrap().plan_prefix(catalog).unwrap();
+    for message in prefix.iter().filter(|message| message.role == Role::Assistant) {
+        let plan = Plan::parse(&message.content).unwrap_or_else(|faults| panic!("{}: {faults:?}", message.content));
+        let faults = catalog.check(&plan, &LIMITS);
+        assert!(faults.is_empty(), "{}: {faults:?}", message.content);
+    }
+    prefix
+}
+
+#[test]
+fn each_tool_has_a_line() {
+    let system = &shown(&catalog(MEDIA))[0].content;
+    assert!(system.contains("\n- Image Downloader(url) -> image: Downloads an image from a given URL\n"), "{system}");
+    assert!(system.contains("\n- Audio Splicer(audio, audio2) -> audio: Combines two audio files"), "{system}");
+    assert!(!system.contains("detect_objects"), "{system}");
+    let system = &shown(&catalog(VISION))[0].content;
+    assert!(system.contains("\n- image-perception(image, text) -> text or bbox or mask: Finds things"), "{system}");
+    let system = &shown(&catalog(SERVICES))[0].content;
+    assert!(system.contains("\n- get_weather(location: string, date): Get the weather"), "{system}");
+}
+
+#[test]
+fn demos_are_made_of_the_tools_themselves() {
+    let prefix = shown(&catalog(MEDIA));
+    let demos: Vec<&str> = prefix.iter().skip(1).map(|message| message.content.as_str()).collect();
+    assert_eq!(demos.len(), 8, "{demos:#?}");
+    assert!(demos[0].starts_with("Request: I have "), "{}", demos[0]);
+    let chain: Json = serde_json::from_str(demos[1]).unwrap();
+    assert_eq!(chain["steps"].as_array().unwrap().len(), 3, "{chain}");
+    let twice: Json = serde_json::from_str(demos[3]).unwrap();
+    let steps = json!([
+        { "id": "audio_1", "tool": "Video-to-Audio", "args": { "video": "clip.mp4" } },
+        { "id": "video_2", "tool": "Video Synchronization", "args": { "video": "clip.mp4", "audio": "$audio_1" } }
+    ]);
+    assert_eq!(twice["steps"], steps);
+    assert_eq!(shown(&catalog(MEDIA)), prefix, "the prefix is constant");
+}
+
+#[test]
+fn a_tool_with_the_name_of_one_of_ours_gets_none_of_our_demos() {
+    let own = catalog(r#"{"nodes": [{"id": "read_text", "input-type": ["page"], "output-type": ["words"]}]}"#);
+    for message in shown(&own).iter().skip(1) {
+        assert!(!message.content.contains("$image"), "{}", message.content);
+    }
+    let prompts = Prompts::builtin().unwrap();
+    let similar = prompts.plan_lookup(&own).unwrap().similar("What's written on the door?", 0, &own).unwrap();
+    assert!(similar.is_empty());
+}
+
+#[test]
+fn odd_catalogues_get_what_demos_there_can_be() {
+    for odd in [
+        r#"{"nodes": [{"id": "a"}]}"#,
+        r#"{"nodes": [{"id": "a", "input-type": ["x"], "output-type": ["x"], "desc": "Çizer. Ş"}]}"#,
+        r#"{"nodes": [{"id": "a", "input-type": ["$x y"], "output-type": ["日本", "x y"], "desc": "…"}, {"id": "b", "input-type": ["日本"]}]}"#,
+    ] {
+        shown(&catalog(odd));
+    }
+}
+
+#[test]
+fn long_descriptions_of_many_tools_are_cut() {
+    let desc = "Does this and that with all of the things that it was given and many more besides. ".repeat(5);
+    let nodes: Vec<Json> =
+        (0..150).map(|n| json!({ "id": format!("tool {n}"), "desc": desc, "input-type": ["text"] })).collect();
+    let prefix = shown(&catalog(&json!({ "nodes": nodes }).to_string()));
+    assert!(prefix[0].content.len() < 12_000, "{}", prefix[0].content.len());
+}
+
+#[test]
+fn the_prompts_of_public_benchmarks_leave_room_for_a_request() {
+    for path in ["taskbench/tool_desc.json", "plans/catalogue.json"] {
+        let Some(file) = public(path) else { return println!("skipped: LAVR_EVAL_DATA has no {path}") };
+        let prefix = shown(&Catalog::declared_in(file).unwrap());
+        let size: usize = prefix.iter().map(|message| message.content.len()).sum();
+        assert!(size < 9_000, "{path}: {size} characters");
+    }
+}
