@@ -17,6 +17,7 @@ mod cassettes;
 mod cli;
 mod describing;
 mod detect;
+mod evaluation;
 mod evidence;
 mod executor;
 mod experts;
