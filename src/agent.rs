@@ -57,7 +57,8 @@ impl Planners {
     }
 }
 
-/// Puts an [`Agent`] together.
+/// Puts an [`Agent`] together. Clones share the LLM and the tools.
+#[derive(Clone)]
 #[must_use]
 pub struct AgentBuilder {
     chat: Option<Arc<dyn ChatModel>>,

@@ -1,6 +1,7 @@
 //! The command line: parses, runs, and says how it went by its exit code.
 
 mod ask;
+mod eval;
 mod models;
 mod options;
 mod output;
@@ -70,6 +71,8 @@ enum Command {
     Ask(ask::AskArgs),
     /// Write and check the plan for a question, without running it
     Plan(plan::PlanArgs),
+    /// Score answers on questions whose truth is known
+    Eval(Box<eval::EvalArgs>),
     /// List, describe or run the tools a plan can call
     Tools(tools::ToolsArgs),
     /// List the model files, or fetch them ahead of time
@@ -134,6 +137,7 @@ async fn dispatch(command: Command) -> Exit {
     let result = match command {
         Command::Ask(args) => ask::run(args, cancel).await,
         Command::Plan(args) => plan::run(args, cancel).await,
+        Command::Eval(args) => eval::run(*args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::Agent;
+use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;
 use crate::chat::ChatModel;
 use crate::chat::local::{LocalModel, LocalOptions};
@@ -99,6 +99,14 @@ impl Config {
     /// faulty; `Offline`, `Network` or `Integrity` when the LLM's file cannot be had. A missing expert
     /// is an error only of the steps that need it.
     pub async fn agent(&self, progress: Arc<dyn Progress>) -> Result<Agent> {
+        self.builder(progress).await?.build()
+    }
+
+    /// As [`Config::agent`], with parts that can still be replaced.
+    ///
+    /// # Errors
+    /// As [`Config::agent`].
+    pub async fn builder(&self, progress: Arc<dyn Progress>) -> Result<AgentBuilder> {
         let prompts = match &self.prompts {
             Some(folder) => Prompts::with_folder(folder)?,
             None => Prompts::builtin()?,
@@ -115,14 +123,13 @@ impl Config {
         let experts =
             async { if catalog.is_declared() { Ok(()) } else { fetch_experts(&store, progress.as_ref()).await } };
         tokio::try_join!(llm, experts)?;
-        Agent::builder()
+        Ok(Agent::builder()
             .chat(self.chat(Arc::clone(&progress))?)
             .catalog(catalog)
             .prompts(prompts)
             .parallel(self.parallel)
             .max_repairs(self.max_repairs)
-            .show_images(self.show_images)
-            .build()
+            .show_images(self.show_images))
     }
 
     /// A question about images, with the limits and the mode of this configuration.

@@ -32,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod cx;
 pub mod error;
+pub mod eval;
 pub mod executor;
 pub mod image;
 pub mod message;

@@ -184,7 +184,7 @@ pub(super) fn check_picture(option: &str, path: Option<&PathBuf>, images: &[Path
     check_target(option, path, images)
 }
 
-fn seconds(text: &str) -> std::result::Result<f64, String> {
+pub(super) fn seconds(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(n) if n > 0.0 && n <= 86_400.0 => Ok(n),
         _ => Err("give a number of seconds above 0, at most 86400".to_owned()),

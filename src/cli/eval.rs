@@ -1,0 +1,352 @@
+//! `lavr eval`
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use futures::StreamExt;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::options::LlmOptions;
+use super::progress::Bars;
+use super::{Exit, Stop, or_json, output, usage};
+use crate::chat::named;
+use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
+use crate::eval::case::Case;
+use crate::eval::compare::{Comparison, compare};
+use crate::eval::judge::Metric;
+use crate::eval::oracle::Oracle;
+use crate::eval::record::Record;
+use crate::eval::results::{self, Results};
+use crate::eval::run::{Evaluation, Setting};
+use crate::eval::summary::{Score, Summary, summary};
+use crate::observation::Failure;
+use crate::task::Mode;
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    lavr eval receipts/questions.jsonl --metric field --out before.jsonl\n  \
+    lavr eval receipts/questions.jsonl --metric field --out before.jsonl --resume\n  \
+    lavr eval photos/questions.jsonl --metric detection\n  \
+    lavr eval requests.jsonl --metric plan --tools tool_desc.json\n  \
+    lavr eval --compare before.jsonl after.jsonl\n\n\
+    A case is a JSON object on one line: `image` (seen from the file with the cases), `question`, `answer`, and what the\n\
+    metric needs: `answer_gt` (vqa), `choices`, `field`, `objects` (detection), `lines` (ocr), `references` (caption).\n\
+    Each case becomes a line of RESULTS.jsonl: image, question, answer, truth, score, and how it came about.")]
+pub(super) struct EvalArgs {
+    /// Cases, one JSON object a line
+    #[arg(required_unless_present = "compare")]
+    cases: Option<PathBuf>,
+
+    /// How answers are scored
+    ///
+    /// vqa: VQA accuracy over the annotators. exact: the same text. anls: edit similarity, at least a half.
+    /// field: a receipt's company, date, address or total. choice: the right option. number: the same number.
+    /// yesno: accuracy, precision, recall, yes-ratio as POPE has them. caption: CIDEr-D and BLEU-4.
+    /// detection: the detector alone, F1 at an overlap of 0.5 and COCO's mAP. ocr: the reader alone, character
+    /// error rate and F1 of lines. plan: the plan alone, F1 of tools, links and arguments as TaskBench has them.
+    #[arg(long, value_name = "METRIC", required_unless_present = "compare", value_parser = metric())]
+    metric: Option<Metric>,
+
+    #[command(flatten)]
+    llm: LlmOptions,
+
+    /// With `--metric plan`: plan with the tools that FILE declares, as `lavr plan --tools` does
+    #[arg(long, value_name = "FILE")]
+    tools: Option<PathBuf>,
+
+    /// Who decides: `controller`, `decision-maker` or `auto`
+    #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
+    mode: Mode,
+
+    /// Wall-clock limit of each case, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::options::seconds)]
+    timeout: f64,
+
+    /// Run only the first N cases
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+
+    /// How many cases run at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=64))]
+    jobs: u64,
+
+    /// Write each case's record here, one JSON object a line
+    #[arg(long, value_name = "RESULTS.jsonl")]
+    out: Option<PathBuf>,
+
+    /// Go on with the file of --out: cases that are in it are not run again
+    #[arg(long, requires = "out")]
+    resume: bool,
+
+    /// The truth in place of the experts (`tools`) or of the planner (`plan`), to see what bounds the score
+    #[arg(long, value_name = "PART", value_parser = oracle())]
+    oracle: Option<Oracle>,
+
+    /// Compare two files of results, case by case: the difference with its interval, and the cases that flipped
+    #[arg(long, num_args = 2, value_names = ["A.jsonl", "B.jsonl"], conflicts_with_all = ["cases", "metric", "out", "oracle", "limit"])]
+    compare: Option<Vec<PathBuf>>,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn metric() -> impl TypedValueParser<Value = Metric> {
+    PossibleValuesParser::new(Metric::NAMES).try_map(|name| name.parse::<Metric>())
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
+}
+
+fn oracle() -> impl TypedValueParser<Value = Oracle> {
+    PossibleValuesParser::new(Oracle::NAMES).try_map(|name| name.parse::<Oracle>())
+}
+
+pub(super) async fn run(args: EvalArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
+    let object = |error: &Error| json!({ "error": Failure::from(error) });
+    let json = args.json;
+    let result = match args.compare.as_deref() {
+        Some([first, second]) => compared(first, second, json),
+        _ => evaluate(&args, cancel).await,
+    };
+    or_json(result, json, object)
+}
+
+async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
+    let (Some(file), Some(metric)) = (&args.cases, args.metric) else {
+        return Err(usage(Error::invalid("give a file of cases and a --metric")));
+    };
+    if args.tools.is_some() && metric != Metric::Plan {
+        return Err(usage(Error::invalid(
+            "tools that are only declared cannot run; --tools goes with `--metric plan`",
+        )));
+    }
+    let mut cases = Case::read(file).map_err(usage)?;
+    cases.truncate(args.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
+    for case in &cases {
+        metric.check(case).map_err(|e| usage(e.context(format!("cases `{}`", file.display()))))?;
+    }
+    let config = args.config();
+    let setting = args.setting(metric, &config);
+    let (mut records, mut results) = open(args, &setting, &cases).map_err(usage)?;
+    let evaluation = prepare(&config, setting, &cancel).await?;
+    let done: HashSet<usize> = records.iter().map(|record| record.line).collect();
+    let todo: Vec<&Case> = cases.iter().filter(|case| !done.contains(&case.line)).collect();
+    let bar = bar(cases.len(), done.len());
+    let skipped = drive(args, &evaluation, &todo, &cancel, |record| {
+        results.as_mut().map_or(Ok(()), |results| results.add(&record))?;
+        records.push(record);
+        bar.set_message(running_score(&records));
+        bar.inc(1);
+        Ok(())
+    })
+    .await;
+    bar.finish_and_clear();
+    let skipped = skipped.map_err(|error| {
+        let way_out = if args.out.is_some() { "; go on with --resume" } else { "" };
+        Stop::from(Error::new(
+            error.kind(),
+            format!("{error}; {} of {} cases are done{way_out}", records.len(), cases.len()),
+        ))
+    })?;
+    if skipped > 0 {
+        output::note(&format!(
+            "{skipped} of {} cases do not tell what the oracle has to know, and did not run",
+            cases.len()
+        ));
+    }
+    records.sort_by_key(|record| record.line);
+    let Some(summary) = summary(&records) else {
+        return Err(Error::invalid("no case could be run").into());
+    };
+    if args.json {
+        output::print_json(&json!(summary))?;
+    } else {
+        output::print(&table(&summary))?;
+    }
+    Ok(Exit::Answered)
+}
+
+/// Runs cases, some at a time, and hands over each record; how many the oracle skipped.
+async fn drive<'a>(
+    args: &EvalArgs,
+    evaluation: &'a Evaluation,
+    todo: &[&'a Case],
+    cancel: &'a CancellationToken,
+    mut take: impl FnMut(Record) -> Result<()>,
+) -> Result<usize> {
+    let jobs = usize::try_from(args.jobs).unwrap_or(1);
+    let run = |case: &'a Case| async move {
+        evaluation.run(case, cancel).await.map_err(|e| e.context(format!("line {}", case.line)))
+    };
+    let mut running = futures::stream::iter(todo.iter().copied().map(run)).buffer_unordered(jobs);
+    let mut skipped = 0;
+    while let Some(result) = running.next().await {
+        match result? {
+            Some(record) => take(record)?,
+            None => skipped += 1,
+        }
+    }
+    Ok(skipped)
+}
+
+impl EvalArgs {
+    fn config(&self) -> Config {
+        let mut config = Config { mode: self.mode, tools: self.tools.clone(), ..self.llm.config() };
+        config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
+        config
+    }
+
+    fn setting(&self, metric: Metric, config: &Config) -> Setting {
+        Setting {
+            metric,
+            mode: config.mode,
+            budget: config.budget.clone(),
+            images: config.images.clone(),
+            oracle: self.oracle,
+            llm: named::shown(&config.llm),
+        }
+    }
+}
+
+async fn prepare(config: &Config, setting: Setting, cancel: &CancellationToken) -> Result<Evaluation, Stop> {
+    let builder = cancel.run_until_cancelled(config.builder(Arc::new(Bars::new()))).await;
+    let stopped = || Err(Error::new(ErrorKind::Cancelled, "stopped before the first case"));
+    let builder = builder.unwrap_or_else(stopped).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => usage(error),
+        _ => error.into(),
+    })?;
+    Ok(Evaluation::new(setting, builder)?)
+}
+
+/// The records that are there already, and the file that new ones go to.
+fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Record>, Option<Results>)> {
+    let Some(path) = &args.out else { return Ok((Vec::new(), None)) };
+    if args.cases.as_ref().is_some_and(|cases| same_file(cases, path)) {
+        return Err(Error::invalid(format!("--out `{}` is the file of cases; give another one", path.display())));
+    }
+    if !args.resume {
+        return Ok((Vec::new(), Some(Results::create(path)?)));
+    }
+    let (mut records, results) = Results::resume(path)?;
+    let name = path.display();
+    for record in &records {
+        let same = record.metric == setting.metric
+            && record.oracle == setting.oracle
+            && (record.llm.is_empty() || record.llm == setting.llm)
+            && (record.mode.is_empty() || record.mode == setting.mode.to_string());
+        if !same {
+            return Err(Error::invalid(format!(
+                "results `{name}` were made otherwise (--metric {} --mode {} --llm {}); give another --out",
+                record.metric, record.mode, record.llm
+            )));
+        }
+    }
+    let asked = |record: &Record| cases.iter().find(|case| case.line == record.line).map(|case| &case.question);
+    if let Some(record) = records.iter().find(|record| asked(record).is_some_and(|q| *q != record.question)) {
+        return Err(Error::invalid(format!(
+            "results `{name}` are of other cases: line {} asked `{}`; give another --out",
+            record.line, record.question
+        )));
+    }
+    // With a lower --limit than before, the rest stays in the file.
+    records.retain(|record| cases.iter().any(|case| case.line == record.line));
+    Ok((records, Some(results)))
+}
+
+fn same_file(a: &PathBuf, b: &PathBuf) -> bool {
+    a == b || (b.exists() && a.canonicalize().ok() == b.canonicalize().ok())
+}
+
+fn bar(cases: usize, done: usize) -> ProgressBar {
+    let target = if output::watched() { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(cases as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} {bar:30} {elapsed} (about {eta} left) {msg}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_position(done as u64);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+fn running_score(records: &[Record]) -> String {
+    let mean = records.iter().map(|record| record.score).sum::<f64>() / records.len().max(1) as f64;
+    format!("score {:.1}", mean * 100.0)
+}
+
+/// A summary for people.
+fn table(summary: &Summary) -> String {
+    let mut lines = vec![format!("{} cases by `{}`, with 95 % intervals", summary.cases, summary.metric)];
+    lines.extend(summary.scores.iter().map(|score| score_line(score, summary.cases)));
+    if !summary.causes.is_empty() {
+        let wrong: usize = summary.causes.values().sum();
+        lines.push(format!("{wrong} wrong:"));
+        let mut causes: Vec<_> = summary.causes.iter().collect();
+        causes.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        lines.extend(causes.iter().map(|(cause, count)| format!("  {count:>4}  {}", cause.in_words())));
+    }
+    let [median, most] = summary.seconds;
+    lines.push(format!("seconds a case: median {median:.1}, 90 % under {most:.1}"));
+    let [median, most] = summary.tokens;
+    if most > 0.0 {
+        lines.push(format!("tokens a case: median {median:.0}, 90 % under {most:.0}; {:.1} rounds", summary.rounds));
+    }
+    if let Some(cost) = summary.cost_usd {
+        lines.push(format!("cost: ${cost:.4}"));
+    }
+    lines.join("\n")
+}
+
+fn score_line(score: &Score, cases: usize) -> String {
+    let Score { name, interval, cases: own } = score;
+    let percent = |value: f64| value * 100.0;
+    let of = if *own == cases { String::new() } else { format!("  of {own}") };
+    format!(
+        "  {name:<18} {:>6.1}  [{:.1}, {:.1}]{of}",
+        percent(interval.estimate),
+        percent(interval.low),
+        percent(interval.high)
+    )
+}
+
+fn compared(first: &Path, second: &Path, json: bool) -> Result<Exit, Stop> {
+    let (a, b) = (results::read(first).map_err(usage)?, results::read(second).map_err(usage)?);
+    let comparison = compare(&a, &b).map_err(usage)?;
+    if json {
+        output::print_json(&json!(comparison))?;
+    } else {
+        output::print(&output::safe(&difference(&comparison)))?;
+    }
+    Ok(Exit::Answered)
+}
+
+/// A comparison for people.
+fn difference(comparison: &Comparison) -> String {
+    let Comparison { cases, unpaired, first, second, difference, flipped } = comparison;
+    let percent = |value: f64| value * 100.0;
+    let mut lines = vec![format!(
+        "{cases} cases in both: {:.1} -> {:.1}, difference {:+.1} [{:+.1}, {:+.1}]",
+        percent(*first),
+        percent(*second),
+        percent(difference.estimate),
+        percent(difference.low),
+        percent(difference.high)
+    )];
+    if *unpaired > 0 {
+        lines.push(format!("{unpaired} cases are in one file only"));
+    }
+    for flip in flipped {
+        let sign = if flip.scores[1] > flip.scores[0] { '+' } else { '-' };
+        let [a, b] = &flip.answers;
+        lines.push(format!("{sign} line {}: {}\n    {a} -> {b}  (truth: {})", flip.line, flip.question, flip.truth));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,289 @@
+//! `lavr eval`: cases in, records out, and what they come to.
+
+mod binary;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lavr::agent::Agent;
+use lavr::budget::Budget;
+use lavr::error::{Error, ErrorKind};
+use lavr::eval::case::Case;
+use lavr::eval::cause::Cause;
+use lavr::eval::compare::compare;
+use lavr::eval::judge::Metric;
+use lavr::eval::oracle::Oracle;
+use lavr::eval::record::Record;
+use lavr::eval::results::{self, Results};
+use lavr::eval::run::{Evaluation, Setting};
+use lavr::eval::summary::summary;
+use lavr::image::ImageLimits;
+use lavr::task::Mode;
+use lavr::tool::Tool;
+use lavr::value::Value;
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::fakes::{Script, catalog, picture, quick, regions};
+
+/// A folder with a picture `a.png` in it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    picture().pixels().save(folder.path().join("a.png")).unwrap();
+    folder
+}
+
+fn case(folder: &Path, json: &Json) -> Case {
+    Case::parse(&json.to_string(), 1, folder).unwrap()
+}
+
+/// Tools that find two dogs, read nothing, and count.
+fn tools() -> [Arc<dyn Tool>; 3] {
+    [
+        quick("detect_objects", &["image: Image", "labels?: List<Text>"], "List<Region>", |_| {
+            Ok(regions(&["dog", "dog"]))
+        }),
+        quick("read_text", &["image: Image"], "List<Line>", |_| Ok(Value::List(Vec::new()))),
+        quick("count", &["items: List<Any>"], "Number", |args| match args.get("items") {
+            Some(Value::List(items)) => Ok(Value::Number(items.len() as f64)),
+            _ => Err(Error::new(ErrorKind::Tool, "no list")),
+        }),
+    ]
+}
+
+fn setting(metric: Metric, oracle: Option<Oracle>) -> Setting {
+    Setting {
+        metric,
+        mode: Mode::Controller,
+        budget: Budget::default(),
+        images: ImageLimits::default(),
+        oracle,
+        llm: "script".to_owned(),
+    }
+}
+
+/// Runs a case with an LLM that says this.
+async fn run(
+    metric: Metric,
+    oracle: Option<Oracle>,
+    case: &Case,
+    said: &[Json],
+) -> lavr::error::Result<Option<Record>> {
+    let builder = Agent::builder().chat(Script::new(said)).catalog(catalog(tools()));
+    Evaluation::new(setting(metric, oracle), builder).unwrap().run(case, &CancellationToken::new()).await
+}
+
+fn counting(label: &str) -> Json {
+    json!({
+        "steps": [
+            { "id": "found", "tool": "detect_objects", "args": { "image": "$image", "labels": [label] } },
+            { "id": "n", "tool": "count", "args": { "items": "$found" } }
+        ],
+        "result": "$n"
+    })
+}
+
+fn says(text: &str) -> Json {
+    json!({ "answerable": true, "answer": [text] })
+}
+
+#[tokio::test]
+async fn a_case_becomes_a_record() {
+    let folder = folder();
+    let asked = json!({ "image": "a.png", "question": "How many dogs are there?", "answer": "2", "other": [1] });
+    let said = [counting("dog"), says("There are 2 dogs.")];
+    let record = run(Metric::Number, None, &case(folder.path(), &asked), &said).await.unwrap().unwrap();
+    assert_eq!((record.score, record.cause, record.rounds), (1.0, None, 1));
+    let json = serde_json::to_value(&record).unwrap();
+    assert_eq!(json["image"], "a.png");
+    assert_eq!(json["question"], "How many dogs are there?");
+    assert_eq!(json["truth"], "2");
+    assert_eq!(json["text"], "There are 2 dogs.");
+    assert_eq!(json["plan"], counting("dog"));
+    assert_eq!((json["mode"].as_str(), json["llm"].as_str()), (Some("controller"), Some("script")));
+    assert_eq!(json["usage"]["prompt_tokens"], 20);
+    assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+}
+
+#[tokio::test]
+async fn wrong_cases_have_a_cause() {
+    let folder = folder();
+    let how_many = |answer: i32| json!({ "image": "a.png", "question": "How many dogs are there?", "answer": answer });
+    let reading = json!({
+        "steps": [{ "id": "text", "tool": "read_text", "args": { "image": "$image" } }], "result": "$text"
+    });
+    let missing = json!({ "answerable": false, "missing": "the dogs" });
+    let bad = json!({ "steps": [], "result": "$n" });
+    let cases: [(Json, Vec<Json>, Cause); 6] = [
+        (how_many(3), vec![counting("dog"), says("There are 2 dogs.")], Cause::WrongFinding),
+        (how_many(2), vec![counting("dog"), missing.clone()], Cause::Refused),
+        (how_many(3), vec![counting("dog"), missing.clone()], Cause::Refused),
+        (how_many(2), vec![bad.clone(), bad.clone(), bad], Cause::PlanInvalid),
+        (how_many(2), vec![reading, missing], Cause::NothingFound),
+        (how_many(2), vec![], Cause::Budget),
+    ];
+    for (asked, said, cause) in cases {
+        let builder = Agent::builder().chat(Script::new(&said)).catalog(catalog(tools()));
+        let budget = Budget { timeout_ms: 300, ..Budget::default() };
+        let setting = Setting { budget, ..setting(Metric::Number, None) };
+        let evaluation = Evaluation::new(setting, builder).unwrap();
+        let record = evaluation.run(&case(folder.path(), &asked), &CancellationToken::new()).await.unwrap().unwrap();
+        assert_eq!((record.score, record.cause), (0.0, Some(cause)), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_fault_of_the_case_ends_the_run() {
+    let folder = folder();
+    let gone = json!({ "image": "b.png", "question": "How many?", "answer": 2 });
+    let error = run(Metric::Number, None, &case(folder.path(), &gone), &[]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::NotFound && error.to_string().contains("b.png"), "{error}");
+    let there = json!({ "image": "a.png", "question": "How many?", "answer": 2 });
+    let chat = Script::failing(Error::new(ErrorKind::Network, "LLM unreachable"));
+    let builder = Agent::builder().chat(chat).catalog(catalog(tools()));
+    let evaluation = Evaluation::new(setting(Metric::Number, None), builder).unwrap();
+    let error = evaluation.run(&case(folder.path(), &there), &CancellationToken::new()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+}
+
+#[tokio::test]
+async fn oracles_put_the_truth_in_place_of_tools_or_plans() {
+    let folder = folder();
+    let object = |label: &str| json!({ "label": label, "cxcywh": [0.5, 0.5, 0.2, 0.2] });
+    let asked = json!({
+        "image": "a.png", "question": "How many dogs are there?", "answer": 3,
+        "objects": [object("dog"), object("dog"), object("dog"), object("cat")]
+    });
+    let asked = case(folder.path(), &asked);
+    let said = [counting("dog"), says("There are 3 dogs.")];
+    let told = run(Metric::Number, Some(Oracle::Tools), &asked, &said).await.unwrap().unwrap();
+    assert_eq!((told.score, told.oracle), (1.0, Some(Oracle::Tools)), "the detector finds what is there: {told:?}");
+    let blind = json!({ "image": "a.png", "question": "How many dogs are there?", "answer": 3 });
+    let blind = case(folder.path(), &blind);
+    assert_eq!(run(Metric::Number, Some(Oracle::Tools), &blind, &said).await.unwrap(), None, "nothing is known");
+    assert_eq!(run(Metric::Number, Some(Oracle::Plan), &blind, &said).await.unwrap(), None, "no tool knows a dog");
+    let mut planned = json!({ "image": "a.png", "question": "How many?", "answer": 2, "plan": counting("dog") });
+    let with_plan = case(folder.path(), &planned);
+    let record = run(Metric::Number, Some(Oracle::Plan), &with_plan, &[says("There are 2 dogs.")]).await;
+    assert_eq!(record.unwrap().unwrap().score, 1.0, "the LLM is asked for the answer alone");
+    planned["plan"]["steps"][0]["tool"] = json!("nonsense");
+    let error = run(Metric::Number, Some(Oracle::Plan), &case(folder.path(), &planned), &[]).await.unwrap_err();
+    assert!(error.to_string().contains("`plan` is faulty") && error.to_string().contains("nonsense"), "{error}");
+}
+
+#[test]
+fn faulty_cases_are_named_by_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cases.jsonl");
+    let good = r#"{"image": "a.png", "question": "?", "answer": "x"}"#;
+    let texts = [
+        (format!("{good}\n\nnonsense\n"), "line 3"),
+        (format!("{good}\n{{\"image\": \"a.png\"}}\n"), "line 2: this is no case: missing field `question`"),
+        (r#"{"image": "a.png", "question": "  "}"#.to_owned(), "line 1: `question` is empty"),
+        ("\n".to_owned(), "there is none"),
+    ];
+    for (text, part) in texts {
+        std::fs::write(&file, text).unwrap();
+        let error = Case::read(&file).unwrap_err();
+        assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(part), "{error}");
+    }
+    assert_eq!(Case::read(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn every_metric_says_what_a_case_lacks() {
+    let lacking = case(Path::new(""), &json!({ "image": "a.png", "question": "?" }));
+    let wants = [
+        ("vqa", "`answer_gt`"),
+        ("exact", "`answer`"),
+        ("anls", "`answer`"),
+        ("field", "`answer`"),
+        ("choice", "`choices`"),
+        ("number", "a number"),
+        ("yesno", "yes or no"),
+        ("ocr", "`lines`"),
+        ("caption", "`references`"),
+        ("plan", "no plan"),
+    ];
+    for (metric, part) in wants {
+        let error = metric.parse::<Metric>().unwrap().check(&lacking).unwrap_err();
+        assert!(error.to_string().contains(part) && error.to_string().contains("line 1"), "{metric}: {error}");
+    }
+    let blind = case(Path::new(""), &json!({ "question": "?", "answer": "yes" }));
+    assert!(Metric::Yesno.check(&blind).unwrap_err().to_string().contains("no `image`"));
+    assert!("cider".parse::<Metric>().unwrap_err().to_string().contains("vqa, exact"));
+}
+
+fn record(line: usize, score: f64) -> Record {
+    let json = json!({
+        "line": line, "image": "a.png", "question": format!("Q{line}"), "answer": "ä \"x\"", "truth": "b",
+        "score": score, "status": "answered", "metric": "exact", "llm": "script", "mode": "auto", "rounds": 1,
+        "ms": 1500, "usage": { "llm_calls": 2, "prompt_tokens": 10, "cached_tokens": 0, "completion_tokens": 5,
+        "steps": 1, "rounds": 1 }, "cause": (score < 0.5).then_some("wrong_answer")
+    });
+    serde_json::from_value(json).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Wherever the file was cut off, the whole records are kept, and the next one follows them.
+    #[test]
+    fn a_file_cut_off_anywhere_goes_on(cut in 0_usize..900) {
+        let folder = tempfile::tempdir().unwrap();
+        let path: PathBuf = folder.path().join("out.jsonl");
+        let mut file = Results::create(&path).unwrap();
+        for line in 1..=3 {
+            file.add(&record(line, 1.0)).unwrap();
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let kept = &bytes[..cut.min(bytes.len())];
+        std::fs::write(&path, kept).unwrap();
+        let whole = kept.iter().filter(|b| **b == b'\n').count();
+        let (records, mut file) = Results::resume(&path).unwrap();
+        prop_assert_eq!(records.len(), whole);
+        file.add(&record(9, 0.0)).unwrap();
+        let read = results::read(&path).unwrap();
+        prop_assert_eq!(read.len(), whole + 1);
+        prop_assert_eq!(read.last(), Some(&record(9, 0.0)));
+    }
+}
+
+#[test]
+fn results_are_not_overwritten_and_a_file_of_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    std::fs::write(&path, "{\"a\": 1}\n").unwrap();
+    assert!(Results::create(&path).unwrap_err().to_string().contains("--resume"));
+    let error = Results::resume(&path).unwrap_err();
+    assert!(error.to_string().contains("line 1: this is no record of `lavr eval`"), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\": 1}\n", "nothing was lost");
+}
+
+#[test]
+fn two_files_are_compared_case_by_case() {
+    let first: Vec<Record> = (1..=10).map(|n| record(n, if n <= 4 { 1.0 } else { 0.0 })).collect();
+    let second: Vec<Record> = (2..=11).map(|n| record(n, if n <= 6 && n != 3 { 1.0 } else { 0.0 })).collect();
+    let compared = compare(&first, &second).unwrap();
+    assert_eq!((compared.cases, compared.unpaired), (9, 2));
+    let flipped: Vec<(usize, [f64; 2])> = compared.flipped.iter().map(|flip| (flip.line, flip.scores)).collect();
+    assert_eq!(flipped, [(3, [1.0, 0.0]), (5, [0.0, 1.0]), (6, [0.0, 1.0])]);
+    assert!((compared.difference.estimate - 1.0 / 9.0).abs() < 1e-9);
+    assert!(compared.difference.low < 0.0 && compared.difference.high > 0.1);
+    assert!(compare(&first[..1], &second).unwrap_err().to_string().contains("no case in common"));
+    let other = vec![Record { metric: Metric::Anls, ..record(2, 1.0) }];
+    assert!(compare(&first, &other).unwrap_err().to_string().contains("`exact`, the other by `anls`"));
+}
+
+#[test]
+fn records_sum_up() {
+    let records: Vec<Record> = (1..=10).map(|n| record(n, if n <= 4 { 1.0 } else { 0.0 })).collect();
+    let sum = summary(&records).unwrap();
+    assert_eq!((sum.cases, sum.scores[0].interval.estimate), (10, 0.4));
+    let interval = sum.scores[0].interval;
+    assert!((0.0..0.4).contains(&interval.low) && interval.high > 0.4 && interval.high <= 1.0);
+    assert_eq!(sum.causes.into_iter().collect::<Vec<_>>(), [(Cause::WrongAnswer, 6)]);
+    assert_eq!((sum.seconds, sum.tokens, sum.cost_usd), ([1.5, 1.5], [15.0, 15.0], None));
+    assert_eq!(summary(&[]), None);
+}

@@ -1,0 +1,170 @@
+//! The built binary.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+
+use crate::experts::{evaluation, repository};
+use crate::openai::server::{Answer, Server};
+use crate::real;
+
+fn lavr(args: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("lavr"));
+    command.env_remove("LAVR_LLM").args(args);
+    command
+}
+
+fn output(args: &[&str]) -> Output {
+    lavr(args).output().unwrap()
+}
+
+async fn asked(args: Vec<String>) -> Output {
+    tokio::task::spawn_blocking(move || output(&args.iter().map(String::as_str).collect::<Vec<_>>())).await.unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Five times the question how many people the gallery shows.
+fn cases(folder: &Path) -> String {
+    let image = real::picture("gallery.jpg");
+    let case = |n: usize| json!({ "image": image, "question": "How many people are there?", "answer": 3, "id": n });
+    let path = folder.join("cases.jsonl");
+    std::fs::write(&path, (0..5).map(|n| format!("{}\n", case(n))).collect::<String>()).unwrap();
+    path.to_string_lossy().into_owned()
+}
+
+/// A server that plans to count people and says how many, again and again.
+async fn server() -> Server {
+    let plan = json!({
+        "steps": [
+            { "id": "people", "tool": "detect_objects", "args": { "image": "$image", "labels": ["person"] } },
+            { "id": "n", "tool": "count", "args": { "items": "$people" } }
+        ],
+        "result": "$n"
+    });
+    let answer = json!({ "answerable": true, "answer": ["There are 3 people."] });
+    let both = [Answer::whole(&plan.to_string()), Answer::whole(&answer.to_string())];
+    Server::start((0..20).flat_map(|_| both.clone())).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cases_are_scored_and_a_file_that_was_cut_off_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, server) = (cases(folder.path()), server().await);
+    let out = folder.path().join("out.jsonl").to_string_lossy().into_owned();
+    let llm = format!("{}#m", server.base());
+    let args = |more: &[&str]| -> Vec<String> {
+        let all = ["eval", &cases, "--metric", "number", "--llm", &llm, "--out", &out];
+        all.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    };
+    let first = asked(args(&["--limit", "3"])).await;
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    assert!(text(&first.stdout).contains("3 cases by `number`"), "{}", text(&first.stdout));
+    let written = std::fs::read_to_string(&out).unwrap();
+    assert_eq!(written.lines().count(), 3);
+    // As kill -9 leaves it.
+    std::fs::write(&out, &written[..written.len() - 40]).unwrap();
+    let again = asked(args(&[])).await;
+    assert_eq!(again.status.code(), Some(2));
+    assert!(text(&again.stderr).contains("--resume"), "{}", text(&again.stderr));
+    let rest = asked(args(&["--resume", "--json"])).await;
+    let sum: Json = serde_json::from_slice(&rest.stdout).unwrap();
+    assert_eq!((sum["cases"].as_u64(), sum["scores"][0]["estimate"].as_f64()), (Some(5), Some(1.0)));
+    assert_eq!(server.asked().len(), 12, "two calls a case, and the one that was cut off again");
+    let lines: Vec<Json> = real::json_lines(Path::new(&out));
+    let mut numbers: Vec<u64> = lines.iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    let other = asked(args(&["--resume", "--mode", "controller"])).await;
+    assert_eq!(other.status.code(), Some(2));
+    assert!(text(&other.stderr).contains("were made otherwise"), "{}", text(&other.stderr));
+    let same = asked(vec!["eval".into(), "--compare".into(), out.clone(), out]).await;
+    assert!(
+        text(&same.stdout).starts_with("5 cases in both: 100.0 -> 100.0, difference +0.0"),
+        "{}",
+        text(&same.stdout)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_llm_out_of_reach_ends_the_run_and_what_is_done_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = cases(folder.path());
+    let out = folder.path().join("out.jsonl").to_string_lossy().into_owned();
+    let args = ["eval", &cases, "--metric", "number", "--llm", "http://127.0.0.1:1/v1#m", "--out", &out];
+    let output = asked(args.iter().map(|arg| (*arg).to_owned()).collect()).await;
+    assert_eq!(output.status.code(), Some(1));
+    let line = text(&output.stderr);
+    assert!(line.contains("unreachable") && line.contains("0 of 5 cases are done; go on with --resume"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_once_it_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, server) = (cases(folder.path()), server().await);
+    let out = folder.path().join("out.jsonl");
+    let llm = format!("{}#m", server.base());
+    let shown = out.to_string_lossy().into_owned();
+    let mut child = lavr(&["eval", &cases, "--metric", "number", "--llm", &llm, "--out", &shown])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let lines = || std::fs::read_to_string(&out).unwrap_or_default().lines().count();
+    while lines() < 2 && began.elapsed() < Duration::from_secs(60) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let args = ["eval", &cases, "--metric", "number", "--llm", &llm, "--out", &shown, "--resume"];
+    let rest = asked(args.iter().map(|arg| (*arg).to_owned()).collect()).await;
+    assert_eq!(rest.status.code(), Some(0), "{}", text(&rest.stderr));
+    let mut numbers: Vec<u64> = real::json_lines(&out).iter().map(|line| line["line"].as_u64().unwrap()).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn the_command_line_says_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = cases(folder.path());
+    let runs: [(&[&str], &str); 5] = [
+        (&["eval"], "required"),
+        (&["eval", &cases], "--metric"),
+        (&["eval", &cases, "--metric", "cider"], "possible values: vqa, exact"),
+        (&["eval", &cases, "--metric", "vqa", "--resume"], "--out"),
+        (&["eval", &cases, "--metric", "choice"], "line 1: `--metric choice` needs `choices`"),
+    ];
+    for (args, part) in runs {
+        let output = output(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(part), "{args:?}: {}", text(&output.stderr));
+    }
+    let same = output(&["eval", &cases, "--metric", "number", "--out", &cases]);
+    assert!(text(&same.stderr).contains("is the file of cases"), "{}", text(&same.stderr));
+}
+
+/// The detector and the reader on their own, over COCO's photos and what people wrote about them.
+#[test]
+fn the_detector_is_scored_as_the_reference_is() {
+    let Some(photos) = evaluation("photos") else { return eprintln!("skipped: LAVR_EVAL_DATA is not set") };
+    let cases = photos.join("questions.jsonl").to_string_lossy().into_owned();
+    let output = output(&["eval", &cases, "--metric", "detection", "--json"]);
+    let sum: Json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
+    let score = |name: &str| -> f64 {
+        let scores = sum["scores"].as_array().unwrap();
+        scores.iter().find(|s| s["name"] == name).unwrap()["estimate"].as_f64().unwrap()
+    };
+    println!("{}", sum);
+    let reference: Json =
+        serde_json::from_str(&std::fs::read_to_string(repository("tests/reference/detect/summary.json")).unwrap())
+            .unwrap();
+    println!("{reference}");
+    assert!((score("f1@0.5") - 0.495).abs() < 0.005, "{}", score("f1@0.5"));
+    assert!(score("mAP@[.5:.95]") > 0.15 && score("mAP@[.5:.95]") < score("AP@0.5"));
+}
