@@ -5,6 +5,7 @@
 //! [`plan::Plan`] is run by the [`executor::Executor`] on the [`tool::Catalog`]'s tools, and a
 //! [`refiner::Refiner`] turns the [`observation::Observation`]s into an [`answer::Answer`].
 //! [`agent::Agent`] holds it together; [`config::Config`] builds one with everything that ships.
+//! [`eval`] scores what comes out of it.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod cx;
 pub mod error;
+pub mod eval;
 pub mod executor;
 pub mod image;
 pub mod message;

@@ -25,7 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::value::Line;
 
 pub(crate) use contact::find_phone;
-pub(crate) use dates::{find_date, parse_date};
+pub(crate) use dates::{dates, find_date, parse_date};
 pub(crate) use money::{find_amount, parse_number};
 pub(crate) use pairs::pairs;
 

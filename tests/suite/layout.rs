@@ -15,7 +15,7 @@ const GROUPS: [&[&str]; 8] = [
     &["tool"],
     &["prompt", "planner", "executor", "refiner"],
     &["agent", "config"],
-    &[],
+    &["eval"],
     &["cli"],
 ];
 
