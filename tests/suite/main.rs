@@ -25,6 +25,7 @@ mod hops;
 mod image;
 mod layout;
 mod local_llm;
+mod metrics;
 mod ocr;
 mod openai;
 mod operations;
