@@ -5,6 +5,7 @@
 //! [`plan::Plan`] is run by the [`executor::Executor`] on the [`tool::Catalog`]'s tools, and a
 //! [`refiner::Refiner`] turns the [`observation::Observation`]s into an [`answer::Answer`].
 //! [`agent::Agent`] holds it together; [`config::Config`] builds one with everything that ships.
+//! [`eval`] scores what comes out of it.
 //!
 //! ```no_run
 //! use std::sync::Arc;
