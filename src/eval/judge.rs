@@ -157,9 +157,7 @@ impl Judged {
 pub fn answer(metric: Metric, case: &Case, answer: &str) -> Judged {
     let truths = case.truths();
     match metric {
-        Metric::Vqa => {
-            Judged::plain(vqa::score(answer, if case.answer_gt.is_empty() { &truths } else { &case.answer_gt }))
-        }
+        Metric::Vqa => Judged::plain(vqa::score(answer, &annotators(case, &truths))),
         Metric::Exact => Judged::plain(exact::score(answer, &truths)),
         Metric::Anls => Judged::plain(anls::score(answer, &truths)),
         Metric::Field => field(case, answer, &truths),
@@ -175,6 +173,16 @@ pub fn answer(metric: Metric, case: &Case, answer: &str) -> Judged {
             Judged::plain(caption::Bleu::of(caption::Case { caption: answer, references: &case.references }).score())
         }
         Metric::Detection | Metric::Ocr | Metric::Plan => Judged::plain(0.0),
+    }
+}
+
+/// What the annotators said; a single truth counts as if all ten had said it.
+fn annotators(case: &Case, truths: &[String]) -> Vec<String> {
+    const ANNOTATORS: usize = 10;
+    if case.answer_gt.is_empty() {
+        truths.iter().cycle().take(ANNOTATORS).cloned().collect()
+    } else {
+        case.answer_gt.clone()
     }
 }
 
