@@ -31,7 +31,7 @@ mod schema;
 mod strict;
 
 pub use check::{PlanLimits, check};
-pub use declared::{declared_schema, result_name};
+pub use declared::{DeclaredStep, declared_schema, read_declared, result_name, says_what_to_do};
 pub use fault::{Fault, FaultKind, repair_text};
 pub use infer::types;
 pub use schema::{NOTHING_KNOWN, round_schema, schema};

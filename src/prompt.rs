@@ -23,7 +23,7 @@ use self::similar::{Index, Shape};
 use self::tools::tool_line;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::task::{asked_images, image_name};
 use crate::tool::Catalog;
 
@@ -207,11 +207,12 @@ impl Prompts {
 
     /// Instructions and tools for planning with declared tools, and demos made of these.
     fn declared_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
-        let tools = declared::tool_lines(catalog);
-        let mut messages = vec![Message::system(self.render("declared/system.md", context! { tools })?)];
+        let (tools, says_what_to_do) = (declared::tool_lines(catalog), plan::says_what_to_do(catalog));
+        let system = self.render("declared/system.md", context! { tools, says_what_to_do })?;
+        let mut messages = vec![Message::system(system)];
         for demo in declared::demos(catalog) {
             messages.push(self.plan_user(&demo.request, 0, catalog)?);
-            messages.push(Message::assistant(spaced_json(&demo.plan())?));
+            messages.push(Message::assistant(spaced_json(&demo.plan(says_what_to_do))?));
         }
         Ok(messages)
     }

@@ -1,15 +1,22 @@
-//! The JSON Schema of plans of declared tools.
+//! Plans of declared tools as an LLM writes them, and their JSON Schema.
 //!
 //! # Why steps are called after what they make
 //! A grammar does not know which tool an earlier step called, but it sees the id: when the step that makes audio
 //! is called `audio_1`, an argument that takes audio can only refer to such a step. So references have the right
 //! type for certain, which a small LLM does not get right by itself.
+//!
+//! # Why the keys of a step have two orders
+//! An LLM decides in the order it writes. Where each tool makes one thing, it says first what is to be done, and
+//! takes the tool for that; the id follows. Where a tool makes one of several things, such as a mask or a text,
+//! what is to be made comes first: with the tool first, a small LLM takes the last tool and skips those before it.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::check::PlanLimits;
 use super::reference::is_id;
-use super::schema::{ID, MAX_TEXT, any_of, call, guidance, text};
+use super::schema::{self, ID, MAX_TEXT, any_of, guidance, text};
+use super::strict::Strict;
+use super::{Fault, Plan};
 use crate::signature::{Arg, Returns, Signature, Signatures, ValueType};
 
 /// The number behind a name.
@@ -18,6 +25,10 @@ const NUMBER: &str = "_[1-9][0-9]?";
 const NAMELESS: &str = "result";
 /// Longest name that a step is called after.
 const MAX_NAME: usize = 20;
+/// What a step says it is to do, before it names its tool. It is no part of the plan.
+const TO_DO: &str = "do";
+/// Longest of these, in characters.
+const MAX_TO_DO: usize = 70;
 /// Most steps, as far as decoding is constrained.
 const MAX_STEPS: usize = 16;
 /// Longest name of a file or an address that is looked for in a request, in bytes.
@@ -45,8 +56,15 @@ pub fn declared_schema(signatures: &dyn Signatures, limits: &PlanLimits, request
     let some_nameless = tools.iter().any(|(_, s)| results(s).contains(&NAMELESS));
     let written = Written { files: files(request), takes_addresses, some_nameless };
     let steps = tools.iter().map(|(name, signature)| {
-        let id = format!("({}){NUMBER}", results(signature).join("|"));
-        call(name, signature, &id, &|arg| written.argument(arg))
+        let step = DeclaredStep {
+            to_do: text(&format!(r"^[^\n]{{1,{MAX_TO_DO}}}$")),
+            id: text(&format!("^({}){NUMBER}$", results(signature).join("|"))),
+            tool: json!({ "const": name }),
+            args: schema::args(signature, &|arg| written.argument(arg)),
+        };
+        let properties = step.keys(says_what_to_do(signatures));
+        let required: Vec<&String> = properties.keys().collect();
+        json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
     });
     let steps = json!({
         "type": "array",
@@ -61,6 +79,55 @@ pub fn declared_schema(signatures: &dyn Signatures, limits: &PlanLimits, request
         "required": ["steps", "result"],
         "additionalProperties": false,
     })
+}
+
+/// The keys of a step of declared tools, in the order an LLM is to write them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredStep {
+    /// What is to be done, in words.
+    pub to_do: Json,
+    /// The id.
+    pub id: Json,
+    /// The tool.
+    pub tool: Json,
+    /// The arguments.
+    pub args: Json,
+}
+
+impl DeclaredStep {
+    /// The step as an object; what is to be done comes first, or is left out: see [`says_what_to_do`].
+    pub fn keys(self, says_what_to_do: bool) -> Map<String, Json> {
+        let own = |key: &str, value| (key.to_owned(), value);
+        let Self { to_do, id, tool, args } = self;
+        if says_what_to_do {
+            [own(TO_DO, to_do), own("tool", tool), own("id", id), own("args", args)].into_iter().collect()
+        } else {
+            [own("id", id), own("tool", tool), own("args", args)].into_iter().collect()
+        }
+    }
+}
+
+/// Whether a step says what it is to do, before it names its tool: where each of the tools makes one thing.
+pub fn says_what_to_do(signatures: &dyn Signatures) -> bool {
+    let several =
+        |signature: &Signature| matches!(&signature.returns, Returns::Type(ValueType::Named(words)) if words.len() > 1);
+    !signatures.names().iter().filter_map(|name| signatures.signature(name)).any(several)
+}
+
+/// Reads a plan of declared tools, without what its steps say they do.
+///
+/// # Errors
+/// As [`Plan::parse`].
+pub fn read_declared(text: &str) -> Result<Plan, Vec<Fault>> {
+    // What is too long, or no JSON, is told of as in any plan.
+    let parsed = Some(text).filter(|text| super::json::check_length(text).is_ok()).map(serde_json::from_str);
+    let Some(Ok(Strict(mut json))) = parsed else { return Plan::parse(text) };
+    for step in json.get_mut("steps").and_then(Json::as_array_mut).into_iter().flatten() {
+        if let Some(step) = step.as_object_mut() {
+            step.shift_remove(TO_DO);
+        }
+    }
+    Plan::from_json(&json)
 }
 
 /// What a step that makes this is called after: `image`, or `result` where that cannot be part of an id.

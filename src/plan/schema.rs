@@ -102,23 +102,23 @@ fn makes_images(signature: &Signature) -> bool {
 }
 
 fn step(name: &str, signature: &Signature, images: usize) -> Json {
-    call(name, signature, ID, &|arg| argument(arg, images))
-}
-
-/// A step whose id fits a pattern, and whose arguments are what `argument` says.
-pub(super) fn call(name: &str, signature: &Signature, id: &str, argument: &dyn Fn(&Arg) -> Json) -> Json {
-    let args: Map<String, Json> = signature.args.iter().map(|a| (a.name.clone(), argument(a))).collect();
-    let required: Vec<&str> = signature.args.iter().filter(|a| a.required).map(|a| a.name.as_str()).collect();
     json!({
         "type": "object",
         "properties": {
-            "id": text(&format!("^{id}$")),
+            "id": text(&format!("^{ID}$")),
             "tool": { "const": name },
-            "args": { "type": "object", "properties": args, "required": required, "additionalProperties": false },
+            "args": args(signature, &|arg| argument(arg, images)),
         },
         "required": ["id", "tool", "args"],
         "additionalProperties": false,
     })
+}
+
+/// The arguments of a tool, each of which is what `argument` says.
+pub(super) fn args(signature: &Signature, argument: &dyn Fn(&Arg) -> Json) -> Json {
+    let args: Map<String, Json> = signature.args.iter().map(|arg| (arg.name.clone(), argument(arg))).collect();
+    let required: Vec<&str> = signature.args.iter().filter(|a| a.required).map(|a| a.name.as_str()).collect();
+    json!({ "type": "object", "properties": args, "required": required, "additionalProperties": false })
 }
 
 /// What may be written for an argument. `images` is their number when nothing else is an image, else 0.

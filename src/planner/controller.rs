@@ -18,6 +18,8 @@ use crate::trace::{Event, Trace};
 const MAX_STEPS: usize = 24;
 /// Most tokens of a plan.
 const MAX_TOKENS: u32 = 700;
+/// Most tokens of a plan of declared tools, whose steps may say what they do.
+const MAX_DECLARED: u32 = 900;
 
 /// Plans in one round; faults found by the checker go back to the LLM a bounded number of times.
 pub struct Controller {
@@ -41,8 +43,9 @@ impl Controller {
 
     /// Parses and checks a reply.
     fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
-        let plan = Plan::parse(reply).map_err(|faults| (as_json(reply), faults))?;
         let catalog = &self.with.catalog;
+        let plan = if catalog.is_declared() { plan::read_declared(reply) } else { Plan::parse(reply) };
+        let plan = plan.map_err(|faults| (as_json(reply), faults))?;
         let faults = catalog.check(&plan, limits);
         if faults.is_empty() {
             Ok(plan.without_repeats(|step| catalog.is_repeatable(&step.tool)))
@@ -72,7 +75,7 @@ impl Planner for Controller {
             prefix: self.prefix.clone(),
             messages,
             schema: Some(schema(catalog, &limits, question)),
-            max_tokens: MAX_TOKENS,
+            max_tokens: if catalog.is_declared() { MAX_DECLARED } else { MAX_TOKENS },
             temperature: 0.0,
             images: self.with.shown(task),
         };

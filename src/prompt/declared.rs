@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::plan;
+use crate::plan::{self, DeclaredStep};
 use crate::signature::{Arg, Returns, ValueType};
 use crate::tool::{Catalog, ToolSpec};
 
@@ -33,6 +33,7 @@ pub(super) struct Demo {
 /// A step of a demo.
 #[derive(Debug, Clone, PartialEq)]
 struct Step {
+    to_do: String,
     id: String,
     tool: String,
     args: Map<String, Json>,
@@ -45,9 +46,13 @@ impl Step {
 }
 
 impl Demo {
-    pub(super) fn plan(&self) -> Json {
-        let step = |step: &Step| json!({ "id": step.id, "tool": step.tool, "args": step.args });
-        let steps: Vec<Json> = self.steps.iter().map(step).collect();
+    /// The plan as an LLM is to write it.
+    pub(super) fn plan(&self, says_what_to_do: bool) -> Json {
+        let keys = |step: &Step| {
+            let Step { to_do, id, tool, args } = step;
+            DeclaredStep { to_do: json!(to_do), id: json!(id), tool: json!(tool), args: json!(args) }
+        };
+        let steps: Vec<Json> = self.steps.iter().map(|step| Json::Object(keys(step).keys(says_what_to_do))).collect();
         json!({ "steps": steps, "result": self.steps.last().map(Step::reference) })
     }
 }
@@ -206,7 +211,7 @@ impl<'a> Maker<'a> {
     fn step(&mut self, n: usize, spec: &'a ToolSpec, result: Option<&str>, args: Map<String, Json>) -> Step {
         *self.uses.entry(&spec.name).or_insert(0) += 1;
         let name = plan::result_name(result.unwrap_or_default());
-        Step { id: format!("{name}_{n}"), tool: spec.name.clone(), args }
+        Step { to_do: wish(spec), id: format!("{name}_{n}"), tool: spec.name.clone(), args }
     }
 
     /// Each step works on what the one before it made.

@@ -52,6 +52,13 @@ pub fn plan(steps: &[(&str, &str, Json)]) -> Json {
     json!({ "steps": steps, "result": last })
 }
 
+/// A plan as an LLM is to write it, saying what each step is to do.
+pub fn spoken(plan: &Json) -> Json {
+    let step = |step: &Json| json!({ "do": "as asked", "tool": step["tool"], "id": step["id"], "args": step["args"] });
+    let steps: Vec<Json> = plan["steps"].as_array().unwrap().iter().map(step).collect();
+    json!({ "steps": steps, "result": plan["result"] })
+}
+
 /// What the checker has against a plan, one line each.
 pub fn faults(catalog: &Catalog, json: &Json) -> Vec<String> {
     let plan = Plan::from_json(json).unwrap_or_else(|faults| panic!("{faults:?}"));

@@ -11,7 +11,7 @@ use lavr::store::Silent;
 use lavr::task::Task;
 use serde_json::json;
 
-use super::{MEDIA, SERVICES, VISION, catalog, faults, plan};
+use super::{MEDIA, SERVICES, VISION, catalog, faults, plan, spoken};
 use crate::fakes::{Script, picture};
 
 #[test]
@@ -100,7 +100,7 @@ fn plans_are_checked() {
 async fn a_plan_is_written_checked_and_repaired_but_not_run() {
     let wrong = plan(&[("audio_1", "Video-to-Sound", json!({ "video": "clip.mp4" }))]);
     let right = plan(&[("audio_1", "Video-to-Audio", json!({ "video": "clip.mp4" }))]);
-    let script = Script::new([wrong, right.clone()]);
+    let script = Script::new([wrong, spoken(&right)]);
     let agent = Agent::builder().chat(Arc::<Script>::clone(&script)).catalog(catalog(MEDIA)).build().unwrap();
     let task = Task::new("Give me the sound of clip.mp4", Vec::new());
     let trace = agent.plan(&task, Watch::default()).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lavr::plan::{Plan, PlanLimits, declared_schema};
+use lavr::plan::{PlanLimits, declared_schema, read_declared};
 use lavr::prompt::spaced_json;
 use lavr::tool::Catalog;
 use llguidance::api::TopLevelGrammar;
@@ -10,7 +10,7 @@ use llguidance::toktrie::ApproximateTokEnv;
 use llguidance::{Matcher, ParserFactory};
 use serde_json::{Value as Json, json};
 
-use super::{LIMITS, MEDIA, SERVICES, VISION, catalog, faults, plan, public};
+use super::{LIMITS, MEDIA, SERVICES, VISION, catalog, faults, plan, public, spoken};
 
 /// A grammar over single bytes.
 pub struct Grammar(Matcher);
@@ -23,8 +23,12 @@ impl Grammar {
         Self(Matcher::new(factory.create_parser(grammar)))
     }
 
-    /// Whether the grammar lets this plan be written, to its end.
+    /// Whether the grammar lets this plan be written, to its end, with or without what its steps do.
     fn accepts(&self, json: &Json) -> bool {
+        self.takes(json) || self.takes(&spoken(json))
+    }
+
+    fn takes(&self, json: &Json) -> bool {
         let mut matcher = self.0.deep_clone();
         let tokens: Vec<u32> = spaced_json(json).unwrap().bytes().map(u32::from).collect();
         let read = matcher.try_consume_tokens(&tokens).unwrap();
@@ -122,7 +126,7 @@ fn what_can_be_written_passes_the_check_but_for_places() {
             if grammar.is_stopped() {
                 written += 1;
                 let text = String::from_utf8_lossy(&text).into_owned();
-                let plan = Plan::parse(&text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+                let plan = read_declared(&text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
                 let places = ["refers to no step", "later step", "the step itself", "each other", "is called"];
                 for fault in catalog.check(&plan, &LIMITS) {
                     assert!(places.iter().any(|place| fault.message.contains(place)), "{text}: {fault}");
@@ -147,5 +151,5 @@ fn the_grammar_of_a_large_catalogue_compiles_fast() {
     let fastest = fastest.min().unwrap();
     assert!(fastest < Duration::from_millis(150), "{fastest:?}");
     let size = declared_schema(&catalog, &PlanLimits { max_steps: 24, images: 0 }, "").to_string().len();
-    assert!(size < 24_000, "{size} bytes");
+    assert!(size < 32_000, "{size} bytes");
 }

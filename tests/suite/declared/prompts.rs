@@ -1,7 +1,7 @@
 //! The planner's prompt for declared tools.
 
 use lavr::message::{Message, Role};
-use lavr::plan::Plan;
+use lavr::plan::read_declared;
 use lavr::prompt::Prompts;
 use lavr::tool::Catalog;
 use serde_json::{Value as Json, json};
@@ -12,7 +12,7 @@ use super::{LIMITS, MEDIA, SERVICES, VISION, catalog, public};
 pub fn shown(catalog: &Catalog) -> Vec<Message> {
     let prefix = Prompts::builtin().unwrap().plan_prefix(catalog).unwrap();
     for message in prefix.iter().filter(|message| message.role == Role::Assistant) {
-        let plan = Plan::parse(&message.content).unwrap_or_else(|faults| panic!("{}: {faults:?}", message.content));
+        let plan = read_declared(&message.content).unwrap_or_else(|faults| panic!("{}: {faults:?}", message.content));
         let faults = catalog.check(&plan, &LIMITS);
         assert!(faults.is_empty(), "{}: {faults:?}", message.content);
     }
@@ -41,10 +41,15 @@ fn demos_are_made_of_the_tools_themselves() {
     assert_eq!(chain["steps"].as_array().unwrap().len(), 3, "{chain}");
     let twice: Json = serde_json::from_str(demos[3]).unwrap();
     let steps = json!([
-        { "id": "audio_1", "tool": "Video-to-Audio", "args": { "video": "clip.mp4" } },
-        { "id": "video_2", "tool": "Video Synchronization", "args": { "video": "clip.mp4", "audio": "$audio_1" } }
+        { "do": "extract the audio track from a given video file", "tool": "Video-to-Audio", "id": "audio_1",
+          "args": { "video": "clip.mp4" } },
+        { "do": "synchronize the timing of an audio file with the visuals of a given video",
+          "tool": "Video Synchronization", "id": "video_2", "args": { "video": "clip.mp4", "audio": "$audio_1" } }
     ]);
     assert_eq!(twice["steps"], steps);
+    assert!(demos[3].starts_with(r#"{"steps": [{"do": "#), "what is to be done is said first: {}", demos[3]);
+    let vision = shown(&catalog(VISION));
+    assert!(vision[2].content.starts_with(r#"{"steps": [{"id": "#), "a result of several: {}", vision[2].content);
     assert_eq!(shown(&catalog(MEDIA)), prefix, "the prefix is constant");
 }
 
