@@ -38,24 +38,8 @@ fn split(text: &str) -> Vec<String> {
     lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())
-        .map(|w| if w.chars().all(|c| c.is_ascii_digit()) { "<number>".to_owned() } else { same(w).to_owned() })
+        .map(|w| if w.chars().all(|c| c.is_ascii_digit()) { "<number>".to_owned() } else { w.to_owned() })
         .collect()
-}
-
-/// One word for those that ask for the same plan.
-fn same(word: &str) -> &str {
-    match word {
-        "photo" | "image" | "photograph" | "pic" | "shot" | "photos" | "images" | "pictures" | "pics" => "picture",
-        "biggest" | "greatest" => "largest",
-        "littlest" => "smallest",
-        "color" | "colors" | "colours" | "coloured" | "colored" => "colour",
-        "furthest" | "farthest" => "far",
-        "closest" => "nearest",
-        "bill" | "invoice" | "ticket" | "slip" => "receipt",
-        "bills" | "invoices" | "tickets" | "slips" => "receipts",
-        "dearer" | "pricier" => "expensive",
-        other => other,
-    }
 }
 
 /// Shapes to look similar ones up in.
