@@ -1,5 +1,6 @@
 //! The agent: one question through planner, executor and refiner.
 
+mod guess;
 mod report;
 mod run;
 
@@ -23,7 +24,7 @@ use crate::image::Image;
 use crate::plan::PlanLimits;
 use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner, Planning};
 use crate::prompt::Prompts;
-use crate::refiner::{Refiner, SemanticsRefiner};
+use crate::refiner::{Guesser, Refiner, SemanticsRefiner};
 use crate::task::{Mode, Task};
 use crate::tool::Catalog;
 use crate::trace::{Entry, Event, Trace};
@@ -38,6 +39,7 @@ struct Parts {
     planners: Planners,
     executor: Executor,
     refiner: Arc<dyn Refiner>,
+    guesser: Guesser,
 }
 
 /// The planner of each mode.
@@ -144,14 +146,16 @@ impl AgentBuilder {
         };
         let refiner = match self.refiner {
             Some(refiner) => refiner,
-            None => Arc::new(SemanticsRefiner::new(Arc::clone(&chat), prompts)?),
+            None => Arc::new(SemanticsRefiner::new(Arc::clone(&chat), Arc::clone(&prompts))?),
         };
+        let guesser = Guesser::new(Arc::clone(&chat), prompts)?;
         Ok(Agent(Arc::new(Parts {
             model: chat.capabilities().model,
             executor: Executor::new(self.catalog.clone(), self.parallel),
             catalog: self.catalog,
             planners,
             refiner,
+            guesser,
         })))
     }
 }

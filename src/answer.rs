@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Status {
     /// The evidence answers the question.
     Answered,
+    /// The evidence does not answer the question; the answer is a guess from it, as was asked for.
+    Guessed,
     /// The evidence does not answer the question.
     Unanswerable,
     /// A limit was reached; the answer is what is known by then.

@@ -40,6 +40,8 @@ pub struct Config {
     pub budget: Budget,
     /// Who decides what a run does, and when.
     pub mode: Mode,
+    /// Whether a question that the evidence does not answer gets a guess, marked as one; see [`Task::with_guess`].
+    pub guess: bool,
     /// Limits on image files.
     pub images: ImageLimits,
     /// Whether the LLM that plans is shown the images. An address of an LLM does not tell whether it takes them,
@@ -61,6 +63,7 @@ impl Default for Config {
             tools: None,
             budget: Budget::default(),
             mode: Mode::default(),
+            guess: false,
             images: ImageLimits::default(),
             show_images: false,
             parallel: 4,
@@ -80,6 +83,7 @@ impl fmt::Debug for Config {
             .field("tools", &self.tools)
             .field("budget", &self.budget)
             .field("mode", &self.mode)
+            .field("guess", &self.guess)
             .field("images", &self.images)
             .field("show_images", &self.show_images)
             .field("parallel", &self.parallel)
@@ -134,7 +138,7 @@ impl Config {
 
     /// A question about images, with the limits and the mode of this configuration.
     pub fn task(&self, question: impl Into<String>, images: Vec<Image>) -> Task {
-        Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode)
+        Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode).with_guess(self.guess)
     }
 
     /// The tools: the built-in ones, whose model files are fetched when they are first needed, or those that

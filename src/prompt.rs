@@ -28,7 +28,7 @@ use crate::task::{asked_images, image_name};
 use crate::tool::Catalog;
 
 /// Folders of demos: one that is given replaces the compiled-in one as a whole.
-const DEMOS: [&str; 4] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/"];
+const DEMOS: [&str; 5] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/", "guess/demos/"];
 
 /// An in-context example for the planner.
 #[derive(Debug, Clone, Deserialize)]
@@ -88,6 +88,18 @@ pub struct RefineDemo {
     pub missing: Option<String>,
 }
 
+/// An in-context example for guessing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GuessDemo {
+    /// What is asked.
+    pub question: String,
+    /// What is known, in sentences.
+    pub findings: String,
+    /// The guess.
+    pub answer: String,
+}
+
 /// What a decision maker is told in one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Situation<'a> {
@@ -111,6 +123,7 @@ pub struct Prompts {
     plan_library: Vec<PlanDemo>,
     decide_demos: Vec<DecideDemo>,
     refine_demos: Vec<RefineDemo>,
+    guess_demos: Vec<GuessDemo>,
 }
 
 impl Prompts {
@@ -143,7 +156,7 @@ impl Prompts {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let (mut plan_demos, mut plan_library) = (Vec::new(), Vec::new());
-        let (mut decide_demos, mut refine_demos) = (Vec::new(), Vec::new());
+        let (mut decide_demos, mut refine_demos, mut guess_demos) = (Vec::new(), Vec::new(), Vec::new());
         for (name, text) in files {
             let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
             if name.starts_with("plan/demos/") {
@@ -154,11 +167,13 @@ impl Prompts {
                 decide_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else if name.starts_with("refine/demos/") {
                 refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("guess/demos/") {
+                guess_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else {
                 templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
             }
         }
-        Ok(Self { templates, plan_demos, plan_library, decide_demos, refine_demos })
+        Ok(Self { templates, plan_demos, plan_library, decide_demos, refine_demos, guess_demos })
     }
 
     /// The demos of the planner.
@@ -179,6 +194,11 @@ impl Prompts {
     /// The demos of the refiner.
     pub fn refine_demos(&self) -> &[RefineDemo] {
         &self.refine_demos
+    }
+
+    /// The demos of guessing.
+    pub fn guess_demos(&self) -> &[GuessDemo] {
+        &self.guess_demos
     }
 
     fn render(&self, name: &str, context: minijinja::Value) -> Result<String> {
@@ -348,6 +368,27 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn refine_user(&self, question: &str, evidence: &str, thought: Option<&str>) -> Result<Message> {
         Ok(Message::user(self.render("refine/user.md", context! { question, evidence, thought })?))
+    }
+
+    /// The constant part of the prompt for guessing.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn guess_prefix(&self) -> Result<Vec<Message>> {
+        let mut messages = vec![Message::system(self.render("guess/system.md", context! {})?)];
+        for demo in &self.guess_demos {
+            messages.push(self.guess_user(&demo.question, demo.findings.trim())?);
+            messages.push(Message::assistant(spaced_json(&json!({ "guess": demo.answer }))?));
+        }
+        Ok(messages)
+    }
+
+    /// The varying part of the prompt for guessing.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn guess_user(&self, question: &str, findings: &str) -> Result<Message> {
+        Ok(Message::user(self.render("guess/user.md", context! { question, findings })?))
     }
 }
 

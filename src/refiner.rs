@@ -2,7 +2,9 @@
 
 mod evidence;
 mod ground;
+mod guess;
 mod plain;
+mod relevance;
 mod short;
 mod text;
 mod wording;
@@ -16,6 +18,8 @@ use serde_json::{Value as Json, json};
 pub use evidence::Evidence;
 pub use ground::Grounding;
 pub(crate) use ground::strange_numbers;
+pub use guess::Guesser;
+pub(crate) use short::{asks_for_value, has_form};
 pub(crate) use text::{cut, plain};
 pub(crate) use wording::asks_to_read;
 
@@ -132,8 +136,9 @@ impl Refiner for SemanticsRefiner {
             Err(error) if evidence.plain_claim().is_none() => return Err(no_reply(error)),
             Err(_) => Vec::new(),
         };
+        claims.retain(|claim| evidence.is_to_the_point(claim));
         if claims.is_empty() {
-            claims.extend(evidence.plain_claim());
+            claims.extend(evidence.plain_claim().filter(|claim| evidence.is_to_the_point(claim)));
         }
         let led = claims.iter().any(|claim| wording::lead(&claim.text).is_some());
         if let Some(first) = claims.first_mut() {

@@ -64,6 +64,8 @@ pub struct Task {
     pub budget: Budget,
     /// Who decides what the run does, and when.
     pub mode: Mode,
+    /// Whether a question that the evidence does not answer gets a guess, marked as one, in place of a refusal.
+    pub guess: bool,
 }
 
 impl Task {
@@ -72,7 +74,7 @@ impl Task {
 
     /// A task with the default budget and mode.
     pub fn new(question: impl Into<String>, images: Vec<Image>) -> Self {
-        Self { question: question.into(), images, budget: Budget::default(), mode: Mode::default() }
+        Self { question: question.into(), images, budget: Budget::default(), mode: Mode::default(), guess: false }
     }
 
     /// Sets the limits.
@@ -86,6 +88,15 @@ impl Task {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Sets whether a guess is wanted where the evidence does not answer.
+    ///
+    /// In [`Mode::Auto`] the guess comes in place of the rounds that would follow the controller's plan.
+    #[must_use]
+    pub fn with_guess(mut self, guess: bool) -> Self {
+        self.guess = guess;
         self
     }
 

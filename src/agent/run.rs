@@ -24,11 +24,11 @@ const MAX_IDLE: usize = 2;
 
 /// One run of an agent.
 pub(super) struct Run<'a> {
-    cx: &'a Cx,
-    parts: &'a Parts,
-    task: &'a Task,
+    pub(super) cx: &'a Cx,
+    pub(super) parts: &'a Parts,
+    pub(super) task: &'a Task,
     experts: Experts,
-    trace: Trace,
+    pub(super) trace: Trace,
     pub(super) timings: Timings,
     /// How often the refiner may still send the run back to planning.
     reopenings: usize,
@@ -55,6 +55,8 @@ impl<'a> Run<'a> {
         let reopenings = match task.mode {
             Mode::Controller => 0,
             Mode::DecisionMaker => 1,
+            // A guess comes in place of the rounds.
+            Mode::Auto if task.guess => 0,
             Mode::Auto => 2,
         };
         Self {
@@ -72,6 +74,12 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn go(&mut self) -> Result<Verdict> {
+        let outcome = self.decide().await;
+        if self.task.guess { self.with_guess(outcome).await } else { outcome }
+    }
+
+    /// Plans, executes and refines until there is a verdict.
+    async fn decide(&mut self) -> Result<Verdict> {
         loop {
             let next = match self.next().await {
                 Err(error) if error.kind() == ErrorKind::Budget => return Err(self.out_of_rounds(error).await),
@@ -147,7 +155,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs what is not known of a plan, and readies the refiner meanwhile.
-    async fn execute(&mut self, plan: Plan) -> Result<()> {
+    pub(super) async fn execute(&mut self, plan: Plan) -> Result<()> {
         let began = Instant::now();
         self.experts.wait_for(&plan).await;
         let known = &self.trace.observations;

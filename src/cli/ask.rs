@@ -22,6 +22,7 @@ use crate::trace::TraceWriter;
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     lavr ask photo.jpg \"How many people are there?\"\n  \
+    lavr ask photo.jpg \"What room is this?\" --guess\n  \
     lavr ask a.jpg b.jpg \"Which of the two pictures has more cars?\"\n  \
     lavr ask receipt.jpg \"What is the total?\" --annotate seen.png --trace run.jsonl")]
 pub(super) struct AskArgs {
@@ -40,6 +41,11 @@ pub(super) struct AskArgs {
     /// Most rounds of planning
     #[arg(long, value_name = "N", default_value_t = Budget::default().max_rounds, value_parser = clap::value_parser!(u64).range(1..=64))]
     max_rounds: u64,
+
+    /// Answer in any case: with a best guess, marked as one, where the evidence does not answer. With `--mode auto` it
+    /// comes in place of further rounds
+    #[arg(long)]
+    guess: bool,
 
     #[command(flatten)]
     options: RunOptions,
@@ -64,6 +70,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     };
     let mut config = args.options.limit(args.llm.config());
     config.mode = args.mode;
+    config.guess = args.guess;
     if config.show_images && args.mode == Mode::Controller {
         let why = "with `--mode controller` nothing that stands in an image has a say in the plan, so `--show-images` \
                    cannot go with it; leave one of them out";
@@ -82,7 +89,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     print(args, &report)?;
     let written = keep(args, &report, &task.images, journal.as_deref());
     let exit = match report.answer.status {
-        Status::Answered => Exit::Answered,
+        Status::Answered | Status::Guessed => Exit::Answered,
         Status::Unanswerable => Exit::Unanswerable,
         Status::Budget => Exit::Budget,
         Status::Failed => report.error.as_ref().map_or(Exit::Failed, |error| exit_of(error.kind)),

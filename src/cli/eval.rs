@@ -65,6 +65,11 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
     mode: Mode,
 
+    /// Let a case that the evidence does not answer go unanswered. Without this, metrics that expect an answer in any
+    /// case (vqa, choice, number, yesno) get a best guess there, as `lavr ask --guess` gives it
+    #[arg(long)]
+    no_guess: bool,
+
     /// Wall-clock limit of each case, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::options::seconds)]
     timeout: f64,
@@ -209,6 +214,7 @@ impl EvalArgs {
         Setting {
             metric,
             mode: config.mode,
+            guess: metric.expects_answer() && !self.no_guess,
             budget: config.budget.clone(),
             images: config.images.clone(),
             oracle: self.oracle,
@@ -241,6 +247,7 @@ fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Recor
     for record in &records {
         let same = record.metric == setting.metric
             && record.oracle == setting.oracle
+            && (record.mode.is_empty() || record.guess == setting.guess)
             && (record.llm.is_empty() || record.llm == setting.llm)
             && (record.mode.is_empty() || record.mode == setting.mode.to_string());
         if !same {

@@ -80,6 +80,11 @@ impl Metric {
         Self::ALL.iter().position(|m| *m == self).and_then(|n| Self::NAMES.get(n)).copied().unwrap_or_default()
     }
 
+    /// Whether each case has an answer that can be given, so that a guess is better than a refusal.
+    pub fn expects_answer(self) -> bool {
+        matches!(self, Self::Vqa | Self::Choice | Self::Number | Self::Yesno)
+    }
+
     /// What it lets run.
     pub fn work(self) -> Work {
         match self {

@@ -40,6 +40,9 @@ pub struct Record {
     /// Who decided.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode: String,
+    /// Whether a guess was wanted where the evidence does not answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub guess: bool,
     /// What stood in for a part of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oracle: Option<Oracle>,

@@ -37,6 +37,8 @@ pub struct Setting {
     pub metric: Metric,
     /// Who decides.
     pub mode: Mode,
+    /// Whether a case that the evidence does not answer gets a guess; see [`Task::with_guess`].
+    pub guess: bool,
     /// The limits of each case.
     pub budget: Budget,
     /// Limits on image files.
@@ -100,8 +102,8 @@ impl Evaluation {
 
     async fn ask(&self, case: &Case, images: Vec<Image>, cancel: &CancellationToken) -> Result<Option<Record>> {
         let Some(agent) = self.agent_for(case, &images)? else { return Ok(None) };
-        let Setting { metric, mode, budget, .. } = &self.setting;
-        let task = Task::new(question(case), images).with_budget(budget.clone()).with_mode(*mode);
+        let Setting { metric, mode, budget, guess, .. } = &self.setting;
+        let task = Task::new(question(case), images).with_budget(budget.clone()).with_mode(*mode).with_guess(*guess);
         let report = agent.ask_watched(&task, Watch { cancel: cancel.child_token(), sinks: Vec::new() }).await?;
         if let Some(error) = &report.error {
             stop_when_out_of_reach(error)?;
@@ -195,7 +197,7 @@ impl Evaluation {
 
     /// A record of a case with a score and nothing else.
     fn blank(&self, case: &Case, score: f64, detail: Json) -> Record {
-        let Setting { metric, mode, oracle, llm, .. } = &self.setting;
+        let Setting { metric, mode, guess, oracle, llm, .. } = &self.setting;
         let asks = metric.work() == Work::Ask;
         let truth = match metric {
             Metric::Vqa if !case.answer_gt.is_empty() => json!(case.answer_gt),
@@ -217,6 +219,7 @@ impl Evaluation {
             metric: *metric,
             llm: if matches!(metric.work(), Work::Tool(_)) { String::new() } else { llm.clone() },
             mode: if asks { mode.to_string() } else { String::new() },
+            guess: *guess && asks,
             oracle: *oracle,
             plan: Json::Null,
             rounds: 0,
@@ -240,7 +243,9 @@ fn question(case: &Case) -> String {
 /// What of a report is scored: its short form, else the answer in words; nothing where it was not answered.
 fn scored(report: &Report) -> String {
     match report.answer.status {
-        Status::Answered | Status::Budget => report.answer.short.clone().unwrap_or_else(|| report.answer.text.clone()),
+        Status::Answered | Status::Guessed | Status::Budget => {
+            report.answer.short.clone().unwrap_or_else(|| report.answer.text.clone())
+        }
         _ => String::new(),
     }
 }

@@ -458,7 +458,7 @@ pub(super) fn sentences_of(json: &Json) -> Option<Vec<&str>> {
 }
 
 /// The sentences of a description for a prompt: those that quote text from the image stand in quotes.
-fn told(json: &Json) -> Vec<String> {
+pub(super) fn told(json: &Json) -> Vec<String> {
     let sentences = json.get("sentences").and_then(Json::as_array).into_iter().flatten();
     let told = |sentence: &Json| {
         let text = sentence.get("text")?.as_str()?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 
 use super::evidence::{Evidence, MAX_FOUND, regions_of, unit, whole_text};
-use super::wording::{asks_how_many, asks_openly, asks_plainly, asks_presence, asks_to_read, of_number};
+use super::wording::{asks_how_many, asks_number, asks_openly, asks_plainly, asks_presence, asks_to_read, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;
 use crate::value::Value;
@@ -29,6 +29,7 @@ impl Evidence<'_> {
             Value::Bool(_) if asks_openly(self.question) => return None,
             Value::Bool(true) => "Yes.".to_owned(),
             Value::Bool(false) => "No.".to_owned(),
+            Value::Number(_) if observation.tool == "count" && !asks_number(self.question) => return None,
             Value::Number(_) | Value::Region(_) => whole_text(value) + unit(observation),
             Value::Text(_) | Value::Line(_) if self.may_be_read(observation, 1) => whole_text(value),
             Value::List(items) if items.is_empty() => return self.nothing_found().or_else(|| self.none_of_them()),
@@ -36,6 +37,7 @@ impl Evidence<'_> {
                 let speaks = !is_text(items) || self.may_be_read(observation, items.len());
                 speaks.then(|| whole_text(value) + unit(observation))?
             }
+            Value::Labels(_) if asks_plainly(self.question) => return None,
             Value::Labels(_) | Value::Json(_) | Value::Table(_) => self.in_full(value),
             Value::Image(_) => "The image is ready.".to_owned(),
             _ => return None,

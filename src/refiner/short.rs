@@ -19,18 +19,27 @@ impl Evidence<'_> {
     /// the claims rest on nothing that has one, such as an image or a description, or leave it open.
     pub(super) fn short_answer(&self, claims: &[Claim]) -> Option<String> {
         let said = claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
+        let options = wording::options(self.question);
+        let short = self.short_form(claims, &said);
+        if options.is_empty() {
+            return short.map(|short| spelled_as_asked(self.question, &short));
+        }
+        option_said(&options, short.as_deref().unwrap_or_default()).or_else(|| option_said(&options, &said))
+    }
+
+    fn short_form(&self, claims: &[Claim], said: &str) -> Option<String> {
         let resting = self.resting(claims);
         if asks_yes_or_no(self.question) {
             return self
                 .yes_or_no(claims, &resting)
                 .map(str::to_owned)
-                .or_else(|| wording::choice(self.question, &said));
+                .or_else(|| wording::choice(self.question, said));
         }
-        if let Some(choice) = wording::choice(self.question, &said) {
+        if let Some(choice) = wording::choice(self.question, said) {
             return Some(choice);
         }
         let mut values: Vec<String> = Vec::new();
-        for value in resting.iter().filter_map(|(o, value)| self.bare(o, value, &said)) {
+        for value in resting.iter().filter_map(|(o, value)| self.bare(o, value, said)) {
             if !values.contains(&value) {
                 values.push(value);
             }
@@ -132,6 +141,52 @@ impl Evidence<'_> {
         let part = parts.collect::<Vec<_>>().into_iter().rev().max_by_key(String::len);
         part.or_else(|| looked_up.then(whole))
     }
+}
+
+/// The letter of the one option that an answer names.
+fn option_said(options: &[(char, String)], said: &str) -> Option<String> {
+    let spoken = spoken(said);
+    let mut named = options.iter().filter(|(_, text)| names(&spoken, text));
+    let (letter, _) = named.next()?;
+    named.next().is_none().then(|| letter.to_string())
+}
+
+/// `gray` where the question says `color`, `grey` where it says `colour`.
+pub(super) fn spelled_as_asked(question: &str, short: &str) -> String {
+    let american = question.to_lowercase().contains("color");
+    let spelled = |word: &str| match word {
+        "grey" if american => "gray".to_owned(),
+        "gray" if !american => "grey".to_owned(),
+        other => other.to_owned(),
+    };
+    if short.split(' ').any(|w| matches!(w.trim_end_matches(','), "grey" | "gray")) {
+        let word = |w: &str| match w.strip_suffix(',') {
+            Some(bare) => spelled(bare) + ",",
+            None => spelled(w),
+        };
+        return short.split(' ').map(word).collect::<Vec<_>>().join(" ");
+    }
+    short.to_owned()
+}
+
+/// Whether a value answers the question: it asks something, and is no request to describe or make something.
+pub(crate) fn asks_for_value(question: &str) -> bool {
+    let why = wording::spoken(question).first().is_some_and(|w| matches!(w.as_str(), "why" | "whose"));
+    why || asks_openly(question) || wording::asks_plainly(question) || !wording::options(question).is_empty()
+}
+
+/// Whether a short answer has the form that is asked for.
+pub(crate) fn has_form(question: &str, short: &str) -> bool {
+    if !wording::options(question).is_empty() {
+        return short.len() == 1;
+    }
+    if wording::asks_plainly(question) {
+        return matches!(short, "yes" | "no");
+    }
+    if asks_how_many(question) {
+        return short.starts_with(|c: char| c.is_ascii_digit());
+    }
+    true
 }
 
 /// A number as the answer writes it; nothing when it does not.

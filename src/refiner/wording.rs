@@ -1,5 +1,9 @@
 //! Wording: what the words of questions and sentences ask and say, whatever the evidence is.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use crate::tool::labels::same_label;
 
 /// Words that name nothing that could be searched for.
@@ -269,24 +273,31 @@ pub(super) fn repeats(sentence: &str, question: &str) -> bool {
     !asked.is_empty() && asked.iter().all(|w| said.iter().any(|s| same_label(s, w) || same_label(w, s)))
 }
 
-/// Which of the two that a question offers the answer takes: "the first or the second?"
-pub(super) fn choice(question: &str, said: &str) -> Option<String> {
+/// The two that a question offers: "the first or the second?"
+pub(super) fn alternatives(question: &str) -> Option<(String, String)> {
     let asked = spoken(question);
     let at = asked.iter().position(|w| w == "or").filter(|_| !asks_how_many(question))?;
     let names = |w: &&String| !matches!(w.as_str(), "the" | "a" | "an" | "in" | "on" | "or");
     let one = asked.get(..at)?.iter().rev().find(names)?;
     let other = asked.get(at..)?.iter().find(names)?;
+    Some((one.clone(), other.clone()))
+}
+
+/// Which of the two that a question offers the answer takes.
+pub(super) fn choice(question: &str, said: &str) -> Option<String> {
+    let asked = spoken(question);
+    let (one, other) = alternatives(question)?;
     let spoken_answer = spoken(said);
     let place = |word: &String| spoken_answer.iter().position(|w| w == word);
     let than = spoken_answer.iter().position(|w| w == "than");
-    match (place(one), place(other)) {
-        (Some(_), None) => Some(one.clone()),
-        (None, Some(_)) => Some(other.clone()),
+    match (place(&one), place(&other)) {
+        (Some(_), None) => Some(one),
+        (None, Some(_)) => Some(other),
         (Some(a), Some(b)) => {
             // "The vase is taller than the lamp" says which is taller, not which is smaller.
             let compared = comparisons(&asked).iter().any(|w| w != "than" && spoken_answer.contains(w));
             let parted = than.is_some_and(|than| a.min(b) < than && than < a.max(b));
-            (compared && parted).then(|| if a < b { one.clone() } else { other.clone() })
+            (compared && parted).then_some(if a < b { one } else { other })
         }
         (None, None) => None,
     }
@@ -295,6 +306,118 @@ pub(super) fn choice(question: &str, said: &str) -> Option<String> {
 /// The question asks for a number of things.
 pub(super) fn asks_how_many(question: &str) -> bool {
     spoken(question).windows(2).any(|pair| matches!(pair, [how, many] if how == "how" && many == "many"))
+}
+
+/// A bare number may answer the question: it does not ask what something is, or what goes on.
+pub(super) fn asks_number(question: &str) -> bool {
+    const NUMBERS: &[&str] =
+        &["many", "much", "number", "count", "total", "sum", "amount", "times", "often", "more", "fewer", "less"];
+    !asks_openly(question) || spoken(question).iter().any(|w| NUMBERS.contains(&w.as_str()))
+}
+
+/// The question speaks of colours.
+pub(super) fn names_color(question: &str) -> bool {
+    spoken(question).iter().any(|w| matches!(w.trim_end_matches('s'), "color" | "colour" | "colored" | "coloured"))
+}
+
+/// The question asks which colour something has.
+pub(super) fn asks_color(question: &str) -> bool {
+    names_color(question) && asks_openly(question) && !asks_how_many(question)
+}
+
+/// A question for a colour names a thing that has it, besides the picture itself.
+pub(super) fn colored_thing(question: &str) -> bool {
+    const WHOLE: &[&str] = &[
+        "color",
+        "colors",
+        "colour",
+        "colours",
+        "main",
+        "dominant",
+        "dominates",
+        "dominate",
+        "overall",
+        "mostly",
+        "most",
+        "prevails",
+        "common",
+        "used",
+        "frame",
+        "scan",
+        "page",
+        "whole",
+        "made",
+        "mainly",
+        "name",
+        "list",
+    ];
+    spoken(question).iter().any(|w| !SILENT.contains(&w.as_str()) && !WHOLE.contains(&w.as_str()))
+}
+
+/// The question wants an image: something cut out, drawn, or shown.
+pub(super) fn asks_for_image(question: &str) -> bool {
+    const MAKING: &[&str] = &[
+        "crop",
+        "cut",
+        "draw",
+        "mark",
+        "highlight",
+        "show",
+        "annotate",
+        "outline",
+        "box",
+        "boxes",
+        "zoom",
+        "enlarge",
+        "circle",
+        "frame",
+        "extract",
+        "label",
+        "image",
+        "picture",
+        "photo",
+        "blur",
+        "resize",
+        "rotate",
+        "make",
+        "give",
+        "return",
+        "part",
+        "region",
+        "close-up",
+        "closer",
+        "detail",
+        "section",
+        "trim",
+        "point",
+        "locate",
+        "find",
+        "where",
+        "visualize",
+        "visualise",
+        "thumbnail",
+    ];
+    let spoken = spoken(question);
+    let polite = spoken.get(1).is_some_and(|w| w == "you");
+    (polite || !asks_plainly(question)) && spoken.iter().any(|w| MAKING.contains(&w.as_str()))
+}
+
+/// The options that a question offers by letters, `(A) a cat, (B) a dog`, in order.
+pub(super) fn options(question: &str) -> Vec<(char, String)> {
+    static OPTION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\(([A-Z])\)").ok());
+    let Some(option) = OPTION.as_ref() else { return Vec::new() };
+    let marks: Vec<_> = option.captures_iter(question).filter_map(|c| Some((c.get(0)?, c.get(1)?))).collect();
+    let ends = marks.iter().skip(1).map(|(mark, _)| mark.start()).chain([question.len()]);
+    let options: Vec<(char, String)> = marks
+        .iter()
+        .zip(ends)
+        .filter_map(|((mark, letter), end)| {
+            let text = question.get(mark.end()..end)?.trim().trim_end_matches([',', ';', '.']);
+            Some((letter.as_str().chars().next()?, text.trim().to_owned()))
+        })
+        .collect();
+    let in_order = options.iter().zip('A'..='Z').all(|((letter, _), wanted)| *letter == wanted);
+    if options.len() > 1 && in_order { options } else { Vec::new() }
 }
 
 /// The question asks what is written.

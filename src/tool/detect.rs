@@ -23,8 +23,18 @@ use crate::value::Region;
 /// The detector's weights: NanoDet for the 80 COCO classes, half precision.
 pub static NANODET: &[u8] = include_bytes!("../../tools/weights/nanodet.onnx");
 
-/// Boxes below this are not shown unless a caller asks for them.
+/// Boxes below this are not shown where nothing was asked for by name.
 const MIN_SCORE: f64 = 0.35;
+/// The same for things that are asked for by name: who asks for a dog has a reason to expect one.
+const ASKED_SCORE: f64 = 0.25;
+/// Where none of a thing that is asked for scores that much, its best find from here on is shown.
+///
+/// On 26 photos of COCO val2017, asked for three labels of each that are there and as many that are not, whether
+/// something is found is right for 87 % of them, and for 77 % with [`MIN_SCORE`] and one look; how many there are
+/// is right for 61 % of the labels that are there, and for 28 %.
+const FAINT_SCORE: f64 = 0.1;
+/// What scores less in one look is left out before two looks are joined.
+const LOWEST_SCORE: f64 = 0.05;
 
 /// The tool `detect_objects`.
 pub struct DetectObjects {
@@ -41,13 +51,9 @@ pub struct DetectObjectsArgs {
     /// Only these things, e.g. "person", "dog", "vehicle"; everything when left out.
     #[serde(default)]
     pub labels: Option<Vec<String>>,
-    /// Least confidence, 0 to 1.
-    #[serde(default = "min_score")]
-    pub min_score: f64,
-}
-
-fn min_score() -> f64 {
-    MIN_SCORE
+    /// Least confidence, 0 to 1; by default 0.35, for `labels` 0.25, or else the best of each from 0.1 on.
+    #[serde(default)]
+    pub min_score: Option<f64>,
 }
 
 impl DetectObjects {
@@ -73,15 +79,52 @@ impl DetectObjects {
             return Err(Error::new(ErrorKind::Tool, format!("`min_score` is {min_score}, but it goes from 0 to 1")));
         }
         let wanted = self.labels.wanted(labels)?;
+        let found = self.look(cx, image, min_score, false).await?;
+        let meant = found.into_iter().filter(|d| wanted.get(d.class) == Some(&true));
+        Ok(meant.map(|d| self.region(image, &d)).collect())
+    }
+
+    /// One run of the model, on the image or on its mirror image; boxes in pixels of the image.
+    async fn look(&self, cx: &Cx, image: &Image, min_score: f64, mirror: bool) -> Result<Vec<nanodet::Detection>> {
         let pixels = image.clone();
-        let input = tokio::task::spawn_blocking(move || nanodet::input(pixels.pixels()))
+        let prepare = move || match mirror {
+            false => nanodet::input(pixels.pixels()),
+            true => nanodet::input(&image::imageops::flip_horizontal(pixels.pixels())),
+        };
+        let input = tokio::task::spawn_blocking(prepare)
             .await
             .map_err(|e| Error::internal("preparing an image ended unexpectedly").with_source(e))?;
         let outputs = self.runner.run(cx, input).await?;
         let size = (image.width(), image.height());
         let found = nanodet::detections(outputs, self.labels.len(), size, min_score)?;
-        let meant = found.into_iter().filter(|d| wanted.get(d.class) == Some(&true));
-        Ok(meant.map(|d| self.region(image, &d)).collect())
+        Ok(if mirror { nanodet::mirrored(found, image.width()) } else { found })
+    }
+
+    /// The things that are asked for by these words, best first: all that score enough, and of a word for which
+    /// nothing does, the best there is, however faint.
+    ///
+    /// The image and its mirror image are looked at, and the finds of both joined.
+    ///
+    /// # Errors
+    /// As [`DetectObjects::regions`].
+    pub async fn asked(&self, cx: &Cx, image: &Image, labels: &[String]) -> Result<Vec<Region>> {
+        let wanted = self.labels.wanted(labels)?;
+        let looks = [self.look(cx, image, LOWEST_SCORE, false).await?, self.look(cx, image, LOWEST_SCORE, true).await?];
+        let asked = |d: &nanodet::Detection| wanted.get(d.class) == Some(&true) && f64::from(d.score) > FAINT_SCORE;
+        let found: Vec<Region> =
+            nanodet::fused(looks).into_iter().filter(asked).map(|d| self.region(image, &d)).collect();
+        let mut shown: Vec<bool> = found.iter().map(|region| region.score > ASKED_SCORE).collect();
+        for label in labels {
+            let meant = self.labels.names(label)?;
+            let of_label = |n: &usize| found.get(*n).is_some_and(|region| meant.contains(&region.label.as_str()));
+            let all: Vec<usize> = (0..found.len()).filter(of_label).collect();
+            if let Some(best) = all.first().filter(|_| all.iter().all(|n| shown.get(*n) != Some(&true)))
+                && let Some(shown) = shown.get_mut(*best)
+            {
+                *shown = true;
+            }
+        }
+        Ok(found.into_iter().zip(shown).filter_map(|(region, shown)| shown.then_some(region)).collect())
     }
 
     fn region(&self, image: &Image, found: &nanodet::Detection) -> Region {
@@ -106,7 +149,11 @@ impl TypedTool for DetectObjects {
 
     async fn call(&self, cx: &Cx, args: DetectObjectsArgs) -> Result<Vec<Region>> {
         let image = args.image.load(cx)?;
-        self.regions(cx, &image, &args.labels.unwrap_or_default(), args.min_score).await
+        let labels = args.labels.unwrap_or_default();
+        match args.min_score {
+            None if !labels.is_empty() => self.asked(cx, &image, &labels).await,
+            least => self.regions(cx, &image, &labels, least.unwrap_or(MIN_SCORE)).await,
+        }
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {

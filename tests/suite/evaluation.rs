@@ -56,6 +56,7 @@ fn setting(metric: Metric, oracle: Option<Oracle>) -> Setting {
     Setting {
         metric,
         mode: Mode::Controller,
+        guess: false,
         budget: Budget::default(),
         images: ImageLimits::default(),
         oracle,

@@ -23,6 +23,7 @@ mod evidence;
 mod executor;
 mod experts;
 mod fakes;
+mod guess;
 mod hops;
 mod image;
 mod layout;

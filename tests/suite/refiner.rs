@@ -428,7 +428,9 @@ async fn a_count_of_none_denies_only_what_was_counted() {
         ("people", "detect_objects", json!({ "image": "$image", "labels": ["person"] }), Some(regions(&[]))),
         ("n", "count", json!({ "items": "$people" }), Some(Value::Number(0.0))),
     ]);
-    assert_eq!(claims("Who smiles?", &trace, &["No person smiles."]).await, ["0 <- n"]);
+    // Nor is the bare number an answer.
+    let said = claims("Who smiles?", &trace, &["No person smiles."]).await;
+    assert_eq!(said, ["not enough: nothing that was observed bears the answer out"]);
     let right = "There are no people.";
     assert_eq!(claims("How many people?", &trace, &[right]).await, [format!("{right} <- n")]);
 }
@@ -831,4 +833,30 @@ pub fn any_json() -> impl Strategy<Value = Json> {
 fn spaced_json_is_written_as_constrained_replies_are() {
     let json = json!({ "steps": [{ "id": "a", "args": {} }, 1, []], "result": "$a: x,y" });
     assert_eq!(spaced_json(&json).unwrap(), r#"{"steps": [{"id": "a", "args": {}}, 1, []], "result": "$a: x,y"}"#);
+}
+
+#[tokio::test]
+async fn what_cannot_answer_is_no_answer() {
+    let missing = "not enough: nothing that was observed bears the answer out";
+    let colors = |args: Json| {
+        let labels =
+            vec![Label { label: "blue".to_owned(), score: 0.6 }, Label { label: "grey".to_owned(), score: 0.3 }];
+        known(&[("colour", "color_of", args, Some(Value::Labels(labels)))])
+    };
+    // The whole picture's colour is not that of a thing in it, nor an answer where no colour is asked for.
+    let whole = colors(json!({ "image": "$image" }));
+    assert_eq!(claims("What color is the building?", &whole, &["The building is blue."]).await, [missing]);
+    assert_eq!(claims("Does it rain here a lot?", &whole, &["It is blue."]).await, [missing]);
+    assert_eq!(claims("What is the main colour of the photo?", &whole, &["It is blue."]).await.len(), 1);
+    assert_eq!(claims("Is the picture blue?", &whole, &["The picture is blue."]).await.len(), 1);
+    let part = colors(json!({ "image": "$image", "region": "$building[0]" }));
+    assert_eq!(claims("What color is the building?", &part, &["The building is blue."]).await.len(), 1);
+    // An image answers who asks for one.
+    let cut = known(&[("part", "crop", json!({ "image": "$image" }), Some(Value::Image(picture())))]);
+    assert_eq!(claims("What is behind the bed?", &cut, &["{part}"]).await, [missing]);
+    assert_eq!(claims("Crop the bed.", &cut, &["The image is ready."]).await.len(), 1);
+    // A number answers no question for what is going on.
+    let counted = known(&[("n", "count", json!({ "items": "$dogs" }), Some(Value::Number(1.0)))]);
+    assert_eq!(claims("What is the dog doing?", &counted, &["It is barking."]).await, [missing]);
+    assert_eq!(claims("What is the number of dogs?", &counted, &["It is barking."]).await.len(), 1);
 }

@@ -47,7 +47,7 @@ fn decided(yes: bool) -> Trace {
 
 fn coloured(labels: &[&str]) -> Trace {
     let labels = labels.iter().map(|l| Label { label: (*l).to_owned(), score: 0.5 }).collect();
-    known(&[("colour", "color_of", json!({ "image": "$image" }), Some(Value::Labels(labels)))])
+    known(&[("colour", "color_of", json!({ "image": "$image", "region": "$bus" }), Some(Value::Labels(labels)))])
 }
 
 #[tokio::test]
@@ -168,4 +168,19 @@ async fn what_has_no_bare_value_has_no_short_form() {
     for known in cases {
         assert_eq!(short("Describe the picture.", &known, &["There is a dog."]).await, "-");
     }
+}
+
+#[tokio::test]
+async fn an_option_is_its_letter() {
+    let question = "What was found? Options: (A) a cat, (B) a dog, (C) a bird";
+    assert_eq!(short(question, &detected(&["dog"]), &["There is a dog."]).await, "B");
+    // Two of them are none.
+    assert_eq!(short(question, &detected(&["dog", "cat"]), &["There is a dog.", "There is a cat."]).await, "-");
+}
+
+#[tokio::test]
+async fn colours_are_spelled_as_in_the_question() {
+    let known = coloured(&["grey", "blue"]);
+    assert_eq!(short("What color is this picture?", &known, &["The picture is grey."]).await, "gray");
+    assert_eq!(short("What colour is this picture?", &known, &["The picture is grey."]).await, "grey");
 }

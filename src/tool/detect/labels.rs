@@ -93,6 +93,14 @@ impl Labels {
         Ok(wanted)
     }
 
+    /// The names of the classes that a word means.
+    ///
+    /// # Errors
+    /// `Tool` when it means none; it suggests near words.
+    pub(super) fn names(&self, word: &str) -> Result<Vec<&'static str>> {
+        Ok(self.meaning(word)?.iter().map(|class| self.name(*class)).collect())
+    }
+
     /// Whether a word means some class.
     pub(super) fn knows(&self, word: &str) -> bool {
         self.meaning(word).is_ok()

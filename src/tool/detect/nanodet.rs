@@ -18,6 +18,8 @@ const STRIDES: [usize; 3] = [8, 16, 32];
 const BINS: usize = 11;
 /// A box is dropped when it overlaps a better one of its class by more than this (intersection over union).
 const OVERLAP: f64 = 0.5;
+/// Boxes of two looks are one thing when they overlap by more than this.
+const FUSED_OVERLAP: f64 = 0.55;
 /// The input's name.
 const INPUT: &str = "input_1:0";
 
@@ -92,6 +94,62 @@ fn cells(
     }
 }
 
+/// What was found in a picture of this width, as if it had been found in its mirror image.
+pub(super) fn mirrored(found: Vec<Detection>, width: u32) -> Vec<Detection> {
+    let width = f64::from(width);
+    let mirrored = |d: Detection| {
+        let [left, top, right, bottom] = d.bounds;
+        Detection { bounds: [width - right, top, width - left, bottom], ..d }
+    };
+    found.into_iter().map(mirrored).collect()
+}
+
+/// Joins what was found in two looks at the same picture; best first.
+///
+/// Boxes of a class that overlap become one, whose sides and score are the means of theirs; what only one look found
+/// has half its score. Source: Solovyev et al., "Weighted boxes fusion" (2021).
+pub(super) fn fused(looks: [Vec<Detection>; 2]) -> Vec<Detection> {
+    let count = looks.len() as f32;
+    let mut found: Vec<Detection> = looks.into_iter().flatten().collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut clusters: Vec<Cluster> = Vec::new();
+    for detection in found {
+        let same = |c: &&mut Cluster| {
+            c.mean.class == detection.class && overlap(&c.mean.bounds, &detection.bounds) > FUSED_OVERLAP
+        };
+        match clusters.iter_mut().find(same) {
+            Some(cluster) => cluster.add(&detection),
+            None => clusters.push(Cluster { weight: detection.score, boxes: 1, mean: detection }),
+        }
+    }
+    let scored = |c: Cluster| {
+        let boxes = c.boxes as f32;
+        Detection { score: c.weight / boxes * boxes.min(count) / count, ..c.mean }
+    };
+    let mut fused: Vec<Detection> = clusters.into_iter().map(scored).collect();
+    fused.sort_by(|a, b| b.score.total_cmp(&a.score));
+    fused
+}
+
+/// Boxes that are one thing.
+struct Cluster {
+    /// The sum of the scores.
+    weight: f32,
+    boxes: usize,
+    mean: Detection,
+}
+
+impl Cluster {
+    fn add(&mut self, detection: &Detection) {
+        let (old, new) = (f64::from(self.weight), f64::from(detection.score));
+        for (mean, side) in self.mean.bounds.iter_mut().zip(detection.bounds) {
+            *mean = (*mean * old + side * new) / (old + new).max(f64::MIN_POSITIVE);
+        }
+        self.weight += detection.score;
+        self.boxes += 1;
+    }
+}
+
 /// The expectation of each side's softmax over its bins.
 fn sides(distances: &ArrayView1<'_, f32>) -> [f64; 4] {
     let values: Vec<f64> = distances.iter().map(|v| f64::from(*v)).collect();
@@ -151,6 +209,26 @@ mod tests {
             }
             for (i, a) in kept.iter().enumerate() {
                 prop_assert!(kept[..i].iter().all(|b| a.class != b.class || overlap(&a.bounds, &b.bounds) <= OVERLAP));
+            }
+        }
+
+        #[test]
+        fn two_same_looks_are_one(found in proptest::collection::vec(detection(), 0..20)) {
+            let once = without_doubles(found);
+            let fused = fused([once.clone(), once.clone()]);
+            prop_assert_eq!(fused.len(), once.len());
+            for (a, b) in fused.iter().zip(&once) {
+                prop_assert!((a.score - b.score).abs() < 1e-5);
+            }
+            let alone = super::fused([once.clone(), Vec::new()]);
+            prop_assert!(alone.iter().zip(&once).all(|(a, b)| (a.score * 2.0 - b.score).abs() < 1e-5 && a.bounds == b.bounds));
+        }
+
+        #[test]
+        fn mirrored_twice_is_the_same(found in proptest::collection::vec(detection(), 0..20)) {
+            let twice = mirrored(mirrored(found.clone(), 64), 64);
+            for (a, b) in twice.iter().zip(&found) {
+                prop_assert!(a.bounds.iter().zip(b.bounds).all(|(a, b)| (a - b).abs() < 1e-9));
             }
         }
     }

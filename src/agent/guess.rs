@@ -1,0 +1,81 @@
+//! Guessing in a run: what an answer still lacks, and where it is taken from.
+
+use super::run::Run;
+use crate::answer::{Answer, Status};
+use crate::error::{ErrorKind, Result};
+use crate::plan::{ArgValue, Plan, Reference, Step};
+use crate::refiner::{Verdict, asks_for_value, has_form};
+use crate::task::{asked_images, image_name};
+
+/// The tool that says in sentences what is in an image.
+const DESCRIBER: &str = "describe_scene";
+/// Most images that are described for a guess.
+const MAX_DESCRIBED: usize = 2;
+
+impl Run<'_> {
+    /// Puts a guess where the outcome has no answer of the form that is asked for.
+    ///
+    /// An outcome that a limit or a failure ended stays as it is, and so it does when the guess fails.
+    pub(super) async fn with_guess(&mut self, outcome: Result<Verdict>) -> Result<Verdict> {
+        let so_far = match &outcome {
+            Ok(Verdict::NotEnough { .. }) => None,
+            Err(error) if error.kind() == ErrorKind::Plan => None,
+            Ok(Verdict::Answer(answer)) if !self.lacks_value(answer) => return outcome,
+            Ok(Verdict::Answer(answer)) => Some(answer.clone()),
+            Err(_) => return outcome,
+        };
+        match self.guess(so_far).await {
+            Ok(answer) => Ok(Verdict::Answer(answer)),
+            Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+            Err(error) => {
+                tracing::debug!("nothing was guessed: {}", error.for_log());
+                outcome
+            }
+        }
+    }
+
+    fn lacks_value(&self, answer: &Answer) -> bool {
+        let short = answer.short.as_deref().unwrap_or_default();
+        let fits = !short.is_empty() && has_form(&self.task.question, short);
+        answer.status == Status::Answered && !fits && asks_for_value(&self.task.question)
+    }
+
+    async fn guess(&mut self, so_far: Option<Answer>) -> Result<Answer> {
+        self.describe().await?;
+        let guess = self.parts.guesser.guess(self.cx, &self.task.question, &self.trace).await?;
+        let said = format!("Best guess: {guess}.");
+        let text = so_far.as_ref().map_or_else(|| said.clone(), |answer| format!("{} {said}", answer.text));
+        let claims = so_far.map(|answer| answer.claims).unwrap_or_default();
+        Ok(Answer { text, short: Some(guess), status: Status::Guessed, claims })
+    }
+
+    /// Has the images described that the question is about, where no step did so.
+    async fn describe(&mut self) -> Result<()> {
+        if self.parts.catalog.get(DESCRIBER).is_none() {
+            return Ok(());
+        }
+        let mut plan = self.trace.plan.clone().unwrap_or(Plan { steps: Vec::new(), result: Reference::to("image") });
+        let known = plan.steps.len();
+        for n in asked_images(&self.task.question, self.task.images.len()).into_iter().take(MAX_DESCRIBED) {
+            let image = ArgValue::Ref(Reference::to(image_name(n)));
+            let described = |step: &Step| step.tool == DESCRIBER && step.arg("image") == Some(&image);
+            if !plan.steps.iter().any(described) {
+                let id = free_id(&plan);
+                plan.steps.push(Step { id, tool: DESCRIBER.to_owned(), args: vec![("image".to_owned(), image)] });
+            }
+        }
+        if plan.steps.len() == known {
+            return Ok(());
+        }
+        if self.trace.plan.is_none() {
+            plan.result = plan.steps.last().map_or(plan.result, |step| Reference::to(&step.id));
+        }
+        self.execute(plan).await
+    }
+}
+
+/// `scene`, `scene_2` ...: the first that no step has.
+fn free_id(plan: &Plan) -> String {
+    let name = |n: usize| if n == 1 { "scene".to_owned() } else { format!("scene_{n}") };
+    (1..).map(name).find(|id| plan.step(id).is_none()).unwrap_or_default()
+}
