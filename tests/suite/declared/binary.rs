@@ -155,6 +155,6 @@ async fn the_last_attempt_cannot_refer_to_what_no_step_makes() {
     let llm = format!("{}#m", server.base());
     output(&["plan", "Find images like https://example.org/a", "--tools", text(&tools), "--llm", &llm]).await;
     let bodies = server.bodies();
-    let refers = |n: usize| bodies[n]["response_format"].to_string().contains("(audio)_[1-9]");
+    let refers = |n: usize| bodies[n]["response_format"].to_string().contains("$(audio)_[1-9]");
     assert_eq!((bodies.len(), refers(0), refers(1), refers(2)), (3, true, true, false));
 }
