@@ -27,13 +27,16 @@ mod infer;
 mod json;
 mod program;
 mod reference;
+mod request;
 mod schema;
 mod strict;
 
 pub use check::{PlanLimits, check};
 pub use declared::{DeclaredStep, declared_schema, read_declared, result_name, says_what_to_do};
+pub(crate) use declared::{narrowed_schema, unmade};
 pub use fault::{Fault, FaultKind, repair_text};
 pub use infer::types;
+pub(crate) use request::named_files;
 pub use schema::{NOTHING_KNOWN, round_schema, schema};
 
 /// One part of the path behind a reference's id.

@@ -309,7 +309,8 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
         if catalog.is_declared() {
-            return Ok(Message::user(self.render("declared/user.md", context! { question })?));
+            let files = plan::named_files(question);
+            return Ok(Message::user(self.render("declared/user.md", context! { question, files })?));
         }
         let (images, things) = (image_refs(question, images), things(question, catalog));
         Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))

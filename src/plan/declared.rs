@@ -14,7 +14,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::check::PlanLimits;
 use super::reference::is_id;
-use super::schema::{self, ID, MAX_TEXT, any_of, guidance, text};
+use super::request::{URL, begins, files, is_given, is_medium, medium_of, speaks_of_media};
+use super::schema::{ID, MAX_TEXT, any_of, guidance, text};
 use super::strict::Strict;
 use super::{Fault, Plan};
 use crate::signature::{Arg, Returns, Signature, Signatures, ValueType};
@@ -29,56 +30,81 @@ const MAX_NAME: usize = 20;
 const TO_DO: &str = "do";
 /// Longest of these, in characters.
 const MAX_TO_DO: usize = 70;
+/// Types of words.
+const TEXTS: [&str; 2] = ["text", "string"];
 /// Most steps, as far as decoding is constrained.
 const MAX_STEPS: usize = 16;
-/// Longest name of a file or an address that is looked for in a request, in bytes.
-const MAX_FILE: usize = 200;
-/// Types that are media, with the endings of their files. What there is of them is named in a request.
-const MEDIA: [(&str, &[&str]); 4] = [
-    ("image", &["jpg", "jpeg", "png", "gif", "bmp", "tif", "tiff", "webp", "svg", "ico", "heic"]),
-    ("audio", &["mp3", "wav", "wma", "ogg", "aac", "flac", "aiff", "m4a", "opus"]),
-    ("video", &["mp4", "avi", "mov", "flv", "wmv", "mkv", "webm", "m4v", "mpg", "mpeg"]),
-    (URL, &[]),
-];
-const URL: &str = "url";
+/// Length of a pattern that is written once.
+const SHARED: usize = 100;
 
 /// The JSON Schema of plans that use [declared](crate::signature::ValueType::Named) tools, for a request.
 ///
 /// Steps are called after what they make, with a number: `text_1`, `image_2`; see [`result_name`]. An argument is a
-/// text of one line, or a reference to a step that makes what it takes. For images, audio, video and addresses
-/// the text is one that the request names: `talk.mp3`, or else `the audio`. There are at most 16 steps.
+/// text of one line that begins as some words of the request do, or a reference to a step that makes what it takes;
+/// the first step refers to none. For images, audio, video and addresses the text is one that the request names:
+/// `talk.mp3`, or where it speaks of one without a name, `the audio`. What steps make besides is only referred to,
+/// such as boxes. Of two inputs, words that go with something else have to be given. There are at most 16 steps.
 /// Else as [`schema`](super::schema()).
 pub fn declared_schema(signatures: &dyn Signatures, limits: &PlanLimits, request: &str) -> Json {
+    narrowed_schema(signatures, limits, request, &[])
+}
+
+/// The same for another attempt, in which nothing can refer to what is [`unmade`].
+pub(crate) fn narrowed_schema(
+    signatures: &dyn Signatures,
+    limits: &PlanLimits,
+    request: &str,
+    unmade: &[String],
+) -> Json {
     let names = signatures.names();
     let tools: Vec<(&str, &Signature)> =
         names.iter().filter_map(|name| Some((*name, signatures.signature(name)?))).collect();
     let takes_addresses = tools.iter().flat_map(|(_, s)| &s.args).any(|arg| arg.types.iter().any(|of| is(of, URL)));
-    let some_nameless = tools.iter().any(|(_, s)| results(s).contains(&NAMELESS));
-    let written = Written { files: files(request), takes_addresses, some_nameless };
-    let steps = tools.iter().map(|(name, signature)| {
-        let step = DeclaredStep {
-            to_do: text(&format!(r"^[^\n]{{1,{MAX_TO_DO}}}$")),
-            id: text(&format!("^({}){NUMBER}$", results(signature).join("|"))),
-            tool: json!({ "const": name }),
-            args: schema::args(signature, &|arg| written.argument(arg)),
-        };
-        let properties = step.keys(says_what_to_do(signatures));
-        let required: Vec<&String> = properties.keys().collect();
-        json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
-    });
-    let steps = json!({
+    let made = tools.iter().flat_map(|(_, s)| results(s));
+    let made = made.filter(|name| !unmade.iter().any(|other| other == name)).collect();
+    let begins = begins(request, &rest_of_text());
+    let mut written = Written { request, files: files(request), takes_addresses, made, begins, is_loose: false };
+    let says = says_what_to_do(signatures);
+    let mut later: Vec<Json> = tools.iter().filter_map(|tool| written.step(tool, says, true)).collect();
+    if later.is_empty() {
+        written.is_loose = true;
+        later = tools.iter().filter_map(|tool| written.step(tool, says, true)).collect();
+    }
+    let first: Vec<Json> = tools.iter().filter_map(|tool| written.step(tool, says, false)).collect();
+    let (first, later) = if first.is_empty() { (later.clone(), later) } else { (first, later) };
+    let mut steps = json!({
         "type": "array",
-        "items": any_of(steps.collect()),
+        "prefixItems": [any_of(first)],
+        "items": any_of(later),
         "minItems": 1,
         "maxItems": limits.max_steps.clamp(1, MAX_STEPS),
     });
+    let mut shared = Map::new();
+    share(&mut steps, &mut shared);
     json!({
         "x-guidance": guidance(),
         "type": "object",
         "properties": { "steps": steps, "result": text(&format!(r"^\${ID}$")) },
         "required": ["steps", "result"],
         "additionalProperties": false,
+        "$defs": shared,
     })
+}
+
+/// Moves long patterns, which many arguments have in common, to one place.
+fn share(schema: &mut Json, shared: &mut Map<String, Json>) {
+    let is_long = schema.get("pattern").and_then(Json::as_str).is_some_and(|pattern| pattern.len() > SHARED);
+    match schema {
+        Json::Object(_) if is_long => {
+            let known = shared.iter().find(|(_, other)| *other == schema).map(|(name, _)| name.clone());
+            let name = known.unwrap_or_else(|| format!("text{}", shared.len() + 1));
+            let pattern = std::mem::replace(schema, json!({ "$ref": format!("#/$defs/{name}") }));
+            shared.insert(name, pattern);
+        }
+        Json::Object(object) => object.values_mut().for_each(|inner| share(inner, shared)),
+        Json::Array(list) => list.iter_mut().for_each(|inner| share(inner, shared)),
+        _ => {}
+    }
 }
 
 /// The keys of a step of declared tools, in the order an LLM is to write them.
@@ -112,6 +138,22 @@ pub fn says_what_to_do(signatures: &dyn Signatures) -> bool {
     let several =
         |signature: &Signature| matches!(&signature.returns, Returns::Type(ValueType::Named(words)) if words.len() > 1);
     !signatures.names().iter().filter_map(|name| signatures.signature(name)).any(several)
+}
+
+/// What the steps of a faulty plan refer to and none of them makes, such as `image` for `$image_1`.
+pub(crate) fn unmade(plan: &Json) -> Vec<String> {
+    let steps = || plan.get("steps").and_then(Json::as_array).into_iter().flatten();
+    let made: Vec<&str> = steps().filter_map(|step| kind(step.get("id")?.as_str()?)).collect();
+    let args = steps().filter_map(|step| step.get("args")?.as_object()).flat_map(Map::values);
+    let referred = args.filter_map(|arg| kind(arg.as_str()?.strip_prefix('$')?));
+    let mut unmade: Vec<String> = referred.filter(|name| !made.contains(name)).map(str::to_owned).collect();
+    unmade.dedup();
+    unmade
+}
+
+/// What a step is called after: `image_1` after an image.
+fn kind(id: &str) -> Option<&str> {
+    id.rsplit_once('_').map(|(name, _)| name)
 }
 
 /// Reads a plan of declared tools, without what its steps say they do.
@@ -154,103 +196,114 @@ fn is(of: &ValueType, name: &str) -> bool {
     matches!(of, ValueType::Named(words) if words.iter().any(|word| word == name))
 }
 
-/// What can be written for arguments.
+/// What can be written for a request.
 struct Written<'a> {
+    request: &'a str,
     files: Vec<&'a str>,
     takes_addresses: bool,
-    some_nameless: bool,
+    /// What steps are called after.
+    made: Vec<&'a str>,
+    /// What texts are, as patterns; none where any text is one.
+    begins: Vec<String>,
+    /// Whether there is something to write for every argument.
+    is_loose: bool,
 }
 
 impl Written<'_> {
-    fn argument(&self, arg: &Arg) -> Json {
+    /// A step; nothing where something is needed for which nothing can be written.
+    fn step(&self, (name, signature): &(&str, &Signature), says: bool, refers: bool) -> Option<Json> {
+        let mut args = Map::new();
+        for arg in &signature.args {
+            match self.argument(arg, refers) {
+                Some(pattern) => drop(args.insert(arg.name.clone(), text(&format!("^({pattern})$")))),
+                None if arg.required => return None,
+                None => {}
+            }
+        }
+        let needed = signature.args.iter().filter(|arg| arg.required || is_said(signature, arg));
+        let required: Vec<&str> = needed.map(|arg| arg.name.as_str()).collect();
+        let step = DeclaredStep {
+            to_do: text(&format!(r"^[^\n]{{1,{MAX_TO_DO}}}$")),
+            id: text(&format!("^({}){NUMBER}$", results(signature).join("|"))),
+            tool: json!({ "const": name }),
+            args: json!({ "type": "object", "properties": args, "required": required, "additionalProperties": false }),
+        };
+        let properties = step.keys(says);
+        let required: Vec<&String> = properties.keys().collect();
+        Some(json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false }))
+    }
+
+    /// What can be written for an argument: a text, and where it `refers` to steps, a reference.
+    fn argument(&self, arg: &Arg, refers: bool) -> Option<String> {
         let literal = match arg.types.as_slice() {
             [ValueType::Named(words)] => match words.as_slice() {
-                [word] => self.medium(word),
-                _ => None,
+                [word] => self.named(word, arg),
+                _ => Some(any_text()),
             },
-            _ => None,
+            _ => Some(any_text()),
         };
-        let literal = literal.unwrap_or_else(|| format!(r"(\$\$|[^$\n])[^\n]{{0,{}}}", MAX_TEXT - 1));
         let anything = arg.types.iter().any(|of| !matches!(of, ValueType::Named(_)));
-        let mut makers: Vec<&str> = arg.types.iter().flat_map(names).collect();
-        if self.some_nameless {
+        let mut makers: Vec<&str> = arg.types.iter().flat_map(names).filter(|name| self.made.contains(name)).collect();
+        if self.made.contains(&NAMELESS) {
             makers.push(NAMELESS);
         }
         let reference = if anything { ID.to_owned() } else { format!("({}){NUMBER}", makers.join("|")) };
-        text(&format!(r"^({literal}|\${reference})$"))
+        let reference = Some(format!(r"\${reference}")).filter(|_| refers && (anything || !makers.is_empty()));
+        let forms: Vec<String> = literal.into_iter().chain(reference).collect();
+        Some(forms.join("|")).filter(|forms| !forms.is_empty())
     }
 
-    /// A medium as the request names it, or `the audio`.
-    fn medium(&self, word: &str) -> Option<String> {
-        let (medium, _) = MEDIA.iter().find(|(medium, _)| *medium == word)?;
+    /// A text for an argument of a type of one name.
+    fn named(&self, word: &str, arg: &Arg) -> Option<String> {
+        if is_medium(word) {
+            self.medium(word, arg.required)
+        } else if is_words(arg) && !self.begins.is_empty() {
+            // What begins with no word of the request stands in a demo, or is made up.
+            Some(self.begins.join("|"))
+        } else if self.made.contains(&word) && !TEXTS.contains(&word) && !self.is_loose {
+            // Of several files one may be a mask.
+            let several = self.files.iter().filter(|_| self.files.len() > 1);
+            let files: Vec<String> = several.map(|file| regex::escape(file)).collect();
+            Some(files.join("|")).filter(|files| !files.is_empty())
+        } else {
+            Some(any_text())
+        }
+    }
+
+    /// A medium as the request names it, or `the audio` where it speaks of one.
+    fn medium(&self, medium: &str, required: bool) -> Option<String> {
         let fits = |file: &&&str| match medium_of(file) {
-            Some(URL) => *medium == URL || !self.takes_addresses,
-            Some(other) => other == *medium,
+            Some(URL) => medium == URL || !self.takes_addresses,
+            Some(other) => other == medium,
             None => true,
         };
-        let files = self.files.iter().filter(fits).map(|file| regex::escape(file));
-        let forms: Vec<String> = files.chain([format!("the {medium}")]).collect();
-        Some(format!("({})", forms.join("|")))
-    }
-}
-
-/// The medium of a file or an address, where its name tells.
-fn medium_of(file: &str) -> Option<&'static str> {
-    if is_address(file) {
-        return Some(URL);
-    }
-    let ending = file.rsplit_once('.')?.1.to_lowercase();
-    MEDIA.iter().find(|(_, endings)| endings.contains(&ending.as_str())).map(|(medium, _)| *medium)
-}
-
-fn is_address(text: &str) -> bool {
-    text.contains("://") || text.starts_with("www.")
-}
-
-/// The files and addresses that a request names, each once.
-fn files(request: &str) -> Vec<&str> {
-    let apart = |c: char| c.is_whitespace() || "\"'`,;()[]<>{}|“”‘’".contains(c);
-    let mut found: Vec<&str> = Vec::new();
-    for word in request.split(apart) {
-        let word = word.trim_end_matches(['.', '?', '!', ':']);
-        if is_file(word) && word.len() <= MAX_FILE && !word.starts_with('$') && !found.contains(&word) {
-            found.push(word);
+        let mut forms: Vec<String> = self.files.iter().filter(fits).map(|file| regex::escape(file)).collect();
+        let is_unsaid = self.files.is_empty() && !speaks_of_media(self.request);
+        let is_there = self.is_loose || is_unsaid || is_given(self.request, medium);
+        if forms.is_empty() && required && is_there {
+            forms.push(format!("the {medium}"));
         }
+        Some(format!("({})", forms.join("|"))).filter(|_| !forms.is_empty())
     }
-    for quoted in quotations(request) {
-        if is_file(quoted) && quoted.len() <= MAX_FILE && !quoted.starts_with('$') && !found.contains(&quoted) {
-            found.push(quoted);
-        }
-    }
-    found
 }
 
-/// Whether a text is an address, or ends as the name of a file does.
-fn is_file(text: &str) -> bool {
-    let ends_so = text.rsplit_once('.').is_some_and(|(name, ending)| {
-        let plain = ending.chars().all(|c| c.is_ascii_alphanumeric()) && (1..=5).contains(&ending.len());
-        plain && ending.starts_with(|c: char| c.is_ascii_alphabetic()) && name.ends_with(|c: char| c.is_alphanumeric())
-    });
-    !text.contains(char::is_control) && (is_address(text) || ends_so)
+/// A text of one line.
+fn any_text() -> String {
+    format!(r"(\$\$|[^$\n]){}", rest_of_text())
 }
 
-/// What stands in quotation marks; an apostrophe inside a word is none.
-fn quotations(text: &str) -> Vec<&str> {
-    let closes = |open: char| match open {
-        '“' => '”',
-        '‘' => '’',
-        other => other,
-    };
-    let mut found = Vec::new();
-    let mut before = ' ';
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        let opens = "\"'`“‘".contains(c) && !before.is_alphanumeric();
-        before = c;
-        let Some(inside) = text.get(at + c.len_utf8()..).filter(|_| opens) else { continue };
-        let Some(end) = inside.find(closes(c)) else { continue };
-        found.extend(inside.get(..end));
-        while chars.next().is_some_and(|(next, _)| next < at + c.len_utf8() + end) {}
-    }
-    found
+/// What follows the beginning of a text.
+fn rest_of_text() -> String {
+    format!(r"[^\n]{{0,{}}}", MAX_TEXT - 1)
+}
+
+/// Whether an argument is words, and is called so: one with a name of its own may be a code, or a day.
+fn is_words(arg: &Arg) -> bool {
+    matches!(arg.types.as_slice(), [ValueType::Named(words)]
+        if words.iter().all(|word| TEXTS.contains(&word.as_str()) && arg.name.starts_with(word.as_str())))
+}
+
+/// Whether an argument is the words that tell a tool of two inputs what to do with the other one.
+fn is_said(signature: &Signature, arg: &Arg) -> bool {
+    signature.args.len() == 2 && is_words(arg)
 }

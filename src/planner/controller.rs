@@ -80,7 +80,13 @@ impl Planner for Controller {
             images: self.with.shown(task),
         };
         let told = |faults: &str| prompts.plan_repair(faults);
-        let repairs = Repairs { chat: chat.as_ref(), told: &told, purpose: "plan", most: *max_repairs };
+        // An LLM that goes on referring to what no step makes has to do without it at last.
+        let narrowed = |faulty: &Json| {
+            let unmade = if catalog.is_declared() { plan::unmade(faulty) } else { Vec::new() };
+            (!unmade.is_empty()).then(|| plan::narrowed_schema(catalog, &limits, question, &unmade))
+        };
+        let repairs =
+            Repairs { chat: chat.as_ref(), told: &told, purpose: "plan", narrowed: &narrowed, most: *max_repairs };
         let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(reply, &limits)).await?;
         cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
         Ok(Move::Plan { plan, repairs })

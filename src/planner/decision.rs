@@ -143,8 +143,13 @@ impl Planner for DecisionMaker {
         cx.meter().take_round()?;
         let request = self.request(task, known)?;
         let told = |faults: &str| self.with.prompts.decide_repair(faults);
-        let repairs =
-            Repairs { chat: self.with.chat.as_ref(), told: &told, purpose: "decide", most: self.with.max_repairs };
+        let repairs = Repairs {
+            chat: self.with.chat.as_ref(),
+            told: &told,
+            purpose: "decide",
+            narrowed: &|_| None,
+            most: self.with.max_repairs,
+        };
         let (reply, repairs) = repairs.ask(cx, request, |text| self.judge(text, task, known)).await?;
         let mut round = Round { thought: reply.thought, missing: reply.missing, ..Round::default() };
         let next = match reply.wish {

@@ -19,6 +19,8 @@ pub(super) struct Repairs<'a> {
     pub(super) told: &'a (dyn Fn(&str) -> Result<Message> + Send + Sync),
     /// What the first call is for, as traces name it.
     pub(super) purpose: &'a str,
+    /// The schema of the last attempt, after a faulty one, where it is to be another.
+    pub(super) narrowed: &'a (dyn Fn(&Json) -> Option<Json> + Send + Sync),
     pub(super) most: u64,
 }
 
@@ -42,11 +44,15 @@ impl Repairs<'_> {
                 Ok(judged) => return Ok((judged, repairs)),
                 Err(faulty) => faulty,
             };
+            let narrowed = (self.narrowed)(&faulty);
             cx.emit(Event::Faults { plan: faulty, faults: faults.clone() }, &[]);
             if repairs == self.most {
                 return Err(no_plan(&faults, repairs, reply.finish));
             }
             repairs += 1;
+            if repairs == self.most {
+                request.schema = narrowed.or(request.schema);
+            }
             // Only the last attempt is shown: the earlier ones would fill the context.
             request.messages.truncate(asked);
             request.messages.push(Message::assistant(reply.text));

@@ -142,3 +142,19 @@ fn the_embedded_llm_plans_with_declared_tools() {
     assert_eq!(step(0), ("Video-to-Audio", json!({ "video": "concert.mp4" })));
     assert_eq!(step(1), ("Audio-to-Text", json!({ "audio": "$audio_1" })));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_attempt_cannot_refer_to_what_no_step_makes() {
+    let (_folder, tools) = file(MEDIA);
+    let wrong = plan(&[
+        ("image_1", "Image Downloader", json!({ "url": "https://example.org/a" })),
+        ("text_2", "Audio-to-Text", json!({ "audio": "$audio_7" })),
+    ]);
+    let answers = [(); 3].map(|()| Answer::streamed(&[&wrong.to_string()]));
+    let server = Server::start(answers).await;
+    let llm = format!("{}#m", server.base());
+    output(&["plan", "Find images like https://example.org/a", "--tools", text(&tools), "--llm", &llm]).await;
+    let bodies = server.bodies();
+    let refers = |n: usize| bodies[n]["response_format"].to_string().contains("$(audio)_[1-9]");
+    assert_eq!((bodies.len(), refers(0), refers(1), refers(2)), (3, true, true, false));
+}

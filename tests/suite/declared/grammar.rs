@@ -38,11 +38,10 @@ impl Grammar {
 
 #[test]
 fn good_plans_can_be_written() {
-    let media =
-        Grammar::new(&catalog(MEDIA), "Speed up my clip.mp4, and see https://example.org/a?b=c (or 'my talk.mp3')!");
+    let request = "Speed up my clip.mp4 with a second \"echo\", and see https://example.org/a?b=c (or 'my talk.mp3')!";
+    let media = Grammar::new(&catalog(MEDIA), request);
     let plans = [
         plan(&[("audio_1", "Video-to-Audio", json!({ "video": "clip.mp4" }))]),
-        plan(&[("audio_1", "Video-to-Audio", json!({ "video": "the video" }))]),
         plan(&[("image_1", "Image Downloader", json!({ "url": "https://example.org/a?b=c" }))]),
         plan(&[("text_1", "Audio-to-Text", json!({ "audio": "my talk.mp3" }))]),
         plan(&[
@@ -93,10 +92,87 @@ fn faulty_plans_cannot_be_written() {
     assert!(!grammar.accepts(&json!({ "steps": [], "result": "$audio_1" })));
 }
 
+/// Whether a plan of one step can be written for a request.
+#[track_caller]
+fn first_step(json: &str, request: &str, step: (&str, &str, Json), is_writable: bool) {
+    let plan = plan(&[step]);
+    assert_eq!(Grammar::new(&catalog(json), request).accepts(&plan), is_writable, "{request}: {plan}");
+}
+
+#[test]
+fn a_medium_without_a_name_is_one_that_the_request_speaks_of() {
+    let video = || ("audio_1", "Video-to-Audio", json!({ "video": "the video" }));
+    for request in ["Get the sound out of this video", "I have a clip. Save its sound", "Do it"] {
+        first_step(MEDIA, request, video(), true);
+    }
+    for request in ["Get the sound out of clip.mp4", "Make a video of talk.mp3", "Make a picture"] {
+        first_step(MEDIA, request, video(), false);
+    }
+    let edit = |args| ("image_1", "image-editing", args);
+    first_step(VISION, "Make the picture darker", edit(json!({ "image": "the image" })), true);
+    first_step(VISION, "Draw a picture", edit(json!({ "image": "the image" })), false);
+}
+
+#[test]
+fn texts_begin_with_words_of_the_request() {
+    let effect = |text: &str| {
+        let args = json!({ "audio": "talk.mp3", "text": text });
+        ("audio_1", "Audio Effects", args)
+    };
+    let request = "Give talk.mp3 some echoes, as in a cave.";
+    for text in ["echoes", "an echo", "Some echoes", "as in a cave", "in caves"] {
+        first_step(MEDIA, request, effect(text), !text.starts_with("an "));
+    }
+    for text in ["harbour lights", "talk.mp3", "asked", "some_1", "$audio_1", "$$"] {
+        first_step(MEDIA, request, effect(text), false);
+    }
+    first_step(MEDIA, "让 talk.mp3 像在山洞里", effect("山洞"), true);
+}
+
+#[test]
+fn the_first_step_refers_to_no_other() {
+    let own = plan(&[("text_1", "Audio-to-Text", json!({ "audio": "$audio_1" }))]);
+    let grammar = Grammar::new(&catalog(MEDIA), "Write down what my clip.mp4 says");
+    assert!(!grammar.accepts(&own));
+    let later = plan(&[
+        ("audio_1", "Video-to-Audio", json!({ "video": "clip.mp4" })),
+        ("text_2", "Audio-to-Text", json!({ "audio": "$audio_1" })),
+    ]);
+    assert!(grammar.accepts(&later));
+}
+
+#[test]
+fn what_only_steps_make_is_referred_to() {
+    let edit = |args| ("image_1", "image-editing", args);
+    first_step(VISION, "Crop a.png at 10", edit(json!({ "image": "a.png", "bbox": "10,10,90,90" })), false);
+    first_step(VISION, "Crop a.png at 10", edit(json!({ "image": "a.png", "mask": "a.png" })), false);
+    first_step(VISION, "Crop a.png with b.png", edit(json!({ "image": "a.png", "mask": "b.png" })), true);
+}
+
+#[test]
+fn the_words_that_go_with_an_input_are_given() {
+    let find = |args| ("bbox_1", "image-perception", args);
+    first_step(VISION, "Find the dog in a.png", find(json!({ "image": "a.png" })), false);
+    first_step(VISION, "Find the dog in a.png", find(json!({ "image": "a.png", "text": "the dog" })), true);
+    let weather = ("result_1", "get_weather", json!({ "location": "Oslo" }));
+    first_step(SERVICES, "How is it in Oslo?", weather, true);
+}
+
+#[test]
+fn there_is_always_something_to_write() {
+    let only = r#"{"nodes": [{"id": "Cut", "input-type": ["video"], "output-type": ["video"]}]}"#;
+    first_step(only, "Cut the sound of talk.mp3", ("video_1", "Cut", json!({ "video": "the video" })), false);
+    let made = plan(&[("video_1", "Cut", json!({ "video": "$video_1" }))]);
+    assert!(Grammar::new(&catalog(only), "Cut talk.mp3").accepts(&made));
+    let none = r#"{"nodes": [{"id": "Cut", "input-type": ["video"], "output-type": ["text"]}]}"#;
+    first_step(none, "Cut the sound of talk.mp3", ("text_1", "Cut", json!({ "video": "the video" })), true);
+}
+
 #[test]
 fn an_address_stands_for_what_is_there_when_no_tool_fetches_it() {
     let request = "What is on https://example.org/a.png ?";
-    let look = plan(&[("text_1", "image-perception", json!({ "image": "https://example.org/a.png" }))]);
+    let args = json!({ "image": "https://example.org/a.png", "text": "What is on it" });
+    let look = plan(&[("text_1", "image-perception", args)]);
     assert!(Grammar::new(&catalog(VISION), request).accepts(&look));
     let search = plan(&[("image_1", "Image Search (by Image)", json!({ "image": "https://example.org/a.png" }))]);
     assert!(!Grammar::new(&catalog(MEDIA), request).accepts(&search));

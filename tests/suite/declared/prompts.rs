@@ -36,21 +36,62 @@ fn demos_are_made_of_the_tools_themselves() {
     let prefix = shown(&catalog(MEDIA));
     let demos: Vec<&str> = prefix.iter().skip(1).map(|message| message.content.as_str()).collect();
     assert_eq!(demos.len(), 8, "{demos:#?}");
-    assert!(demos[0].starts_with("Request: I have "), "{}", demos[0]);
+    assert!(demos[0].contains(". Then ") && demos[0].contains("\nGiven: "), "{}", demos[0]);
     let chain: Json = serde_json::from_str(demos[1]).unwrap();
     assert_eq!(chain["steps"].as_array().unwrap().len(), 3, "{chain}");
     let twice: Json = serde_json::from_str(demos[3]).unwrap();
     let steps = json!([
-        { "do": "extract the audio track from a given video file", "tool": "Video-to-Audio", "id": "audio_1",
+        { "do": "extract the audio track from clip.mp4", "tool": "Video-to-Audio", "id": "audio_1",
           "args": { "video": "clip.mp4" } },
-        { "do": "synchronize the timing of an audio file with the visuals of a given video",
-          "tool": "Video Synchronization", "id": "video_2", "args": { "video": "clip.mp4", "audio": "$audio_1" } }
+        { "do": "synchronize the timing of an audio file with the visuals of clip.mp4", "tool": "Video Synchronization",
+          "id": "video_2", "args": { "video": "clip.mp4", "audio": "$audio_1" } }
     ]);
     assert_eq!(twice["steps"], steps);
     assert!(demos[3].starts_with(r#"{"steps": [{"do": "#), "what is to be done is said first: {}", demos[3]);
     let vision = shown(&catalog(VISION));
     assert!(vision[2].content.starts_with(r#"{"steps": [{"id": "#), "a result of several: {}", vision[2].content);
     assert_eq!(shown(&catalog(MEDIA)), prefix, "the prefix is constant");
+}
+
+/// The request of the last demo, of a catalogue of one tool.
+fn asked(name: &str, desc: &str, input: &str) -> String {
+    let tool = json!({ "id": name, "desc": desc, "input-type": [input], "output-type": ["text"] });
+    let prefix = shown(&catalog(&json!({ "nodes": [tool] }).to_string()));
+    prefix[prefix.len() - 2].content.clone()
+}
+
+#[test]
+fn demos_ask_in_the_words_of_descriptions() {
+    for (name, desc, input, want) in [
+        (
+            "Hear",
+            "Transcribes speech from a given audio file into text.",
+            "audio",
+            "Transcribe speech from talk.mp3 into text.",
+        ),
+        ("Find", "Searches for a specific text or keyword.", "text", "Search for harbour lights or keyword."),
+        (
+            "Far",
+            "Depth estimation is the task of predicting how far away things in an image are.",
+            "image",
+            "Help me with predicting how far away things in photo.jpg are.",
+        ),
+        ("Spot", "Detection models allow users to spot things in an image.", "image", "Spot things in photo.jpg."),
+        ("Name Things", "Name-things marks the names.", "text", "Mark the names (harbour lights)."),
+        ("Other", "A family of methods", "video", "Use Other (clip.mp4)."),
+    ] {
+        let request = asked(name, desc, input);
+        assert!(request.starts_with(&format!("Request: {want}")), "{request}");
+    }
+}
+
+#[test]
+fn files_that_a_request_names_are_told_of() {
+    let prompts = Prompts::builtin().unwrap();
+    let user = |question: &str| prompts.plan_user(question, 0, &catalog(MEDIA)).unwrap().content;
+    let told = user("Mix talk.mp3 with notes.xyz and https://example.org/a.");
+    assert!(told.ends_with("\nGiven: talk.mp3 (audio), notes.xyz, https://example.org/a (url)"), "{told}");
+    assert_eq!(user("Tell a story"), "Request: Tell a story");
 }
 
 #[test]
