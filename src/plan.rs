@@ -29,6 +29,7 @@ mod program;
 mod reference;
 mod request;
 mod schema;
+mod settle;
 mod strict;
 
 pub use check::{PlanLimits, check};
@@ -38,6 +39,7 @@ pub use fault::{Fault, FaultKind, repair_text};
 pub use infer::types;
 pub(crate) use request::named_files;
 pub use schema::{NOTHING_KNOWN, round_schema, schema};
+pub use settle::settle;
 
 /// One part of the path behind a reference's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -152,7 +152,7 @@ pub(crate) fn unmade(plan: &Json) -> Vec<String> {
 }
 
 /// What a step is called after: `image_1` after an image.
-fn kind(id: &str) -> Option<&str> {
+pub(super) fn kind(id: &str) -> Option<&str> {
     id.rsplit_once('_').map(|(name, _)| name)
 }
 

@@ -42,9 +42,12 @@ impl Controller {
     }
 
     /// Parses and checks a reply.
-    fn judge(&self, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
+    fn judge(&self, request: &str, reply: &str, limits: &PlanLimits) -> std::result::Result<Plan, Faulty> {
         let catalog = &self.with.catalog;
-        let plan = if catalog.is_declared() { plan::read_declared(reply) } else { Plan::parse(reply) };
+        let plan = match catalog.is_declared() {
+            true => plan::read_declared(reply).map(|plan| plan::settle(plan, request)),
+            false => Plan::parse(reply),
+        };
         let plan = plan.map_err(|faults| (as_json(reply), faults))?;
         let faults = catalog.check(&plan, limits);
         if faults.is_empty() {
@@ -87,7 +90,7 @@ impl Planner for Controller {
         };
         let repairs =
             Repairs { chat: chat.as_ref(), told: &told, purpose: "plan", narrowed: &narrowed, most: *max_repairs };
-        let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(reply, &limits)).await?;
+        let (plan, repairs) = repairs.ask(cx, request, |reply| self.judge(question, reply, &limits)).await?;
         cx.emit(Event::Planned { plan: plan.to_json(), repairs }, &[]);
         Ok(Move::Plan { plan, repairs })
     }

@@ -6,7 +6,7 @@ use lavr::agent::{Agent, Watch};
 use lavr::config::Config;
 use lavr::error::ErrorKind;
 use lavr::executor::Executor;
-use lavr::plan::Plan;
+use lavr::plan::{Plan, settle};
 use lavr::store::Silent;
 use lavr::task::Task;
 use serde_json::json;
@@ -140,4 +140,38 @@ async fn a_configuration_names_a_catalogue() {
     std::fs::write(&file, "x").unwrap();
     let error = config.agent(Arc::new(Silent)).await.err().unwrap().to_string();
     assert!(error.contains("tools.json") && error.contains("this is not JSON"), "{error}");
+}
+
+/// The arguments of a plan's steps, after its references were settled for a request.
+fn settled(steps: &[(&str, &str, serde_json::Value)], request: &str) -> Vec<serde_json::Value> {
+    let plan = Plan::from_json(&plan(steps)).unwrap();
+    let json = settle(plan, request).to_json();
+    json["steps"].as_array().unwrap().iter().map(|step| step["args"].clone()).collect()
+}
+
+#[test]
+fn a_reference_to_no_step_is_the_file_that_is_meant() {
+    let both = json!({ "video": "$video_1", "audio": "$audio_1" });
+    let steps = [("video_1", "Video Search", json!({ "text": "cats" })), ("video_2", "Video Synchronization", both)];
+    let one = settled(&steps, "Find a video of cats and synchronize talk.wav with it.");
+    assert_eq!(one[1], json!({ "video": "$video_1", "audio": "talk.wav" }));
+    // Of two files neither is meant for certain, and without one nothing is.
+    for request in ["Put talk.wav and song.mp3 to a video of cats.", "Synchronize a video of cats with photo.jpg."] {
+        assert_eq!(settled(&steps, request)[1]["audio"], json!("$audio_1"), "{request}");
+    }
+}
+
+#[test]
+fn a_reference_to_no_step_is_to_the_step_before_that_makes_such_a_thing() {
+    let steps = [
+        ("text_2", "Text Translator", json!({ "text": "Hola" })),
+        ("text_3", "Text Summarizer", json!({ "text": "$text_1" })),
+    ];
+    assert_eq!(settled(&steps, "Translate 'Hola' and sum it up.")[1], json!({ "text": "$text_2" }));
+    // A file that a step takes already is not meant again.
+    let steps = [
+        ("audio_1", "Audio Noise Reduction", json!({ "audio": "talk.wav" })),
+        ("audio_2", "Audio Effects", json!({ "audio": "$audio_9", "text": "reverb" })),
+    ];
+    assert_eq!(settled(&steps, "Clean talk.wav and add reverb.")[1]["audio"], json!("$audio_1"));
 }
