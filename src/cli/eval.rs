@@ -252,8 +252,11 @@ fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Recor
             && (record.mode.is_empty() || record.mode == setting.mode.to_string());
         if !same {
             return Err(Error::invalid(format!(
-                "results `{name}` were made otherwise (--metric {} --mode {} --llm {}); give another --out",
-                record.metric, record.mode, record.llm
+                "results `{name}` were made otherwise (--metric {} --mode {} --llm {}{}); give another --out",
+                record.metric,
+                record.mode,
+                record.llm,
+                if record.guess || !record.metric.expects_answer() { "" } else { " --no-guess" }
             )));
         }
     }

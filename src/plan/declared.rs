@@ -34,8 +34,8 @@ const MAX_TO_DO: usize = 70;
 const TEXTS: [&str; 2] = ["text", "string"];
 /// Most steps, as far as decoding is constrained.
 const MAX_STEPS: usize = 16;
-/// Length of a pattern that is written once.
-const SHARED: usize = 100;
+/// Patterns longer than this are written once.
+const SHARED: usize = 16;
 
 /// The JSON Schema of plans that use [declared](crate::signature::ValueType::Named) tools, for a request.
 ///

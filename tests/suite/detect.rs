@@ -1,6 +1,6 @@
 //! `detect_objects` finds what NanoDet in single precision finds in Python; the references are in `tests/reference/detect`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lavr::error::ErrorKind;
 use lavr::tool::DetectObjects;
@@ -153,4 +153,43 @@ async fn a_score_that_is_none_is_refused() {
     for score in [-0.1, 1.5, f64::NAN] {
         assert!(detector.regions(&cx(), &image, &[], score).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_by_name_is_looked_for_twice_and_less_strictly() {
+    let (Some(detector), Some(photos)) = (detector(), evaluation("photos")) else {
+        return println!("skipped: LAVR_HOME has no ONNX Runtime or LAVR_EVAL_DATA no photos");
+    };
+    let objects = objects(&photos.join("questions.jsonl"));
+    let all: BTreeSet<&String> = objects.values().flatten().map(|(label, _)| label).collect();
+    let (mut told, mut labels) = (0.0, 0.0);
+    // Of one strict look, and of both: how often it is right whether there is one, and how many there are.
+    let mut right = [[0.0; 2]; 2];
+    for path in files(&photos.join("images"), &["jpg", "png"]) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Some((_, things)) = objects.iter().find(|(image, _)| image.ends_with(&name)) else { continue };
+        let image = image(&path);
+        let count = |label: &str| things.iter().filter(|(other, _)| other == label).count();
+        let present: BTreeSet<&String> = things.iter().map(|(label, _)| label).collect();
+        // As many that are not there, spread over all.
+        let absent: Vec<&String> = all.iter().copied().filter(|label| !present.contains(label)).collect();
+        let every = absent.len() / present.len().max(1);
+        let absent = absent.into_iter().step_by(every.max(1)).take(present.len());
+        for label in present.iter().copied().chain(absent) {
+            let found = detector.asked(&cx(), &image, &[label.clone()]).await.expect("the photo is searched");
+            assert!(found.iter().all(|region| region.label == *label));
+            assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
+            let strict = detector.regions(&cx(), &image, &[label.clone()], 0.35).await.expect("it is searched again");
+            told += 1.0;
+            labels += f64::from(count(label) > 0);
+            for (right, found) in right.iter_mut().zip([&strict, &found]) {
+                right[0] += f64::from(found.is_empty() == (count(label) == 0));
+                right[1] += f64::from(count(label) > 0 && found.len() == count(label));
+            }
+        }
+    }
+    let [strict, asked] = right.map(|[whether, number]| [whether / told, number / labels]);
+    println!("right whether and how many, of {told} and {labels} labels: {strict:.3?} strictly, {asked:.3?} asked for");
+    assert!(asked[0] >= 0.80 && asked[1] >= 0.55, "{asked:?}");
+    assert!(asked[0] > strict[0] && asked[1] > strict[1] + 0.1, "{strict:?} {asked:?}");
 }

@@ -158,3 +158,29 @@ async fn the_last_attempt_cannot_refer_to_what_no_step_makes() {
     let refers = |n: usize| bodies[n]["response_format"].to_string().contains("$(audio)_[1-9]");
     assert_eq!((bodies.len(), refers(0), refers(1), refers(2)), (3, true, true, false));
 }
+
+/// The summary that `lavr eval --json` ends with.
+fn scores(cases: &Path, tools: &Path) -> Json {
+    let output = lavr(&["eval", text(cases), "--metric", "plan", "--tools", text(tools), "--json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn requests_of_many_kinds_are_planned_with_foreign_tools() {
+    let _turn = real::turn();
+    let questions = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/questions");
+    let score = |json: &Json, name: &str| {
+        let scores = json["scores"].as_array().unwrap();
+        scores.iter().find(|score| score["name"] == name).unwrap()["estimate"].as_f64().unwrap()
+    };
+    let own = scores(&questions.join("tasks.jsonl"), &questions.join("tasks.tools.json"));
+    let (nodes, edges) = (score(&own, "node f1"), score(&own, "edge f1"));
+    assert!(nodes >= 0.65 && edges >= 0.45, "{nodes} {edges}");
+    let Some(cases) = public("plans/questions.jsonl") else {
+        return println!("skipped: LAVR_EVAL_DATA has no plans of ControlLLM");
+    };
+    let visual = scores(&cases, &cases.with_file_name("catalogue.json"));
+    let (nodes, edges) = (score(&visual, "node f1"), score(&visual, "edge f1"));
+    assert!(nodes >= 0.80 && edges >= 0.50, "{nodes} {edges}");
+}

@@ -163,3 +163,26 @@ fn the_detector_is_scored_as_the_reference_is() {
     assert!((score("f1@0.5") - 0.495).abs() < 0.005, "{}", score("f1@0.5"));
     assert!(score("mAP@[.5:.95]") > 0.15 && score("mAP@[.5:.95]") < score("AP@0.5"));
 }
+
+#[test]
+fn everyday_questions_get_an_answer_in_any_case() {
+    let Some(questions) = evaluation("vqa") else { return println!("skipped: LAVR_EVAL_DATA has no photos of VQAv2") };
+    let _turn = real::turn();
+    let (folder, cases) = (tempfile::tempdir().unwrap(), questions.join("questions.jsonl"));
+    let out = folder.path().join("out.jsonl");
+    let (cases, out) = (cases.to_str().unwrap(), out.to_str().unwrap());
+    let done = output(&["eval", cases, "--metric", "vqa", "--limit", "20", "--out", out, "--json"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let summary: Json = serde_json::from_slice(&done.stdout).unwrap();
+    let accuracy = summary["scores"][0]["estimate"].as_f64().unwrap();
+    assert!(accuracy >= 0.4, "{summary}");
+    let records = std::fs::read_to_string(out).unwrap();
+    let records: Vec<Json> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records.iter().all(|record| record["answer"] != ""), "{records:?}");
+    for record in records.iter().filter(|record| record["status"] == "guessed") {
+        assert!(record["text"].as_str().unwrap().contains("Best guess: "), "{record}");
+    }
+    // What was made with guesses is not gone on with without them.
+    let refused = output(&["eval", cases, "--metric", "vqa", "--limit", "20", "--out", out, "--resume", "--no-guess"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
+}
