@@ -176,10 +176,12 @@ async fn what_is_asked_for_by_name_is_looked_for_twice_and_less_strictly() {
         let every = absent.len() / present.len().max(1);
         let absent = absent.into_iter().step_by(every.max(1)).take(present.len());
         for label in present.iter().copied().chain(absent) {
-            let found = detector.asked(&cx(), &image, &[label.clone()]).await.expect("the photo is searched");
+            let found =
+                detector.asked(&cx(), &image, std::slice::from_ref(label)).await.expect("the photo is searched");
             assert!(found.iter().all(|region| region.label == *label));
             assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score));
-            let strict = detector.regions(&cx(), &image, &[label.clone()], 0.35).await.expect("it is searched again");
+            let strict =
+                detector.regions(&cx(), &image, std::slice::from_ref(label), 0.35).await.expect("it is searched again");
             told += 1.0;
             labels += f64::from(count(label) > 0);
             for (right, found) in right.iter_mut().zip([&strict, &found]) {
