@@ -15,7 +15,7 @@ const MAX_DESCRIBED: usize = 2;
 impl Run<'_> {
     /// Puts a guess where the outcome has no answer of the form that is asked for.
     ///
-    /// An outcome that a limit or a failure ended stays as it is, and so it does when the guess fails.
+    /// An outcome that a limit or a failure ended stays as it is, and so it does when the LLM's guess is no guess.
     pub(super) async fn with_guess(&mut self, outcome: Result<Verdict>) -> Result<Verdict> {
         let so_far = match &outcome {
             Ok(Verdict::NotEnough { .. }) => None,
@@ -26,7 +26,7 @@ impl Run<'_> {
         };
         match self.guess(so_far).await {
             Ok(answer) => Ok(Verdict::Answer(answer)),
-            Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
+            Err(error) if ends_the_run(error.kind()) => Err(error),
             Err(error) => {
                 tracing::debug!("nothing was guessed: {}", error.for_log());
                 outcome
@@ -42,7 +42,8 @@ impl Run<'_> {
 
     async fn guess(&mut self, so_far: Option<Answer>) -> Result<Answer> {
         self.describe().await?;
-        let guess = self.parts.guesser.guess(self.cx, &self.task.question, &self.trace).await?;
+        let answered = so_far.as_ref().map(|answer| answer.text.as_str());
+        let guess = self.parts.guesser.guess(self.cx, &self.task.question, &self.trace, answered).await?;
         let said = format!("Best guess: {guess}.");
         let text = so_far.as_ref().map_or_else(|| said.clone(), |answer| format!("{} {said}", answer.text));
         let claims = so_far.map(|answer| answer.claims).unwrap_or_default();
@@ -72,6 +73,12 @@ impl Run<'_> {
         }
         self.execute(plan).await
     }
+}
+
+/// Whether an error is one of the run, and not of a guess.
+fn ends_the_run(kind: ErrorKind) -> bool {
+    use ErrorKind::{Budget, Cancelled, Integrity, Io, Network, Offline};
+    matches!(kind, Budget | Cancelled | Integrity | Io | Network | Offline)
 }
 
 /// `scene`, `scene_2` ...: the first that no step has.

@@ -1,5 +1,7 @@
 //! References of declared plans to steps that do not exist, settled where only one thing can be meant.
 
+use std::collections::HashMap;
+
 use super::declared::kind;
 use super::request::{files, medium_of};
 use super::{ArgValue, Plan, Reference};
@@ -18,18 +20,30 @@ pub fn settle(mut plan: Plan, request: &str) -> Plan {
         plan.steps.iter().flat_map(|step| &step.args).flat_map(|(_, value)| texts(value)).collect();
     let is_free = |file: &&str| !taken.iter().any(|text| text == file);
     let mut free: Vec<&str> = files(request).into_iter().filter(is_free).collect();
+    let mut meant: HashMap<String, ArgValue> = HashMap::new();
     for (n, step) in plan.steps.iter_mut().enumerate() {
         for (_, value) in &mut step.args {
             let ArgValue::Ref(reference) = &*value else { continue };
-            let Some(of) = kind(&reference.id).filter(|_| !ids.contains(&reference.id)) else { continue };
-            let fitting: Vec<usize> =
-                (0..free.len()).filter(|n| free.get(*n).and_then(|f| medium_of(f)) == Some(of)).collect();
+            let missing = reference.clone();
+            let Some(of) = kind(&missing.id).filter(|_| !ids.contains(&missing.id)) else { continue };
+            // The result of a step has parts, a file has none.
+            if missing != Reference::to(&missing.id) {
+                continue;
+            }
+            let fits = |file: &&str| medium_of(file) == Some(of);
+            let only = free.iter().copied().filter(fits).collect::<Vec<_>>();
             let before = ids.get(..n).into_iter().flatten().rev().find(|id| kind(id) == Some(of));
-            *value = match (fitting.as_slice(), before) {
-                ([only], _) => ArgValue::Literal(free.remove(*only).into()),
-                (_, Some(id)) => ArgValue::Ref(Reference::to(id)),
+            let settled = match (meant.get(&missing.id), only.as_slice(), before) {
+                (Some(known), ..) => known.clone(),
+                (None, [file], _) => ArgValue::Literal((*file).into()),
+                (None, _, Some(id)) => ArgValue::Ref(Reference::to(id)),
                 _ => continue,
             };
+            if let ArgValue::Literal(file) = &settled {
+                free.retain(|other| file.as_str() != Some(other));
+            }
+            meant.insert(missing.id, settled.clone());
+            *value = settled;
         }
     }
     plan

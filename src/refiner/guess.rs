@@ -27,7 +27,7 @@ const SILENT: &str = "No text was found.";
 /// Colours that things have besides those of [`COLORS`].
 const MORE_COLORS: [&str; 2] = ["silver", "gold"];
 /// A few words in lower case.
-const FEW_WORDS: &str = "^[a-z0-9][a-z0-9' :-]{0,28}$";
+const FEW_WORDS: &str = r"^([a-z0-9][a-z0-9' :-]{0,28}|\$?[0-9][0-9.,/%:]{0,14})$";
 /// A number of things.
 const NUMBER: &str = "^(0|[1-9][0-9]?)$";
 
@@ -57,15 +57,15 @@ impl Guesser {
         Ok(Self { chat, prompts, prefix })
     }
 
-    /// What the answer probably is, in its short form.
+    /// What the answer probably is, in its short form; `answered` is what is borne out so far, in words.
     ///
     /// # Errors
     /// Those of the LLM; `Cancelled` or `Budget` when the run ends first.
-    pub async fn guess(&self, cx: &Cx, question: &str, known: &Trace) -> Result<String> {
+    pub async fn guess(&self, cx: &Cx, question: &str, known: &Trace, answered: Option<&str>) -> Result<String> {
         let question = question.trim();
         let request = ChatRequest {
             prefix: self.prefix.clone(),
-            messages: vec![self.prompts.guess_user(question, &findings(question, known))?],
+            messages: vec![self.prompts.guess_user(question, &findings(question, known, answered))?],
             schema: Some(schema(question)),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
@@ -81,15 +81,25 @@ impl Guesser {
 }
 
 /// What is known, in sentences where something was described, else as evidence.
-fn findings(question: &str, known: &Trace) -> String {
+fn findings(question: &str, known: &Trace, answered: Option<&str>) -> String {
     let described = known.observations.iter().filter(|o| o.same_as.is_none()).filter_map(Observation::value);
-    let sentences: Vec<String> = described
+    let mut sentences: Vec<String> = described
         .filter_map(|value| if let Value::Json(json) = value { Some(told(json)) } else { None })
         .flatten()
         .filter(|sentence| sentence != SILENT)
         .collect();
+    if let Some(answered) = answered.map(super::plain).filter(|text| !sentences.iter().any(|s| text.contains(s))) {
+        sentences.insert(0, answered);
+    }
     let findings = if sentences.is_empty() { Evidence::gather(question, known).text() } else { sentences.join(" ") };
     if findings.trim().is_empty() { "none".to_owned() } else { super::cut(findings.trim(), MAX_FINDINGS) }
+}
+
+/// The two things of which one is the answer: "is it wide or narrow", not "what brand or model is it".
+fn two_things(question: &str) -> Option<(String, String)> {
+    let (one, other) = wording::alternatives(question)?;
+    let offered = !wording::asks_openly(question) || question.contains(',');
+    (offered && one != "one" && other != "one").then_some((one, other))
 }
 
 /// The schema of a guess: what the question asks for and nothing else.
@@ -106,7 +116,7 @@ fn schema(question: &str) -> Json {
         let colors: Vec<String> =
             COLORS.iter().chain(&MORE_COLORS).map(|color| spelled_as_asked(question, color)).collect();
         json!({ "enum": colors })
-    } else if let Some((one, other)) = wording::alternatives(question) {
+    } else if let Some((one, other)) = two_things(question) {
         json!({ "enum": [one, other] })
     } else {
         json!({ "type": "string", "pattern": FEW_WORDS })

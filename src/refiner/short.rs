@@ -143,30 +143,30 @@ impl Evidence<'_> {
     }
 }
 
-/// The letter of the one option that an answer names.
+/// The letter of the one option that an answer names; "blue" is not named where "light blue" is.
 fn option_said(options: &[(char, String)], said: &str) -> Option<String> {
     let spoken = spoken(said);
-    let mut named = options.iter().filter(|(_, text)| names(&spoken, text));
-    let (letter, _) = named.next()?;
-    named.next().is_none().then(|| letter.to_string())
+    let named: Vec<&(char, String)> = options.iter().filter(|(_, text)| names(&spoken, text)).collect();
+    let inside =
+        |text: &str, other: &str| text != other && quotes(&format!(" {} ", spoken_words(other).join(" ")), text);
+    let mut whole = named.iter().filter(|(_, text)| !named.iter().any(|(_, other)| inside(text, other)));
+    let (letter, _) = whole.next()?;
+    whole.next().is_none().then(|| letter.to_string())
 }
 
-/// `gray` where the question says `color`, `grey` where it says `colour`.
+/// The name of a colour in the spelling of a question for one: `gray` where it says `color`, `grey` where it says `colour`.
 pub(super) fn spelled_as_asked(question: &str, short: &str) -> String {
-    let american = question.to_lowercase().contains("color");
-    let spelled = |word: &str| match word {
-        "grey" if american => "gray".to_owned(),
-        "gray" if !american => "grey".to_owned(),
-        other => other.to_owned(),
+    let asked = question.to_lowercase();
+    let (from, to) = match (asked.contains("color"), asked.contains("colour")) {
+        (true, _) => ("grey", "gray"),
+        (_, true) => ("gray", "grey"),
+        _ => return short.to_owned(),
     };
-    if short.split(' ').any(|w| matches!(w.trim_end_matches(','), "grey" | "gray")) {
-        let word = |w: &str| match w.strip_suffix(',') {
-            Some(bare) => spelled(bare) + ",",
-            None => spelled(w),
-        };
-        return short.split(' ').map(word).collect::<Vec<_>>().join(" ");
-    }
-    short.to_owned()
+    let spelled = |word: &str| match word.strip_suffix(',').unwrap_or(word) {
+        bare if bare == from => word.replace(from, to),
+        _ => word.to_owned(),
+    };
+    short.split(' ').map(spelled).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a value answers the question: it asks something, and is no request to describe or make something.

@@ -236,13 +236,21 @@ pub(super) fn asks_plainly(question: &str) -> bool {
     const ASKING: &[&str] = &["which", "what", "who", "whose", "how", "where", "when", "why"];
     let spoken = spoken(question);
     let bound = |word: &String| BOUNDS.contains(&word.as_str());
-    let begins = spoken.first().is_some_and(|word| VERBS.contains(&word.as_str()));
+    let begins = spoken.first().is_some_and(|word| VERBS.contains(&word.as_str())) && !is_request(&spoken);
     let asks = spoken.iter().any(|word| ASKING.contains(&word.as_str()));
     // "Above or below" is one.
     let chooses = spoken
         .windows(3)
         .any(|three| matches!(three, [before, or, next] if or == "or" && (!bound(next) || bound(before))));
     begins && !asks && !chooses
+}
+
+/// It asks for something to be done: "could you crop the dog"; "can you see a dog" does not.
+fn is_request(spoken: &[String]) -> bool {
+    const SEEING: &[&str] = &["see", "spot", "notice", "recognise", "recognize", "confirm"];
+    matches!(spoken, [can, you, verb, ..] if you == "you"
+        && matches!(can.as_str(), "can" | "could" | "will" | "would")
+        && !SEEING.contains(&verb.as_str()))
 }
 
 /// The question wants a yes or a no.
@@ -310,19 +318,51 @@ pub(super) fn asks_how_many(question: &str) -> bool {
 
 /// A bare number may answer the question: it does not ask what something is, or what goes on.
 pub(super) fn asks_number(question: &str) -> bool {
-    const NUMBERS: &[&str] =
-        &["many", "much", "number", "count", "total", "sum", "amount", "times", "often", "more", "fewer", "less"];
+    const NUMBERS: &[&str] = &[
+        "many", "much", "number", "count", "total", "sum", "amount", "times", "often", "more", "fewer", "less",
+        "quantity", "few",
+    ];
     !asks_openly(question) || spoken(question).iter().any(|w| NUMBERS.contains(&w.as_str()))
 }
 
-/// The question speaks of colours.
+/// The question speaks of colours, or of light and dark.
 pub(super) fn names_color(question: &str) -> bool {
-    spoken(question).iter().any(|w| matches!(w.trim_end_matches('s'), "color" | "colour" | "colored" | "coloured"))
+    const WORDS: &[&str] = &[
+        "colored",
+        "coloured",
+        "colorful",
+        "colourful",
+        "gray",
+        "gold",
+        "golden",
+        "silver",
+        "tan",
+        "shade",
+        "hue",
+        "tone",
+        "dark",
+        "darker",
+        "light",
+        "bright",
+        "brighter",
+        "grayscale",
+        "greyscale",
+        "monochrome",
+        "tint",
+    ];
+    let is_color = |w: &str| matches!(w.trim_end_matches('s'), "color" | "colour") || WORDS.contains(&w);
+    spoken(question).iter().any(|w| is_color(w))
 }
 
 /// The question asks which colour something has.
 pub(super) fn asks_color(question: &str) -> bool {
-    names_color(question) && asks_openly(question) && !asks_how_many(question)
+    let color = |w: &str| matches!(w, "color" | "colour" | "colors" | "colours");
+    let spoken = spoken(question);
+    let asks = spoken.windows(2).any(|pair| match pair {
+        [a, b] => (matches!(a.as_str(), "what" | "which") && color(b)) || (color(a) && b == "of"),
+        _ => false,
+    });
+    asks && asks_openly(question) && !asks_how_many(question)
 }
 
 /// A question for a colour names a thing that has it, besides the picture itself.
@@ -336,10 +376,13 @@ pub(super) fn colored_thing(question: &str) -> bool {
         "dominant",
         "dominates",
         "dominate",
+        "dominating",
         "overall",
         "mostly",
         "most",
         "prevails",
+        "prevailing",
+        "prominent",
         "common",
         "used",
         "frame",
@@ -350,8 +393,24 @@ pub(super) fn colored_thing(question: &str) -> bool {
         "mainly",
         "name",
         "list",
+        "scene",
+        "background",
+        "here",
+        "palette",
+        "average",
+        "least",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "top",
+        "be",
+        "you",
+        "options",
     ];
-    spoken(question).iter().any(|w| !SILENT.contains(&w.as_str()) && !WHOLE.contains(&w.as_str()))
+    let asked = question.split("(A)").next().unwrap_or(question);
+    spoken(asked).iter().any(|w| !SILENT.contains(&w.as_str()) && !WHOLE.contains(&w.as_str()))
 }
 
 /// The question wants an image: something cut out, drawn, or shown.
@@ -412,12 +471,19 @@ pub(super) fn options(question: &str) -> Vec<(char, String)> {
         .iter()
         .zip(ends)
         .filter_map(|((mark, letter), end)| {
-            let text = question.get(mark.end()..end)?.trim().trim_end_matches([',', ';', '.']);
-            Some((letter.as_str().chars().next()?, text.trim().to_owned()))
+            let text = question.get(mark.end()..end)?.trim().trim_end_matches([',', ';', '.', '?', '!']).trim();
+            let joined = |text: &str| ["and", "or"].contains(&text);
+            let text = match text.rsplit_once(' ') {
+                Some((before, last)) if joined(last) => before.trim_end_matches([',', ';', ' ']),
+                None if joined(text) => "",
+                _ => text,
+            };
+            Some((letter.as_str().chars().next()?, text.to_owned()))
         })
         .collect();
     let in_order = options.iter().zip('A'..='Z').all(|((letter, _), wanted)| *letter == wanted);
-    if options.len() > 1 && in_order { options } else { Vec::new() }
+    let all_said = options.iter().all(|(_, text)| !text.is_empty());
+    if options.len() > 1 && in_order && all_said { options } else { Vec::new() }
 }
 
 /// The question asks what is written.

@@ -151,6 +151,11 @@ impl Script {
         Arc::new(Self { replies: Mutex::new(VecDeque::from([Err(error)])), requests: Mutex::default() })
     }
 
+    /// Fails after the replies so far.
+    pub fn then(&self, error: lavr::error::Error) {
+        self.replies.lock().unwrap().push_back(Err(error));
+    }
+
     pub fn requests(&self) -> Vec<ChatRequest> {
         self.requests.lock().unwrap().clone()
     }

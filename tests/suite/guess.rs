@@ -91,6 +91,9 @@ async fn a_description_that_leaves_the_question_open_gets_a_guess_beside_it() {
     assert_eq!(report.answer.text, "There is a bed in the middle. Best guess: bedroom.");
     assert_eq!(report.answer.claims.len(), 1);
     assert_eq!(report.trace.observations.len(), 1, "it was described already");
+    let asked = chat.requests().pop().unwrap();
+    let content = &asked.messages.last().unwrap().content;
+    assert_eq!(content.matches("There is a bed in the middle.").count(), 1, "{content}");
     // A request to describe asks for no value.
     let report = ask(&Script::new([plan, said]), "Describe this picture.", Mode::Auto).await;
     assert_eq!(report.answer.status, Status::Answered);
@@ -147,4 +150,25 @@ async fn the_question_fixes_the_form() {
         let colors = form(question).await["enum"].as_array().unwrap().clone();
         assert!(colors.contains(&json!(grey)) && colors.contains(&json!("silver")), "{question}: {colors:?}");
     }
+}
+
+#[tokio::test]
+async fn requests_are_not_guessed_at() {
+    for question in ["Could you describe this picture?", "Can you crop the bed?"] {
+        let plan = json!({
+            "steps": [{ "id": "scene", "tool": "describe_scene", "args": { "image": "$image" } }], "result": "$scene"
+        });
+        let said = json!({ "answerable": true, "answer": ["There is a bed in the middle."] });
+        let report = ask(&Script::new([plan, said]), question, Mode::Controller).await;
+        assert_eq!(report.answer.status, Status::Answered, "{question}");
+    }
+}
+
+#[tokio::test]
+async fn an_llm_that_goes_away_is_no_refusal() {
+    use lavr::error::{Error, ErrorKind};
+    let chat = Script::new([looks(), refused()]);
+    chat.then(Error::new(ErrorKind::Network, "gone"));
+    let report = ask(&chat, "What kind of room is this?", Mode::Controller).await;
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::Network));
 }

@@ -851,6 +851,10 @@ async fn what_cannot_answer_is_no_answer() {
     assert_eq!(claims("Is the picture blue?", &whole, &["The picture is blue."]).await.len(), 1);
     let part = colors(json!({ "image": "$image", "region": "$building[0]" }));
     assert_eq!(claims("What color is the building?", &part, &["The building is blue."]).await.len(), 1);
+    assert_eq!(claims("Is the building gray?", &part, &["The building is blue."]).await.len(), 1);
+    let choice = "What is the dominant color of the image? Options: (A) red, (B) blue";
+    assert_eq!(claims(choice, &whole, &["It is blue."]).await.len(), 1);
+    assert_eq!(claims("Can you tell me the colours of this photo?", &whole, &["It is nice."]).await.len(), 1);
     // An image answers who asks for one.
     let cut = known(&[("part", "crop", json!({ "image": "$image" }), Some(Value::Image(picture())))]);
     assert_eq!(claims("What is behind the bed?", &cut, &["{part}"]).await, [missing]);

@@ -174,6 +174,10 @@ async fn what_has_no_bare_value_has_no_short_form() {
 async fn an_option_is_its_letter() {
     let question = "What was found? Options: (A) a cat, (B) a dog, (C) a bird";
     assert_eq!(short(question, &detected(&["dog"]), &["There is a dog."]).await, "B");
+    let joined = "Is it (A) a cat or (B) a dog?";
+    assert_eq!(short(joined, &detected(&["cat"]), &["It is a cat."]).await, "A");
+    let nested = "What is it? Options: (A) boat, (B) motor boat";
+    assert_eq!(short(nested, &detected(&["motor boat"]), &["It is a motor boat."]).await, "B");
     // Two of them are none.
     assert_eq!(short(question, &detected(&["dog", "cat"]), &["There is a dog.", "There is a cat."]).await, "-");
 }
@@ -183,4 +187,7 @@ async fn colours_are_spelled_as_in_the_question() {
     let known = coloured(&["grey", "blue"]);
     assert_eq!(short("What color is this picture?", &known, &["The picture is grey."]).await, "gray");
     assert_eq!(short("What colour is this picture?", &known, &["The picture is grey."]).await, "grey");
+    // What is read stays as it is printed.
+    let tea = looked_up("tea", &["earl gray tea"]);
+    assert_eq!(short("What does the label say?", &tea, &["It says earl gray tea."]).await, "earl gray tea");
 }

@@ -175,3 +175,13 @@ fn a_reference_to_no_step_is_to_the_step_before_that_makes_such_a_thing() {
     ];
     assert_eq!(settled(&steps, "Clean talk.wav and add reverb.")[1]["audio"], json!("$audio_1"));
 }
+
+#[test]
+fn a_reference_to_no_step_means_the_same_everywhere() {
+    let steps = [
+        ("text_1", "Audio-to-Text", json!({ "audio": "$audio_9" })),
+        ("audio_2", "Audio Noise Reduction", json!({ "audio": "$audio_9" })),
+    ];
+    let settled = settled(&steps, "Transcribe talk.wav, and clean it.");
+    assert_eq!(settled, [json!({ "audio": "talk.wav" }), json!({ "audio": "talk.wav" })]);
+}
