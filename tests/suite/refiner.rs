@@ -858,6 +858,7 @@ async fn what_cannot_answer_is_no_answer() {
     // An image answers who asks for one.
     let cut = known(&[("part", "crop", json!({ "image": "$image" }), Some(Value::Image(picture())))]);
     assert_eq!(claims("What is behind the bed?", &cut, &["{part}"]).await, [missing]);
+    assert_eq!(claims("I want a close-up of the bed.", &cut, &["The image is ready."]).await.len(), 1);
     assert_eq!(claims("Crop the bed.", &cut, &["The image is ready."]).await.len(), 1);
     // A number answers no question for what is going on.
     let counted = known(&[("n", "count", json!({ "items": "$dogs" }), Some(Value::Number(1.0)))]);
