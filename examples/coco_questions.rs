@@ -20,6 +20,14 @@ const PER_PHOTO: usize = 3;
 struct Photo {
     file: PathBuf,
     counts: BTreeMap<String, usize>,
+    /// Its objects with their boxes, for `lavr eval --oracle tools`.
+    objects: Json,
+}
+
+impl Photo {
+    fn case(&self, question: String, answer: Json) -> Json {
+        json!({ "image": self.file, "question": question, "answer": answer, "objects": self.objects })
+    }
 }
 
 fn main() -> Result<()> {
@@ -47,7 +55,8 @@ fn read(cases: &Path) -> Result<Vec<Photo>> {
                 *counts.entry(label.to_owned()).or_insert(0) += 1;
             }
         }
-        Ok(Photo { file: folder.join(case["image"].as_str().unwrap_or_default()), counts })
+        let file = folder.join(case["image"].as_str().unwrap_or_default());
+        Ok(Photo { file, counts, objects: case["objects"].clone() })
     };
     std::fs::read_to_string(cases)?.lines().filter(|line| !line.trim().is_empty()).map(photo).collect()
 }
@@ -74,7 +83,7 @@ fn presence_questions(photos: &[Photo]) -> Vec<Json> {
         let answers = present.iter().map(|label| (label, "yes")).chain(chosen.iter().map(|label| (label, "no")));
         for (label, answer) in answers {
             let question = format!("Is there {} {label} in the image?", article(label));
-            cases.push(json!({ "image": photo.file, "question": question, "answer": answer }));
+            cases.push(photo.case(question, json!(answer)));
         }
     }
     cases
@@ -83,7 +92,7 @@ fn presence_questions(photos: &[Photo]) -> Vec<Json> {
 fn counting_questions(photos: &[Photo]) -> Vec<Json> {
     let ask = |photo: &Photo, label: &str, count: usize| {
         let question = format!("How many {} are in the image?", plural(label));
-        json!({ "image": photo.file, "question": question, "answer": count })
+        photo.case(question, json!(count))
     };
     photos.iter().flat_map(|photo| photo.counts.iter().map(|(label, count)| ask(photo, label, *count))).collect()
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::chat::ChatModel;
 use crate::cx::{Cx, EventSink};
+use crate::embedder::TextEmbedder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
@@ -66,6 +67,7 @@ pub struct AgentBuilder {
     chat: Option<Arc<dyn ChatModel>>,
     catalog: Catalog,
     prompts: Option<Prompts>,
+    embedder: Option<Arc<dyn TextEmbedder>>,
     planner: Option<Arc<dyn Planner>>,
     refiner: Option<Arc<dyn Refiner>>,
     parallel: usize,
@@ -89,6 +91,13 @@ impl AgentBuilder {
     /// Templates and demos other than the compiled-in ones.
     pub fn prompts(mut self, prompts: Prompts) -> Self {
         self.prompts = Some(prompts);
+        self
+    }
+
+    /// Finds the demos that go along with a question by their meaning, too, and not by their words alone. A planner
+    /// of your own does without.
+    pub fn embedder(mut self, embedder: Arc<dyn TextEmbedder>) -> Self {
+        self.embedder = Some(embedder);
         self
     }
 
@@ -140,7 +149,10 @@ impl AgentBuilder {
             Some(own) => Planners { controller: Arc::clone(&own), decision_maker: Arc::clone(&own), auto: own },
             None => {
                 let planning = Planning::new(Arc::clone(&chat), self.catalog.clone(), Arc::clone(&prompts))?;
-                let planning = planning.with_max_repairs(self.max_repairs);
+                let mut planning = planning.with_max_repairs(self.max_repairs);
+                if let Some(embedder) = self.embedder {
+                    planning = planning.with_embedder(embedder);
+                }
                 planners(if self.show_images { planning.with_images()? } else { planning })?
             }
         };
@@ -183,6 +195,7 @@ impl Agent {
             chat: None,
             catalog: Catalog::new(),
             prompts: None,
+            embedder: None,
             planner: None,
             refiner: None,
             parallel: Executor::PARALLEL,

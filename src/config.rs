@@ -14,6 +14,7 @@ use crate::chat::named::{self, Named};
 use crate::chat::openai::OpenAiModel;
 use crate::chat::record::Recorded;
 use crate::chat::replay::Replay;
+use crate::embedder;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageLimits};
 use crate::prompt::Prompts;
@@ -129,6 +130,7 @@ impl Config {
         tokio::try_join!(llm, experts)?;
         Ok(Agent::builder()
             .chat(self.chat(Arc::clone(&progress))?)
+            .embedder(embedder::builtin(&store, &progress)?)
             .catalog(catalog)
             .prompts(prompts)
             .parallel(self.parallel)
@@ -197,9 +199,11 @@ impl Config {
     }
 }
 
-/// Fetches what the experts need. What cannot be had is reported by the step that needs it.
+/// Fetches what the experts and the embedder need. What cannot be had is reported by the step that needs it; without
+/// the embedder demos are found by their words.
 async fn fetch_experts(store: &Store, progress: &dyn Progress) -> Result<()> {
-    let fetches = builtin::artefacts()?.into_iter().map(|(artefact, _)| async move {
+    let for_tools = builtin::artefacts()?.into_iter().map(|(artefact, _)| artefact);
+    let fetches = for_tools.chain(embedder::artefacts()?).map(|artefact| async move {
         if let Err(error) = store.get(&artefact, progress).await {
             tracing::debug!(artefact = %artefact.name, "not fetched: {}", error.for_log());
         }

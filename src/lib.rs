@@ -32,6 +32,7 @@ pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod cx;
+pub mod embedder;
 pub mod error;
 pub mod eval;
 pub mod executor;

@@ -18,6 +18,7 @@ pub use history::history;
 
 use crate::chat::ChatModel;
 use crate::cx::Cx;
+use crate::embedder::TextEmbedder;
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::plan::{Plan, Reference, Step};
@@ -79,6 +80,13 @@ impl Planning {
     pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>) -> Result<Self> {
         let library = Arc::new(prompts.plan_lookup(&catalog)?);
         Ok(Self { chat, catalog, prompts, library, max_repairs: Self::MAX_REPAIRS, show_images: false })
+    }
+
+    /// Finds the demos that go along with a question by their meaning, too, and not by their words alone.
+    #[must_use]
+    pub fn with_embedder(self, embedder: Arc<dyn TextEmbedder>) -> Self {
+        let library = Arc::new(self.library.as_ref().clone().with_embedder(embedder));
+        Self { library, ..self }
     }
 
     /// How often a faulty plan goes back to the LLM.

@@ -283,7 +283,7 @@ impl Prompts {
                 shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
             }
         }
-        Ok(PlanLibrary { demos, index: Index::new(shapes) })
+        Ok(PlanLibrary::new(demos, Index::new(shapes)))
     }
 
     /// A demo as the LLM sees it, unless it calls tools that are not there.
@@ -300,7 +300,7 @@ impl Prompts {
         let fresh =
             Situation { question: &demo.question, images, unseen: (0..images).collect(), ..Situation::default() };
         let asked_in_rounds = self.decide_user(&fresh, catalog)?;
-        Ok(Some(LibraryDemo { asked, asked_in_rounds, images, plan }))
+        Ok(Some(LibraryDemo { question: demo.question.clone(), asked, asked_in_rounds, images, plan }))
     }
 
     /// The question, with the things in it that tools know by name.

@@ -15,11 +15,13 @@ const MAX_DESCRIBED: usize = 2;
 impl Run<'_> {
     /// Puts a guess where the outcome has no answer of the form that is asked for.
     ///
-    /// An outcome that a limit or a failure ended stays as it is, and so it does when the LLM's guess is no guess.
+    /// An outcome that another limit than that of rounds ended, or a failure, stays as it is, and so it does when the LLM's guess is no guess.
     pub(super) async fn with_guess(&mut self, outcome: Result<Verdict>) -> Result<Verdict> {
         let so_far = match &outcome {
             Ok(Verdict::NotEnough { .. }) => None,
             Err(error) if error.kind() == ErrorKind::Plan => None,
+            // The rounds are used up, and nothing but them.
+            Err(error) if error.kind() == ErrorKind::Budget && self.knows_nothing() => None,
             Ok(Verdict::Answer(answer)) if !self.lacks_value(answer) => return outcome,
             Ok(Verdict::Answer(answer)) => Some(answer.clone()),
             Err(_) => return outcome,
@@ -32,6 +34,11 @@ impl Run<'_> {
                 outcome
             }
         }
+    }
+
+    /// There are time and tokens, and not even part of an answer.
+    fn knows_nothing(&self) -> bool {
+        self.cx.check().is_ok() && self.partial.is_none()
     }
 
     fn lacks_value(&self, answer: &Answer) -> bool {

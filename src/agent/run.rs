@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
     /// What the refiner has judged: how many observations, and which result.
     judged: (usize, Option<Reference>),
     /// The answer from what was known when the rounds were used up.
-    partial: Option<Answer>,
+    pub(super) partial: Option<Answer>,
 }
 
 /// What a move asks the run to do after it.

@@ -17,7 +17,7 @@ use crate::tool;
 #[derive(Debug, Clone)]
 struct Needed {
     artefact: Artefact,
-    /// The tools and LLMs that use it, by name.
+    /// What uses it: tools by name, options for LLMs.
     used_by: Vec<String>,
 }
 
@@ -57,16 +57,17 @@ fn needed() -> Result<Vec<Needed>> {
     let mut for_llms = store::builtin()?;
     for_llms.retain(|artefact| !of_tools.contains(&artefact.name.as_str()));
     let for_llms = for_llms.into_iter().map(|artefact| {
-        let users = vec![llm_of(&artefact)];
+        let users = vec![user_of(&artefact)];
         (artefact, users)
     });
     let all = for_tools.into_iter().chain(for_llms);
     Ok(all.map(|(artefact, used_by)| Needed { artefact, used_by }).collect())
 }
 
-/// The LLM option that uses an artefact of `lavr`'s own.
-fn llm_of(artefact: &Artefact) -> String {
+/// What uses an artefact of `lavr`'s own.
+fn user_of(artefact: &Artefact) -> String {
     match artefact.name.as_str() {
+        name if name.starts_with("all-minilm") => "choosing demos".to_owned(),
         "smollm2-135m" => "--llm local:tiny".to_owned(),
         _ => "--llm local".to_owned(),
     }

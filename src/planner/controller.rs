@@ -72,7 +72,7 @@ impl Planner for Controller {
         let limits = Self::limits(task);
         let (question, images) = (task.question.trim(), task.images.len());
         let Planning { chat, catalog, prompts, library, max_repairs, .. } = &self.with;
-        let mut messages = library.similar(question, images, catalog)?;
+        let mut messages = library.similar(cx, question, images, catalog).await?;
         messages.push(prompts.plan_user(question, images, catalog)?);
         let request = ChatRequest {
             prefix: self.prefix.clone(),

@@ -52,12 +52,12 @@ impl DecisionMaker {
         Ok(Self { with, first, later })
     }
 
-    fn request(&self, task: &Task, known: &Trace) -> Result<ChatRequest> {
+    async fn request(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<ChatRequest> {
         let (question, images) = (task.question.trim(), task.images.len());
         let nothing_known = known.observations.is_empty();
         // A first round is much like a plan; later ones depend on what was found.
         let mut messages = if nothing_known {
-            self.with.library.similar_rounds(question, images, &self.with.catalog)?
+            self.with.library.similar_rounds(cx, question, images, &self.with.catalog).await?
         } else {
             Vec::new()
         };
@@ -141,7 +141,7 @@ impl DecisionMaker {
 impl Planner for DecisionMaker {
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move> {
         cx.meter().take_round()?;
-        let request = self.request(task, known)?;
+        let request = self.request(cx, task, known).await?;
         let told = |faults: &str| self.with.prompts.decide_repair(faults);
         let repairs = Repairs {
             chat: self.with.chat.as_ref(),

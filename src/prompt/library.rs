@@ -1,24 +1,36 @@
 //! The library: demos that are shown only with questions they resemble.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
+use tokio::sync::OnceCell;
 
 use super::similar::{Index, Shape};
 use super::spaced_json;
-use crate::error::Result;
+use crate::cx::Cx;
+use crate::embedder::{TextEmbedder, similarity};
+use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::plan::{NOTHING_KNOWN, Plan, Step};
 use crate::tool::Catalog;
 
 /// The demos of the library that a planner's question is given, found by similarity.
-#[derive(Debug, Clone)]
+///
+/// With an embedder a demo's similarity is the mean of two: that of words and word pairs, in which the things that
+/// tools know by name count as one, and that of meaning. Without one, or when it fails, it is that of words alone.
+#[derive(Clone)]
 pub struct PlanLibrary {
-    pub(super) demos: Vec<LibraryDemo>,
-    pub(super) index: Index,
+    demos: Vec<LibraryDemo>,
+    index: Index,
+    embedder: Option<Arc<dyn TextEmbedder>>,
+    /// The embeddings of the demos' questions, made when they are first needed.
+    meanings: OnceCell<Vec<Vec<f32>>>,
 }
 
 /// A demo of the library: the question as a planner and as a decision maker sees it, and the plan.
 #[derive(Debug, Clone)]
 pub(super) struct LibraryDemo {
+    pub(super) question: String,
     pub(super) asked: Message,
     pub(super) asked_in_rounds: Message,
     pub(super) images: usize,
@@ -30,39 +42,93 @@ impl PlanLibrary {
     const MIN_SIMILARITY: f64 = 0.2;
     /// Most demos that go along with one question.
     const MAX_DEMOS: usize = 2;
-    /// Most characters of them together, about 280 tokens.
-    const MAX_CHARS: usize = 1_080;
+    /// Most characters of them together, about 200 tokens.
+    const MAX_CHARS: usize = 770;
+
+    pub(super) fn new(demos: Vec<LibraryDemo>, index: Index) -> Self {
+        Self { demos, index, embedder: None, meanings: OnceCell::new() }
+    }
+
+    /// The same demos, found by their meaning, too.
+    #[must_use]
+    pub fn with_embedder(self, embedder: Arc<dyn TextEmbedder>) -> Self {
+        Self { embedder: Some(embedder), meanings: OnceCell::new(), ..self }
+    }
 
     /// The demos that resemble the question as plans, the most similar last, next to the question.
     ///
     /// # Errors
-    /// `Internal` when a plan has no JSON form.
-    pub fn similar(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, images, catalog, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
+    /// `Cancelled` or `Budget` when the run ends first; `Internal` when a plan has no JSON form.
+    pub async fn similar(&self, cx: &Cx, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
+        let ranked = self.ranked(cx, question, catalog).await?;
+        self.chosen(ranked, images, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
     }
 
     /// The demos that resemble the question as first rounds, the most similar last.
     ///
     /// # Errors
-    /// `Internal` when a plan has no JSON form.
-    pub fn similar_rounds(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        self.chosen(question, images, catalog, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+    /// As [`PlanLibrary::similar`].
+    pub async fn similar_rounds(
+        &self,
+        cx: &Cx,
+        question: &str,
+        images: usize,
+        catalog: &Catalog,
+    ) -> Result<Vec<Message>> {
+        let ranked = self.ranked(cx, question, catalog).await?;
+        self.chosen(ranked, images, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+    }
+
+    /// The demos with their similarities to a question, the most similar first.
+    async fn ranked(&self, cx: &Cx, question: &str, catalog: &Catalog) -> Result<Vec<(&LibraryDemo, f64)>> {
+        let words = self.index.similarities(&Shape::new(question, &catalog.mentions(question)));
+        let mut ranked: Vec<(&LibraryDemo, f64)> = self.demos.iter().zip(words).collect();
+        if let Some(meanings) = self.meanings_like(cx, question).await? {
+            for ((_, similarity), meaning) in ranked.iter_mut().zip(meanings) {
+                *similarity = f64::midpoint(*similarity, meaning);
+            }
+        }
+        // The sort is stable: of equally similar ones, the first by name.
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(ranked)
+    }
+
+    /// How alike in meaning each demo is; nothing when that cannot be told.
+    async fn meanings_like(&self, cx: &Cx, question: &str) -> Result<Option<Vec<f64>>> {
+        let Some(embedder) = self.embedder.as_ref().filter(|_| !self.demos.is_empty()) else { return Ok(None) };
+        let likeness = async {
+            let of_demos = || async {
+                let questions: Vec<&str> = self.demos.iter().map(|demo| demo.question.as_str()).collect();
+                embedder.embed(cx, &questions).await
+            };
+            let meanings = self.meanings.get_or_try_init(of_demos).await?;
+            let asked = embedder.embed(cx, &[question]).await?.pop().unwrap_or_default();
+            Ok(meanings.iter().map(|meaning| similarity(meaning, &asked)).collect())
+        };
+        match likeness.await {
+            Ok(likeness) => Ok(Some(likeness)),
+            Err(error) => {
+                // When the run has ended that is the reason, and not the embedder.
+                cx.check()?;
+                let error: Error = error;
+                tracing::warn!("demos are chosen by their words alone: {}", error.for_log());
+                Ok(None)
+            }
+        }
     }
 
     /// What is asked about several images is planned unlike what is asked about one.
     fn chosen(
         &self,
-        question: &str,
+        ranked: Vec<(&LibraryDemo, f64)>,
         images: usize,
-        catalog: &Catalog,
         shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
     ) -> Result<Vec<Message>> {
-        let shape = Shape::new(question, &catalog.mentions(question));
         let mut room = Self::MAX_CHARS;
         let mut chosen: Vec<[Message; 2]> = Vec::new();
-        for (n, similarity) in self.index.rank(&shape) {
-            let Some(demo) = self.demos.get(n).filter(|demo| (demo.images > 1) == (images > 1)) else { continue };
-            if similarity < Self::MIN_SIMILARITY || chosen.len() == Self::MAX_DEMOS {
+        let fitting = ranked.into_iter().filter(|(demo, _)| (demo.images > 1) == (images > 1));
+        for (demo, _) in fitting.take_while(|(_, similarity)| *similarity >= Self::MIN_SIMILARITY) {
+            if chosen.len() == Self::MAX_DEMOS {
                 break;
             }
             let messages = shown(demo)?;

@@ -62,12 +62,9 @@ impl Index {
         Self { weights, shapes }
     }
 
-    /// Places and similarities of all shapes, the most similar first.
-    pub(super) fn rank(&self, shape: &Shape) -> Vec<(usize, f64)> {
-        let mut ranked: Vec<(usize, f64)> =
-            self.shapes.iter().enumerate().map(|(n, other)| (n, self.cosine(shape, other))).collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        ranked
+    /// The similarities of all shapes to one, in their order, from 0 to 1.
+    pub(super) fn similarities(&self, shape: &Shape) -> Vec<f64> {
+        self.shapes.iter().map(|other| self.cosine(shape, other)).collect()
     }
 
     fn weight(&self, term: &str) -> f64 {

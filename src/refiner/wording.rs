@@ -7,98 +7,12 @@ use regex::Regex;
 use crate::tool::labels::same_label;
 
 /// Words that name nothing that could be searched for.
-const SILENT: &[&str] = &[
-    "the",
-    "a",
-    "an",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "been",
-    "there",
-    "it",
-    "its",
-    "this",
-    "that",
-    "these",
-    "those",
-    "on",
-    "in",
-    "at",
-    "of",
-    "to",
-    "and",
-    "or",
-    "with",
-    "for",
-    "from",
-    "by",
-    "yes",
-    "no",
-    "not",
-    "none",
-    "nothing",
-    "nobody",
-    "zero",
-    "can",
-    "could",
-    "do",
-    "does",
-    "did",
-    "has",
-    "have",
-    "i",
-    "you",
-    "we",
-    "me",
-    "see",
-    "seen",
-    "visible",
-    "any",
-    "anywhere",
-    "contain",
-    "contains",
-    "mention",
-    "mentions",
-    "mentioned",
-    "appear",
-    "appears",
-    "found",
-    "find",
-    "shown",
-    "show",
-    "shows",
-    "given",
-    "stated",
-    "specified",
-    "listed",
-    "included",
-    "picture",
-    "pictures",
-    "image",
-    "images",
-    "photo",
-    "photos",
-    "photograph",
-    "how",
-    "many",
-    "much",
-    "what",
-    "which",
-    "count",
-    "please",
-    "tell",
-    "detected",
-    "present",
-    "isn't",
-    "aren't",
-    "doesn't",
-    "don't",
-    "wasn't",
-    "weren't",
-];
+const SILENT: &str = "\
+    the a an is are was were be been there it its this that these those on in at of to and or with for from \
+    by yes no not none nothing nobody zero can could do does did has have i you we me see seen visible any \
+    anywhere contain contains mention mentions mentioned appear appears found find shown show shows given \
+    stated specified listed included picture pictures image images photo photos photograph how many much \
+    what which count please tell detected present isn't aren't doesn't don't wasn't weren't";
 /// Words for what a text stands on, or for the text itself.
 const CONTAINERS: &[&str] = &[
     "text", "notice", "brochure", "menu", "flyer", "leaflet", "sign", "label", "page", "receipt", "poster", "word",
@@ -107,40 +21,20 @@ const CONTAINERS: &[&str] = &[
 /// Words for so many things that finding none of one kind does not deny them.
 const BROAD: &[&str] = &["animal", "vehicle", "thing", "object", "furniture", "food", "fruit", "item"];
 /// Words that compare.
-const COMPARING: &[&str] = &[
-    "more",
-    "fewer",
-    "less",
-    "than",
-    "cheaper",
-    "dearer",
-    "greater",
-    "larger",
-    "bigger",
-    "smaller",
-    "higher",
-    "lower",
-    "longer",
-    "shorter",
-    "older",
-    "newer",
-    "difference",
-    "differ",
-    "differs",
-    "most",
-    "least",
-    "fewest",
-    "cheapest",
-    "largest",
-    "biggest",
-    "smallest",
-];
+const COMPARING: &str = "\
+    more fewer less than cheaper dearer greater larger bigger smaller higher lower longer shorter older \
+    newer difference differ differs most least fewest cheapest largest biggest smallest";
 /// Words that make a number below zero a plain one: "5 fewer" is -5.
 const DOWNWARDS: &[&str] = &["difference", "differ", "differs", "fewer", "less", "minus"];
 /// Words that point at one of several.
 pub(super) const POINTING: &[&str] = &["first", "second", "third", "left", "right", "other"];
 /// Words that ask to read.
 const READING: &[&str] = &["say", "says", "said", "read", "reads", "written", "write", "transcribe", "text", "texts"];
+
+/// Whether a word is one of a list of words with spaces between them.
+fn listed(list: &str, word: &str) -> bool {
+    list.split_ascii_whitespace().any(|one| one == word)
+}
 
 /// Lower-case words, in order.
 pub(super) fn spoken(text: &str) -> Vec<String> {
@@ -193,7 +87,7 @@ fn content(text: &str, question: &str) -> Vec<String> {
         match word.as_str() {
             "on" | "in" | "at" => place = true,
             "the" | "a" | "an" | "this" | "that" => {}
-            other if SILENT.contains(&other) => place = false,
+            other if listed(SILENT, other) => place = false,
             _ if place && asked.contains(&word) => place = false,
             _ => words.push(word),
         }
@@ -203,7 +97,7 @@ fn content(text: &str, question: &str) -> Vec<String> {
 
 /// Whether the sentence compares.
 pub(super) fn comparisons(spoken: &[String]) -> Vec<String> {
-    spoken.iter().filter(|w| COMPARING.contains(&w.as_str())).cloned().collect()
+    spoken.iter().filter(|w| listed(COMPARING, w)).cloned().collect()
 }
 
 /// Whether a number in the sentence may stand for one below zero.
@@ -327,30 +221,10 @@ pub(super) fn asks_number(question: &str) -> bool {
 
 /// The question speaks of colours, or of light and dark.
 pub(super) fn names_color(question: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "colored",
-        "coloured",
-        "colorful",
-        "colourful",
-        "gray",
-        "gold",
-        "golden",
-        "silver",
-        "tan",
-        "shade",
-        "hue",
-        "tone",
-        "dark",
-        "darker",
-        "light",
-        "bright",
-        "brighter",
-        "grayscale",
-        "greyscale",
-        "monochrome",
-        "tint",
-    ];
-    let is_color = |w: &str| matches!(w.trim_end_matches('s'), "color" | "colour") || WORDS.contains(&w);
+    const WORDS: &str = "\
+        colored coloured colorful colourful gray gold golden silver tan shade hue tone dark darker light \
+        bright brighter grayscale greyscale monochrome tint";
+    let is_color = |w: &str| matches!(w.trim_end_matches('s'), "color" | "colour") || listed(WORDS, w);
     spoken(question).iter().any(|w| is_color(w))
 }
 
@@ -367,103 +241,23 @@ pub(super) fn asks_color(question: &str) -> bool {
 
 /// A question for a colour names a thing that has it, besides the picture itself.
 pub(super) fn colored_thing(question: &str) -> bool {
-    const WHOLE: &[&str] = &[
-        "color",
-        "colors",
-        "colour",
-        "colours",
-        "main",
-        "dominant",
-        "dominates",
-        "dominate",
-        "dominating",
-        "overall",
-        "mostly",
-        "most",
-        "prevails",
-        "prevailing",
-        "prominent",
-        "common",
-        "used",
-        "frame",
-        "scan",
-        "page",
-        "whole",
-        "made",
-        "mainly",
-        "name",
-        "list",
-        "scene",
-        "background",
-        "here",
-        "palette",
-        "average",
-        "least",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "top",
-        "be",
-        "you",
-        "options",
-    ];
+    const WHOLE: &str = "\
+        color colors colour colours main dominant dominates dominate dominating overall mostly most \
+        prevails prevailing prominent common used frame scan page whole made mainly name list scene \
+        background here palette average least one two three four five top be you options";
     let asked = question.split("(A)").next().unwrap_or(question);
-    spoken(asked).iter().any(|w| !SILENT.contains(&w.as_str()) && !WHOLE.contains(&w.as_str()))
+    spoken(asked).iter().any(|w| !listed(SILENT, w) && !listed(WHOLE, w))
 }
 
 /// The question wants an image: something cut out, drawn, or shown.
 pub(super) fn asks_for_image(question: &str) -> bool {
-    const MAKING: &[&str] = &[
-        "crop",
-        "cut",
-        "draw",
-        "mark",
-        "highlight",
-        "show",
-        "annotate",
-        "outline",
-        "box",
-        "boxes",
-        "zoom",
-        "enlarge",
-        "circle",
-        "frame",
-        "extract",
-        "label",
-        "image",
-        "picture",
-        "photo",
-        "blur",
-        "resize",
-        "rotate",
-        "make",
-        "give",
-        "return",
-        "part",
-        "region",
-        "close",
-        "see",
-        "isolate",
-        "magnify",
-        "display",
-        "cropped",
-        "closer",
-        "detail",
-        "section",
-        "trim",
-        "point",
-        "locate",
-        "find",
-        "where",
-        "visualize",
-        "visualise",
-        "thumbnail",
-    ];
+    const MAKING: &str = "\
+        crop cut draw mark highlight show annotate outline box boxes zoom enlarge circle frame extract \
+        label image picture photo blur resize rotate make give return part region close see isolate magnify \
+        display cropped closer detail section trim point locate find where visualize visualise thumbnail";
     let spoken = spoken(question);
     let polite = spoken.get(1).is_some_and(|w| w == "you");
-    (polite || !asks_plainly(question)) && spoken.iter().any(|w| MAKING.contains(&w.as_str()))
+    (polite || !asks_plainly(question)) && spoken.iter().any(|w| listed(MAKING, w))
 }
 
 /// The options that a question offers by letters, `(A) a cat, (B) a dog`, in order.

@@ -20,6 +20,7 @@ use super::exit::Inside;
 use super::{Runner, Tensor, Tensors};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Artefact, Progress, Store};
 
 /// The variable that names the ONNX Runtime library to load instead of the store's.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -45,6 +46,15 @@ impl LazyFile {
     pub fn at(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self::new(move || futures::future::ready(Ok(path.clone())))
+    }
+
+    /// A file of the store, fetched when it is not there, which `progress` is told of.
+    pub fn stored(store: &Store, artefact: Artefact, progress: &Arc<dyn Progress>) -> Self {
+        let (store, progress) = (store.clone(), Arc::clone(progress));
+        Self::new(move || {
+            let (store, progress, artefact) = (store.clone(), Arc::clone(&progress), artefact.clone());
+            async move { store.get(&artefact, progress.as_ref()).await }
+        })
     }
 
     /// Finds the file.

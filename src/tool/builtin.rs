@@ -70,11 +70,7 @@ struct Files {
 
 impl Files {
     fn lazy(&self, artefact: Artefact) -> LazyFile {
-        let (store, progress) = (self.store.clone(), Arc::clone(&self.progress));
-        LazyFile::new(move || {
-            let (store, progress, artefact) = (store.clone(), Arc::clone(&progress), artefact.clone());
-            async move { store.get(&artefact, progress.as_ref()).await }
-        })
+        LazyFile::stored(&self.store, artefact, &self.progress)
     }
 
     fn read_text(&self, runtime: &OrtRuntime, manifest: &Manifest) -> Result<ReadText> {

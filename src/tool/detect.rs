@@ -33,7 +33,9 @@ const ASKED_SCORE: f64 = 0.25;
 /// something is found is right for 87 % of them, and for 77 % with [`MIN_SCORE`] and one look; how many there are
 /// is right for 61 % of the labels that are there, and for 28 %.
 const FAINT_SCORE: f64 = 0.1;
-/// What scores less in one look is left out before two looks are joined.
+/// Sizes in which the image is looked at for what is asked for by name.
+const ASKED_SIDES: [u32; 2] = [384, 480];
+/// What scores less in one look is left out before looks are joined.
 const LOWEST_SCORE: f64 = 0.05;
 
 /// The tool `detect_objects`.
@@ -79,37 +81,51 @@ impl DetectObjects {
             return Err(Error::new(ErrorKind::Tool, format!("`min_score` is {min_score}, but it goes from 0 to 1")));
         }
         let wanted = self.labels.wanted(labels)?;
-        let found = self.look(cx, image, min_score, false).await?;
+        let found = self.look(cx, image, nanodet::SIDE, min_score, false).await?;
         let meant = found.into_iter().filter(|d| wanted.get(d.class) == Some(&true));
         Ok(meant.map(|d| self.region(image, &d)).collect())
     }
 
-    /// One run of the model, on the image or on its mirror image; boxes in pixels of the image.
-    async fn look(&self, cx: &Cx, image: &Image, min_score: f64, mirror: bool) -> Result<Vec<nanodet::Detection>> {
+    /// One run of the model, with as many pixels as a square of `side` has, on the image or on its mirror image; boxes
+    /// in pixels of the image.
+    async fn look(
+        &self,
+        cx: &Cx,
+        image: &Image,
+        side: u32,
+        min_score: f64,
+        mirror: bool,
+    ) -> Result<Vec<nanodet::Detection>> {
         let pixels = image.clone();
+        let size = (image.width(), image.height());
+        let input_size = nanodet::input_size(size, side);
         let prepare = move || match mirror {
-            false => nanodet::input(pixels.pixels()),
-            true => nanodet::input(&image::imageops::flip_horizontal(pixels.pixels())),
+            false => nanodet::input(pixels.pixels(), input_size),
+            true => nanodet::input(&image::imageops::flip_horizontal(pixels.pixels()), input_size),
         };
         let input = tokio::task::spawn_blocking(prepare)
             .await
             .map_err(|e| Error::internal("preparing an image ended unexpectedly").with_source(e))?;
         let outputs = self.runner.run(cx, input).await?;
-        let size = (image.width(), image.height());
-        let found = nanodet::detections(outputs, self.labels.len(), size, min_score)?;
+        let found = nanodet::detections(outputs, self.labels.len(), input_size, size, min_score)?;
         Ok(if mirror { nanodet::mirrored(found, image.width()) } else { found })
     }
 
     /// The things that are asked for by these words, best first: all that score enough, and of a word for which
     /// nothing does, the best there is, however faint.
     ///
-    /// The image and its mirror image are looked at, and the finds of both joined.
+    /// The image and its mirror image are looked at in two sizes, and the finds of all four looks joined.
     ///
     /// # Errors
     /// As [`DetectObjects::regions`].
     pub async fn asked(&self, cx: &Cx, image: &Image, labels: &[String]) -> Result<Vec<Region>> {
         let wanted = self.labels.wanted(labels)?;
-        let looks = [self.look(cx, image, LOWEST_SCORE, false).await?, self.look(cx, image, LOWEST_SCORE, true).await?];
+        let mut looks = Vec::new();
+        for side in ASKED_SIDES {
+            for mirror in [false, true] {
+                looks.push(self.look(cx, image, side, LOWEST_SCORE, mirror).await?);
+            }
+        }
         let asked = |d: &nanodet::Detection| wanted.get(d.class) == Some(&true) && f64::from(d.score) > FAINT_SCORE;
         let found: Vec<Region> =
             nanodet::fused(looks).into_iter().filter(asked).map(|d| self.region(image, &d)).collect();

@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""Runs a float32 NanoDet model over photos and writes what it finds, as reference for `detect_objects`.
+"""Runs NanoDet, computing in float32, over photos and writes what it finds, as reference for `detect_objects`.
 
-    python nanodet_ref.py --model nanodet-fp32.onnx --labels coco80.txt --data FOLDER --out detect
+    python nanodet_ref.py --model nanodet.onnx --labels coco80.txt --data FOLDER --out detect
 
 FOLDER holds `images/` and `questions.jsonl` (COCO val2017 photos with their `objects`); by default it is
 `$LAVR_EVAL_DATA/photos`. Needs numpy, opencv-python-headless 5.0.0, onnxruntime 1.32.0.
 
 Steps, each as the Rust tool must do it:
 
- 1. The image as BGR, EXIF-oriented, resized to 416x416 with cv2.INTER_LINEAR (no letterbox, no anti-aliasing).
+ 1. The image as BGR, EXIF-oriented, resized with cv2.INTER_LINEAR (no letterbox, no anti-aliasing) to about as many
+    pixels as 416x416 has, in its own proportions: 416 * sqrt(width / height) wide and 416 / sqrt(width / height) high,
+    each rounded to a multiple of 32.
  2. (BGR - [103.53, 116.28, 123.675]) / [57.375, 57.12, 58.395], planar, float32.
  3. Per stride 8, 16, 32: class scores [n, 80] (already sigmoid) and distances [n, 4 * 11]. A softmax over the 11 bins,
     its expectation times the stride, gives left, top, right, bottom from the cell centre ((x + 0.5) * stride, ...).
  4. Each cell has one candidate: its best class. Candidates score above the threshold (strictly).
  5. NMS per class over the candidates above the threshold, best score first, IoU > 0.5 suppresses.
- 6. Boxes scaled by width / 416 and height / 416. They are neither clipped nor rounded.
+ 6. Boxes scaled by width and height over those of the resized image. They are neither clipped nor rounded.
 
 Per photo one JSON: `width`, `height`, and the lists `at_035` and `at_034` (NMS run over the candidates above 0.35
 and above 0.34), each [{label, score, box: [x1, y1, x2, y2]}], best score first.
@@ -35,6 +37,7 @@ import numpy as np
 import onnxruntime
 
 SIDE = 416
+STEP = 32
 MEAN = np.array([103.53, 116.28, 123.675])
 STD = np.array([57.375, 57.12, 58.395])
 BINS = 11
@@ -44,24 +47,30 @@ MATCH_IOU = 0.5
 THRESHOLDS = {"at_035": 0.35, "at_034": 0.34}
 
 
-def preprocess(image: np.ndarray) -> np.ndarray:
+def input_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of the model's input."""
+    longer = (width / height) ** 0.5
+    return tuple(int(side / STEP + 0.5) * STEP for side in (SIDE * longer, SIDE / longer))
+
+
+def preprocess(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """BGR image to the model's input."""
-    pixels = (cv2.resize(image, (SIDE, SIDE)).astype(np.float32) - MEAN) / STD
+    pixels = (cv2.resize(image, size).astype(np.float32) - MEAN) / STD
     return pixels.transpose(2, 0, 1)[None].astype(np.float32)
 
 
-def decode(outputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Outputs to boxes in the 416 pixel square, best scores and their classes, one row a cell."""
+def decode(outputs: list[np.ndarray], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Outputs to boxes in the resized image, best scores and their classes, one row a cell."""
     by_shape = {o.shape[1:]: o[0] for o in outputs}
     boxes, scores, classes = [], [], []
     for stride in STRIDES:
-        grid = SIDE // stride
-        cells = grid * grid
+        columns, rows = (side // stride for side in size)
+        cells = columns * rows
         score, distance = by_shape[(cells, 80)], by_shape[(cells, 4 * BINS)].reshape(cells, 4, BINS)
         weight = np.exp(distance - distance.max(2, keepdims=True))
         weight /= weight.sum(2, keepdims=True)
         left, top, right, bottom = ((weight * np.arange(BINS)).sum(2) * stride).T
-        row, column = np.divmod(np.arange(cells), grid)
+        row, column = np.divmod(np.arange(cells), columns)
         x, y = (column + 0.5) * stride, (row + 0.5) * stride
         boxes.append(np.stack([x - left, y - top, x + right, y + bottom], 1))
         scores.append(score.max(1))
@@ -94,8 +103,9 @@ def detect(session, labels: list[str], image: np.ndarray) -> dict[str, list[dict
     """All lists of one image."""
     height, width = image.shape[:2]
     name = session.get_inputs()[0].name
-    boxes, scores, classes = decode(session.run(None, {name: preprocess(image)}))
-    scale = np.array([width, height, width, height]) / SIDE
+    size = input_size(width, height)
+    boxes, scores, classes = decode(session.run(None, {name: preprocess(image, size)}), size)
+    scale = np.array([width, height, width, height]) / np.array([*size, *size])
     found = {}
     for key, threshold in THRESHOLDS.items():
         found[key] = [

@@ -65,7 +65,7 @@ async fn photos_show_what_the_reference_finds() {
     }
     println!("F1@0.5: {:.4}, reference {:.4}", f1(counts), f1(reference_counts));
     assert!((f1(counts) - f1(reference_counts)).abs() < 0.01);
-    assert!(f1(counts) > 0.46);
+    assert!(f1(counts) > 0.53);
 }
 
 /// The labelled objects of every photo: label and centre, width and height as shares of the photo.
@@ -156,7 +156,7 @@ async fn a_score_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_by_name_is_looked_for_twice_and_less_strictly() {
+async fn what_is_asked_for_by_name_is_looked_for_longer_and_less_strictly() {
     let (Some(detector), Some(photos)) = (detector(), evaluation("photos")) else {
         return println!("skipped: LAVR_HOME has no ONNX Runtime or LAVR_EVAL_DATA no photos");
     };

