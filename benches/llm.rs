@@ -41,7 +41,8 @@ async fn main() {
         llm.warm(&cx, &prefix).await.unwrap();
         println!("{pass}: constant prefix {} ms", ms(began));
         let question = "How many people are in the picture?";
-        let mut messages = prompts.plan_lookup(&catalog).unwrap().similar(question, 1, &catalog).unwrap();
+        let library = prompts.plan_lookup(&catalog).unwrap();
+        let mut messages = library.similar(&cx, question, 1, &catalog).await.unwrap();
         messages.push(prompts.plan_user(question, 1, &catalog).unwrap());
         let request = ChatRequest {
             prefix: prefix.clone(),

@@ -25,7 +25,7 @@ struct Photo {
 }
 
 impl Photo {
-    fn case(&self, question: String, answer: Json) -> Json {
+    fn case(&self, question: &str, answer: &Json) -> Json {
         json!({ "image": self.file, "question": question, "answer": answer, "objects": self.objects })
     }
 }
@@ -83,7 +83,7 @@ fn presence_questions(photos: &[Photo]) -> Vec<Json> {
         let answers = present.iter().map(|label| (label, "yes")).chain(chosen.iter().map(|label| (label, "no")));
         for (label, answer) in answers {
             let question = format!("Is there {} {label} in the image?", article(label));
-            cases.push(photo.case(question, json!(answer)));
+            cases.push(photo.case(&question, &json!(answer)));
         }
     }
     cases
@@ -92,7 +92,7 @@ fn presence_questions(photos: &[Photo]) -> Vec<Json> {
 fn counting_questions(photos: &[Photo]) -> Vec<Json> {
     let ask = |photo: &Photo, label: &str, count: usize| {
         let question = format!("How many {} are in the image?", plural(label));
-        photo.case(question, json!(count))
+        photo.case(&question, &json!(count))
     };
     photos.iter().flat_map(|photo| photo.counts.iter().map(|(label, count)| ask(photo, label, *count))).collect()
 }

@@ -18,7 +18,7 @@ use crate::embedder;
 use crate::error::{Error, Result};
 use crate::image::{Image, ImageLimits};
 use crate::prompt::Prompts;
-use crate::store::{Progress, Store, StoreOptions};
+use crate::store::{Progress, Store, StoreOptions, builtin_artefact};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, builtin};
 
@@ -128,9 +128,12 @@ impl Config {
         let experts =
             async { if catalog.is_declared() { Ok(()) } else { fetch_experts(&store, progress.as_ref()).await } };
         tokio::try_join!(llm, experts)?;
-        Ok(Agent::builder()
+        let mut builder = Agent::builder();
+        if embedder_is_ready(&store).await? {
+            builder = builder.embedder(embedder::builtin(&store, &progress)?);
+        }
+        Ok(builder
             .chat(self.chat(Arc::clone(&progress))?)
-            .embedder(embedder::builtin(&store, &progress)?)
             .catalog(catalog)
             .prompts(prompts)
             .parallel(self.parallel)
@@ -210,4 +213,14 @@ async fn fetch_experts(store: &Store, progress: &dyn Progress) -> Result<()> {
     });
     futures::future::join_all(fetches).await;
     Ok(())
+}
+
+/// Whether the embedder has all it needs: what could not be fetched is not tried again within a run.
+async fn embedder_is_ready(store: &Store) -> Result<bool> {
+    let mut needed = embedder::artefacts()?.to_vec();
+    needed.push(builtin_artefact("onnxruntime")?);
+    let store = store.clone();
+    let check = move || needed.iter().all(|artefact| store.path_if_ready(artefact).is_some());
+    let ready = tokio::task::spawn_blocking(check).await;
+    ready.map_err(|error| Error::internal("checking a file failed").with_source(error))
 }

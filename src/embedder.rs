@@ -51,7 +51,7 @@ pub fn artefacts() -> Result<[Artefact; 2]> {
 pub fn builtin(store: &Store, progress: &Arc<dyn Progress>) -> Result<Arc<dyn TextEmbedder>> {
     let [model, tokenizer] = artefacts()?;
     let lazy = |artefact| LazyFile::stored(store, artefact, progress);
-    let name = model.sha256.clone();
+    let name = format!("{} {}", model.sha256, tokenizer.sha256);
     let runtime = OrtRuntime::new(lazy(builtin_artefact("onnxruntime")?));
     let runner = runtime.runner("text-embedder", OrtModel::File(lazy(model)));
     let embedder = MiniLm::new(Arc::new(runner), lazy(tokenizer));

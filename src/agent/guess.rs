@@ -21,7 +21,7 @@ impl Run<'_> {
             Ok(Verdict::NotEnough { .. }) => None,
             Err(error) if error.kind() == ErrorKind::Plan => None,
             // The rounds are used up, and nothing but them.
-            Err(error) if error.kind() == ErrorKind::Budget && self.knows_nothing() => None,
+            Err(error) if error.kind() == ErrorKind::Budget && self.may_only_guess() => None,
             Ok(Verdict::Answer(answer)) if !self.lacks_value(answer) => return outcome,
             Ok(Verdict::Answer(answer)) => Some(answer.clone()),
             Err(_) => return outcome,
@@ -36,9 +36,9 @@ impl Run<'_> {
         }
     }
 
-    /// There are time and tokens, and not even part of an answer.
-    fn knows_nothing(&self) -> bool {
-        self.cx.check().is_ok() && self.partial.is_none()
+    /// The rounds are used up, and nothing answers even in part.
+    fn may_only_guess(&self) -> bool {
+        self.rounds_used_up && self.partial.is_none()
     }
 
     fn lacks_value(&self, answer: &Answer) -> bool {

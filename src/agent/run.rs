@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     judged: (usize, Option<Reference>),
     /// The answer from what was known when the rounds were used up.
     pub(super) partial: Option<Answer>,
+    /// The planner may not be asked again, while time and tokens are left.
+    pub(super) rounds_used_up: bool,
 }
 
 /// What a move asks the run to do after it.
@@ -70,6 +72,7 @@ impl<'a> Run<'a> {
             idle: 0,
             judged: (0, None),
             partial: None,
+            rounds_used_up: false,
         }
     }
 
@@ -198,6 +201,8 @@ impl<'a> Run<'a> {
         {
             self.partial = Some(Answer { status: Status::Budget, ..answer });
         }
+        let meter = self.cx.meter();
+        self.rounds_used_up = meter.rounds() >= meter.budget().max_rounds && self.cx.check().is_ok();
         self.cx.check().err().filter(|stopped| stopped.kind() == ErrorKind::Cancelled).unwrap_or(error)
     }
 

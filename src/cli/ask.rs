@@ -42,8 +42,8 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "N", default_value_t = Budget::default().max_rounds, value_parser = clap::value_parser!(u64).range(1..=64))]
     max_rounds: u64,
 
-    /// Answer with a best guess, marked as one, where the evidence does not answer, unless a limit ends the run. With
-    /// `--mode auto` it comes in place of the rounds after the first plan
+    /// Answer with a best guess, marked as one, where the evidence does not answer, unless a limit other than that of
+    /// rounds ends the run. With `--mode auto` it comes in place of the rounds after the first plan
     #[arg(long)]
     guess: bool,
 

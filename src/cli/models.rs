@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::output;
 use super::progress::Bars;
 use super::{Exit, Stop};
+use crate::embedder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{self, Artefact, Store, StoreOptions, human_size};
 use crate::tool;
@@ -30,7 +31,7 @@ pub(super) struct ModelsArgs {
 
 #[derive(Subcommand)]
 enum ModelsCommand {
-    /// List the files that tools and LLMs need, and whether they are there
+    /// List the files that tools, LLMs and the choice of demos need, and whether they are there
     List {
         /// Print JSON
         #[arg(long)]
@@ -50,24 +51,35 @@ pub(super) async fn run(args: ModelsArgs, cancel: CancellationToken) -> Result<E
     Ok(Exit::Answered)
 }
 
-/// Everything that tools and LLMs need on this platform.
+/// What the embedder is for.
+const CHOOSING: &str = "choosing demos";
+
+/// Everything that tools, LLMs and the embedder need on this platform.
 fn needed() -> Result<Vec<Needed>> {
-    let for_tools = tool::builtin::artefacts()?;
+    let mut for_tools = tool::builtin::artefacts()?;
+    for (artefact, users) in &mut for_tools {
+        if artefact.name == "onnxruntime" {
+            users.push(CHOOSING.to_owned());
+        }
+    }
+    let embedder = embedder::artefacts()?;
     let of_tools: Vec<&str> = for_tools.iter().map(|(artefact, _)| artefact.name.as_str()).collect();
-    let mut for_llms = store::builtin()?;
-    for_llms.retain(|artefact| !of_tools.contains(&artefact.name.as_str()));
-    let for_llms = for_llms.into_iter().map(|artefact| {
-        let users = vec![user_of(&artefact)];
+    let mut others = store::builtin()?;
+    others.retain(|artefact| !of_tools.contains(&artefact.name.as_str()));
+    let others = others.into_iter().map(|artefact| {
+        let users = vec![user_of(&artefact, &embedder)];
         (artefact, users)
     });
-    let all = for_tools.into_iter().chain(for_llms);
+    let all = for_tools.into_iter().chain(others);
     Ok(all.map(|(artefact, used_by)| Needed { artefact, used_by }).collect())
 }
 
-/// What uses an artefact of `lavr`'s own.
-fn user_of(artefact: &Artefact) -> String {
+/// What uses an artefact of `lavr`'s own: the option of an LLM, or the embedder.
+fn user_of(artefact: &Artefact, embedder: &[Artefact]) -> String {
+    if embedder.iter().any(|of_embedder| of_embedder.name == artefact.name) {
+        return CHOOSING.to_owned();
+    }
     match artefact.name.as_str() {
-        name if name.starts_with("all-minilm") => "choosing demos".to_owned(),
         "smollm2-135m" => "--llm local:tiny".to_owned(),
         _ => "--llm local".to_owned(),
     }

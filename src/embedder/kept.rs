@@ -1,26 +1,34 @@
 //! Embeddings on disk, so that a new process need not make those of the same texts again.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use super::TextEmbedder;
+use super::{TextEmbedder, similarity};
 use crate::cx::Cx;
 use crate::error::Result;
 
 /// Fewer texts than this are embedded sooner than they are looked up and kept.
 const MANY: usize = 8;
 
+/// What is made and how it is written; another one gets files of its own.
+const FORM: &str = "lavr embeddings 1";
+
 /// Most files kept; the oldest go first.
 const KEPT: usize = 8;
 
+/// Unfinished files older than this belong to a process that is gone.
+const STALE: Duration = Duration::from_secs(3600);
+
 /// An embedder that keeps what another one makes of many texts at once, one file for each list of texts.
 ///
-/// A file that is damaged, or has other sizes than it should, counts as absent. Failing to write one is logged.
+/// A file that is damaged, or whose vectors have other sizes or lengths than they should, counts as absent. Failing to write one is logged.
 pub struct Kept {
     inner: Arc<dyn TextEmbedder>,
     model: String,
@@ -36,7 +44,7 @@ impl Kept {
 
     fn path(&self, texts: &[&str]) -> PathBuf {
         let mut hash = Sha256::new();
-        for text in std::iter::once(&self.model.as_str()).chain(texts) {
+        for text in [FORM, self.model.as_str()].iter().chain(texts) {
             hash.update((text.len() as u64).to_le_bytes());
             hash.update(text);
         }
@@ -45,38 +53,49 @@ impl Kept {
 }
 
 fn read(path: &Path, texts: usize) -> Option<Vec<Vec<f32>>> {
-    let vectors: Vec<Vec<f32>> = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let size = vectors.first()?.len();
-    let sound = vectors.len() == texts && vectors.iter().all(|v| v.len() == size);
-    if !sound {
+    let bytes = fs::read(path).ok()?;
+    let vectors = serde_json::from_slice(&bytes).ok().filter(|vectors: &Vec<Vec<f32>>| {
+        let size = vectors.first().map_or(0, Vec::len);
+        let whole = |v: &Vec<f32>| v.len() == size && (similarity(v, v) - 1.0).abs() < 1e-3;
+        vectors.len() == texts && vectors.iter().all(whole)
+    });
+    if vectors.is_none() {
         tracing::warn!(path = %path.display(), "a file of embeddings is damaged; it is made again");
     }
-    sound.then_some(vectors)
+    vectors
 }
 
 fn write(path: &Path, vectors: &[Vec<f32>]) -> std::io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let part = folder.join(format!("{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    let written = fs::write(&part, serde_json::to_vec(vectors)?).and_then(|()| fs::rename(&part, path));
+    let unfinished = format!("{}-{}.unfinished", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let unfinished = folder.join(unfinished);
+    let mut file = File::create_new(&unfinished)?;
+    let written = file.write_all(&serde_json::to_vec(vectors)?).and_then(|()| fs::rename(&unfinished, path));
     if written.is_err() {
-        let _ = fs::remove_file(&part);
+        let _ = fs::remove_file(&unfinished);
     }
-    written?;
-    tidy(folder)
+    tidy(folder);
+    written
 }
 
-/// Removes the oldest files.
-fn tidy(folder: &Path) -> std::io::Result<()> {
+/// Removes the oldest files, and what dead processes left unfinished.
+fn tidy(folder: &Path) {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        files.push((entry.metadata()?.modified()?, entry.path()));
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, written) = (entry.path(), entry.metadata().and_then(|m| m.modified()));
+        let Ok(written) = written else { continue };
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("json") => files.push((written, path)),
+            // Another process may have removed it meanwhile.
+            Some("unfinished") if written.elapsed().is_ok_and(|age| age > STALE) => drop(fs::remove_file(path)),
+            _ => {}
+        }
     }
     files.sort();
     let spare = files.len().saturating_sub(KEPT);
-    files.iter().take(spare).try_for_each(|(_, path)| fs::remove_file(path))
+    files.iter().take(spare).for_each(|(_, path)| drop(fs::remove_file(path)));
 }
 
 #[async_trait]
@@ -91,9 +110,14 @@ impl TextEmbedder for Kept {
             return Ok(vectors);
         }
         let vectors = self.inner.embed(cx, texts).await?;
-        if let Err(error) = write(&path, &vectors) {
-            tracing::warn!(%error, path = %path.display(), "embeddings could not be kept on disk");
-        }
+        let kept = vectors.clone();
+        let writing = move || {
+            if let Err(error) = write(&path, &kept) {
+                tracing::warn!(%error, path = %path.display(), "embeddings could not be kept on disk");
+            }
+        };
+        // It ends in an error only when it panicked, and then they are made again next time.
+        let _ = tokio::task::spawn_blocking(writing).await;
         Ok(vectors)
     }
 }

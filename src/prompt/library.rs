@@ -1,6 +1,8 @@
 //! The library: demos that are shown only with questions they resemble.
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
@@ -9,7 +11,7 @@ use super::similar::{Index, Shape};
 use super::spaced_json;
 use crate::cx::Cx;
 use crate::embedder::{TextEmbedder, similarity};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 use crate::plan::{NOTHING_KNOWN, Plan, Step};
 use crate::tool::Catalog;
@@ -25,6 +27,14 @@ pub struct PlanLibrary {
     embedder: Option<Arc<dyn TextEmbedder>>,
     /// The embeddings of the demos' questions, made when they are first needed.
     meanings: OnceCell<Vec<Vec<f32>>>,
+    /// The embedder has failed.
+    broken: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for PlanLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlanLibrary").field("demos", &self.demos).finish_non_exhaustive()
+    }
 }
 
 /// A demo of the library: the question as a planner and as a decision maker sees it, and the plan.
@@ -42,17 +52,17 @@ impl PlanLibrary {
     const MIN_SIMILARITY: f64 = 0.2;
     /// Most demos that go along with one question.
     const MAX_DEMOS: usize = 2;
-    /// Most characters of them together, about 200 tokens.
-    const MAX_CHARS: usize = 770;
+    /// Most bytes of several of them together, about 200 tokens; the most similar one goes along in any case.
+    const MAX_BYTES: usize = 570;
 
     pub(super) fn new(demos: Vec<LibraryDemo>, index: Index) -> Self {
-        Self { demos, index, embedder: None, meanings: OnceCell::new() }
+        Self { demos, index, embedder: None, meanings: OnceCell::new(), broken: Arc::default() }
     }
 
     /// The same demos, found by their meaning, too.
     #[must_use]
     pub fn with_embedder(self, embedder: Arc<dyn TextEmbedder>) -> Self {
-        Self { embedder: Some(embedder), meanings: OnceCell::new(), ..self }
+        Self { embedder: Some(embedder), meanings: OnceCell::new(), broken: Arc::default(), ..self }
     }
 
     /// The demos that resemble the question as plans, the most similar last, next to the question.
@@ -93,24 +103,26 @@ impl PlanLibrary {
         Ok(ranked)
     }
 
-    /// How alike in meaning each demo is; nothing when that cannot be told.
+    /// How alike in meaning each demo is; nothing when that cannot be told. An embedder that failed is not asked again.
     async fn meanings_like(&self, cx: &Cx, question: &str) -> Result<Option<Vec<f64>>> {
-        let Some(embedder) = self.embedder.as_ref().filter(|_| !self.demos.is_empty()) else { return Ok(None) };
+        let usable = !self.demos.is_empty() && !self.broken.load(Ordering::Relaxed);
+        let Some(embedder) = self.embedder.as_ref().filter(|_| usable) else { return Ok(None) };
         let likeness = async {
             let of_demos = || async {
                 let questions: Vec<&str> = self.demos.iter().map(|demo| demo.question.as_str()).collect();
-                embedder.embed(cx, &questions).await
+                vectors(embedder.embed(cx, &questions).await?, questions.len())
             };
             let meanings = self.meanings.get_or_try_init(of_demos).await?;
-            let asked = embedder.embed(cx, &[question]).await?.pop().unwrap_or_default();
-            Ok(meanings.iter().map(|meaning| similarity(meaning, &asked)).collect())
+            let asked = vectors(embedder.embed(cx, &[question]).await?, 1)?;
+            let like = |meaning: &Vec<f32>| asked.first().map_or(0.0, |asked| similarity(meaning, asked));
+            Ok(meanings.iter().map(like).collect())
         };
-        match likeness.await {
+        match cx.within(likeness).await {
             Ok(likeness) => Ok(Some(likeness)),
             Err(error) => {
                 // When the run has ended that is the reason, and not the embedder.
                 cx.check()?;
-                let error: Error = error;
+                self.broken.store(true, Ordering::Relaxed);
                 tracing::warn!("demos are chosen by their words alone: {}", error.for_log());
                 Ok(None)
             }
@@ -124,7 +136,7 @@ impl PlanLibrary {
         images: usize,
         shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
     ) -> Result<Vec<Message>> {
-        let mut room = Self::MAX_CHARS;
+        let mut room = Self::MAX_BYTES;
         let mut chosen: Vec<[Message; 2]> = Vec::new();
         let fitting = ranked.into_iter().filter(|(demo, _)| (demo.images > 1) == (images > 1));
         for (demo, _) in fitting.take_while(|(_, similarity)| *similarity >= Self::MIN_SIMILARITY) {
@@ -133,13 +145,24 @@ impl PlanLibrary {
             }
             let messages = shown(demo)?;
             let size: usize = messages.iter().map(|m| m.content.len()).sum();
-            if size <= room {
-                room -= size;
+            if size <= room || chosen.is_empty() {
+                room = room.saturating_sub(size);
                 chosen.push(messages);
             }
         }
         Ok(chosen.into_iter().rev().flatten().collect())
     }
+}
+
+/// Vectors as an embedder should give them: one for each text, of one size, of numbers.
+fn vectors(vectors: Vec<Vec<f32>>, texts: usize) -> Result<Vec<Vec<f32>>> {
+    let size = vectors.first().map_or(0, Vec::len);
+    let sound = |vector: &Vec<f32>| vector.len() == size && vector.iter().all(|x| x.is_finite());
+    if vectors.len() == texts && size > 0 && vectors.iter().all(sound) {
+        return Ok(vectors);
+    }
+    let message = format!("the text embedder gave no {texts} vectors of one size for {texts} texts");
+    Err(Error::new(ErrorKind::Model, message))
 }
 
 pub(super) fn spoken_plan(plan: &Plan) -> Result<Message> {

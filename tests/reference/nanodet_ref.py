@@ -10,7 +10,7 @@ Steps, each as the Rust tool must do it:
 
  1. The image as BGR, EXIF-oriented, resized with cv2.INTER_LINEAR (no letterbox, no anti-aliasing) to about as many
     pixels as 416x416 has, in its own proportions: 416 * sqrt(width / height) wide and 416 / sqrt(width / height) high,
-    each rounded to a multiple of 32.
+    each rounded to a multiple of 32, from 64 to 2080.
  2. (BGR - [103.53, 116.28, 123.675]) / [57.375, 57.12, 58.395], planar, float32.
  3. Per stride 8, 16, 32: class scores [n, 80] (already sigmoid) and distances [n, 4 * 11]. A softmax over the 11 bins,
     its expectation times the stride, gives left, top, right, bottom from the cell centre ((x + 0.5) * stride, ...).
@@ -50,7 +50,7 @@ THRESHOLDS = {"at_035": 0.35, "at_034": 0.34}
 def input_size(width: int, height: int) -> tuple[int, int]:
     """Width and height of the model's input."""
     longer = (width / height) ** 0.5
-    return tuple(int(side / STEP + 0.5) * STEP for side in (SIDE * longer, SIDE / longer))
+    return tuple(min(max(int(side / STEP + 0.5) * STEP, 64), 2080) for side in (SIDE * longer, SIDE / longer))
 
 
 def preprocess(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

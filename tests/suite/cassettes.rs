@@ -15,7 +15,7 @@ use lavr::cx::Cx;
 use lavr::error::{Error, ErrorKind};
 use lavr::image::Image;
 use lavr::message::Message;
-use lavr::store::{Progress, Silent};
+use lavr::store::{Progress, Silent, Store, StoreOptions};
 use lavr::task::{Mode, Task};
 use regex::Regex;
 use serde_json::{Value as Json, json};
@@ -120,7 +120,9 @@ fn kept_cassettes_replay_through_the_whole_agent() {
 async fn run(chat: Arc<dyn ChatModel>, kept: &Kept) -> Report {
     let progress: Arc<dyn Progress> = Arc::new(Silent);
     let catalog = Config::default().catalog(&progress).unwrap();
-    let agent = Agent::builder().chat(chat).catalog(catalog).build().unwrap();
+    let store = Store::open(StoreOptions::from_env().unwrap()).unwrap();
+    let embedder = lavr::embedder::builtin(&store, &progress).unwrap();
+    let agent = Agent::builder().chat(chat).catalog(catalog).embedder(embedder).build().unwrap();
     let open = |name: &&str| Image::open(real::picture(name), &Config::default().images).unwrap();
     let images = kept.images.iter().map(open).collect();
     agent.ask(&Task::new(kept.question, images).with_mode(kept.mode)).await.unwrap()

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lavr::error::ErrorKind;
+use lavr::image::{Frame, Image};
 use lavr::tool::DetectObjects;
 use lavr::value::Region;
 use serde_json::Value as Json;
@@ -156,6 +157,20 @@ async fn a_score_that_is_none_is_refused() {
 }
 
 #[tokio::test]
+async fn pictures_of_any_proportions_are_searched() {
+    let Some(detector) = detector() else { return println!("skipped: LAVR_HOME has no ONNX Runtime") };
+    for (width, height) in [(1, 1), (1, 5_000), (5_000, 1), (31, 33), (3_000, 200)] {
+        let image = Image::from_pixels(image::RgbImage::new(width, height), Frame::ROOT);
+        let plain = detector.regions(&cx(), &image, &[], 0.01).await.expect("it is searched");
+        let asked = detector.asked(&cx(), &image, &["dog".to_owned()]).await.expect("it is searched");
+        for Region { bounds: [left, top, right, bottom], .. } in plain.iter().chain(&asked) {
+            let inside = 0.0 <= *left && left <= right && *right <= f64::from(width);
+            assert!(inside && 0.0 <= *top && top <= bottom && *bottom <= f64::from(height), "{width} x {height}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_asked_for_by_name_is_looked_for_longer_and_less_strictly() {
     let (Some(detector), Some(photos)) = (detector(), evaluation("photos")) else {
         return println!("skipped: LAVR_HOME has no ONNX Runtime or LAVR_EVAL_DATA no photos");
@@ -163,7 +178,7 @@ async fn what_is_asked_for_by_name_is_looked_for_longer_and_less_strictly() {
     let objects = objects(&photos.join("questions.jsonl"));
     let all: BTreeSet<&String> = objects.values().flatten().map(|(label, _)| label).collect();
     let (mut told, mut labels) = (0.0, 0.0);
-    // Of one strict look, and of both: how often it is right whether there is one, and how many there are.
+    // Of one strict look, and of all four less strict ones: how often it is right whether there is one, and how many there are.
     let mut right = [[0.0; 2]; 2];
     for path in files(&photos.join("images"), &["jpg", "png"]) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -192,6 +207,6 @@ async fn what_is_asked_for_by_name_is_looked_for_longer_and_less_strictly() {
     }
     let [strict, asked] = right.map(|[whether, number]| [whether / told, number / labels]);
     println!("right whether and how many, of {told} and {labels} labels: {strict:.3?} strictly, {asked:.3?} asked for");
-    assert!(asked[0] >= 0.80 && asked[1] >= 0.55, "{asked:?}");
+    assert!(asked[0] >= 0.87 && asked[1] >= 0.62, "{asked:?}");
     assert!(asked[0] > strict[0] && asked[1] > strict[1] + 0.1, "{strict:?} {asked:?}");
 }

@@ -9,6 +9,7 @@ use lavr::cx::Cx;
 use lavr::embedder::{Kept, MiniLm, TextEmbedder, similarity};
 use lavr::error::{Error, ErrorKind, Result};
 use lavr::message::Message;
+use lavr::plan::Plan;
 use lavr::prompt::Prompts;
 use lavr::runner::{LazyFile, OrtModel};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,19 @@ struct Broken;
 impl TextEmbedder for Broken {
     async fn embed(&self, _cx: &Cx, _texts: &[&str]) -> Result<Vec<Vec<f32>>> {
         Err(Error::new(ErrorKind::Offline, "there is no model"))
+    }
+}
+
+/// Gives what it is told to, whatever it is asked; or nothing, ever.
+struct Odd(Option<Vec<Vec<f32>>>);
+
+#[async_trait]
+impl TextEmbedder for Odd {
+    async fn embed(&self, _cx: &Cx, _texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        match &self.0 {
+            Some(vectors) => Ok(vectors.clone()),
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -113,14 +127,18 @@ fn embeddings_of_many_texts_are_kept() {
     assert_eq!(embed(&word, "a", &texts[..8]).1, 8, "other texts");
     assert_eq!((embed(&word, "a", &texts[..2]).1, embed(&word, "a", &texts[..2]).1), (2, 2), "a few are made anew");
 
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        std::fs::write(entry.unwrap().path(), "[[1.0, 0.0], [2.0]]").unwrap();
+    let nine = |vector: &str| format!("[{}]", [vector; 9].join(","));
+    for damaged in ["[[1.0, 0.0], [2.0]]", "", "{}", &nine("[]"), &nine("[1.0, 1.0]"), &nine("[1e300, 0.0]")] {
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            std::fs::write(entry.unwrap().path(), damaged).unwrap();
+        }
+        assert_eq!(embed(&word, "a", &texts), (first.clone(), 9), "{damaged}: made again");
     }
-    assert_eq!(embed(&word, "a", &texts), (first, 9), "damaged ones are made again");
+    std::fs::write(folder.path().join("other.unfinished"), "of another process").unwrap();
     for model in 0..20 {
         embed(&word, &model.to_string(), &texts);
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 8, "old ones go");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 9, "old ones go, and nothing else");
 }
 
 #[test]
@@ -152,6 +170,58 @@ fn meaning_decides_where_words_say_little() {
     assert_eq!(shown(Some(Arc::new(Broken)), &cx(), question).unwrap(), by_words, "words stand in for a broken one");
     let real = shown(Some(Arc::new(minilm())), &cx(), "On what day will the show open?").unwrap();
     assert!(real.iter().any(|m| m.content.contains("On which day is the exhibition")), "{real:?}");
+}
+
+#[test]
+fn words_stand_in_for_vectors_that_are_none() {
+    let question = "So what is the grand total?";
+    let by_words = shown(None, &cx(), question).unwrap();
+    for odd in [vec![], vec![vec![]; 200], vec![vec![1.0]; 3], vec![vec![f32::NAN, 0.0]; 103]] {
+        assert_eq!(shown(Some(Arc::new(Odd(Some(odd)))), &cx(), question).unwrap(), by_words);
+    }
+}
+
+#[test]
+fn an_embedder_that_never_answers_ends_with_the_run() {
+    let short = Cx::new(Budget { timeout_ms: 50, ..Budget::default() });
+    let error = shown(Some(Arc::new(Odd(None))), &short, "How many cows are there?").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget);
+    let cancel = CancellationToken::new();
+    let stopped = Cx::with(Budget::default(), cancel.clone(), Vec::new());
+    std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        cancel.cancel();
+    });
+    let error = shown(Some(Arc::new(Odd(None))), &stopped, "How many cows are there?").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+/// How many questions are shown a demo whose plan has tools that do for them, by words alone and by meaning, too.
+#[test]
+fn words_and_meaning_together_choose_better_demos_than_words() {
+    let catalog = real::agent().catalog();
+    let by_words = Prompts::builtin().unwrap().plan_lookup(catalog).unwrap();
+    let by_both = by_words.clone().with_embedder(Arc::new(minilm()));
+    let (mut right, mut asked) = ([0; 2], 0);
+    for set in ["dev", "auto", "kept"] {
+        for case in real::json_lines(&repository(&format!("tests/questions/{set}.jsonl"))) {
+            let accepted: Vec<Vec<String>> = serde_json::from_value(case["tools"].clone()).unwrap();
+            let (question, images) = (case["question"].as_str().unwrap(), case["images"].as_u64().unwrap() as usize);
+            asked += 1;
+            for (right, library) in right.iter_mut().zip([&by_words, &by_both]) {
+                let shown = real::block_on(library.similar(&cx(), question, images, catalog)).unwrap();
+                let does = |message: &Message| {
+                    Plan::parse(&message.content).is_ok_and(|plan| {
+                        let tools: Vec<String> = plan.steps.iter().map(|step| step.tool.clone()).collect();
+                        accepted.contains(&tools)
+                    })
+                };
+                *right += usize::from(shown.iter().any(does));
+            }
+        }
+    }
+    println!("of {asked} questions, {} are shown a fitting demo by words, {} by words and meaning", right[0], right[1]);
+    assert!(right[1] >= right[0] + 5, "{right:?} of {asked}");
 }
 
 #[test]

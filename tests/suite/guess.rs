@@ -90,6 +90,21 @@ async fn used_up_rounds_become_a_guess_where_nothing_is_known() {
 }
 
 #[tokio::test]
+async fn used_up_steps_are_a_limit_and_no_guess() {
+    let two = json!({ "steps": [
+        { "id": "things", "tool": "find_things", "args": { "image": "$image" } },
+        { "id": "n", "tool": "count", "args": { "items": "$things" } },
+    ], "result": "$n" });
+    let chat = Script::new([two, guessed("2")]);
+    let agent = Agent::builder().chat(chat.clone()).catalog(catalog(tools(true))).build().unwrap();
+    let budget = Budget { max_steps: 1, ..Budget::default() };
+    let task = Task::new("How many beds are there?", vec![picture()]).with_budget(budget).with_guess(true);
+    let report = agent.ask(&task).await.unwrap();
+    assert_eq!(report.answer.status, Status::Budget, "{}", report.answer.text);
+    assert!(report.error.unwrap().message.contains("--max-steps"));
+}
+
+#[tokio::test]
 async fn what_the_evidence_answers_is_not_guessed() {
     let plan = json!({ "steps": [
         { "id": "things", "tool": "find_things", "args": { "image": "$image" } },

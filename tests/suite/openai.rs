@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 
 use self::server::Server;
 
-/// A run of at most two seconds: no test waits longer.
+/// A run of at most twenty seconds: no test waits longer, however busy the machine is.
 pub fn cx() -> Cx {
     Cx::new(Budget { timeout_ms: 20_000, ..Budget::default() })
 }

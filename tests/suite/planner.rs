@@ -100,6 +100,6 @@ fn the_constant_prefix_does_not_depend_on_the_question() {
     let shown = similar("How many giraffes are there?");
     assert!(!shown.is_empty() && shown.len() <= 4, "one or two demos are shown");
     let size: usize = shown.iter().map(|m| m.content.len()).sum();
-    assert!(size <= 770, "{size} characters");
+    assert!(size <= 570 || shown.len() == 2, "{size} bytes");
     assert!(similar("qwxz").is_empty(), "nothing resembles this");
 }

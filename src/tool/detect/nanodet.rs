@@ -50,9 +50,12 @@ pub(super) fn input_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
     (rounded(f64::from(side) * longer), rounded(f64::from(side) / longer))
 }
 
-/// The model's input, 1 x 3 x height x width, blue channel first.
-pub(super) fn input(picture: &RgbImage, (width, height): (u32, u32)) -> Tensors {
-    let resized = resize::linear(picture, width, height);
+/// The model's input, 1 x 3 x height x width, blue channel first; of the picture or of its mirror image.
+pub(super) fn input(picture: &RgbImage, (width, height): (u32, u32), mirror: bool) -> Tensors {
+    let mut resized = resize::linear(picture, width, height);
+    if mirror {
+        image::imageops::flip_horizontal_in_place(&mut resized);
+    }
     let mut tensor = Array4::<f32>::zeros((1, 3, height as usize, width as usize));
     for ((_, channel, y, x), value) in tensor.indexed_iter_mut() {
         let byte = resized.get_pixel(x as u32, y as u32).0[2 - channel];
