@@ -35,6 +35,8 @@ impl Shape {
 
 fn split(text: &str) -> Vec<String> {
     let lower = text.to_lowercase().replace("what's", "what is").replace("whats", "what is");
+    // Both spellings ask alike.
+    let lower = lower.replace("colour", "color").replace("grey", "gray");
     lower
         .split(|c: char| !c.is_alphanumeric())
         .filter(|w| !w.is_empty())

@@ -173,6 +173,13 @@ fn meaning_decides_where_words_say_little() {
 }
 
 #[test]
+fn the_spelling_of_a_word_makes_no_difference() {
+    let shown = |question: &str| shown(None, &cx(), question).unwrap();
+    assert_eq!(shown("What color is the largest car?"), shown("What colour is the largest car?"));
+    assert!(shown("What color is the largest car?").iter().any(|m| m.content.contains("color_of")));
+}
+
+#[test]
 fn words_stand_in_for_vectors_that_are_none() {
     let question = "So what is the grand total?";
     let by_words = shown(None, &cx(), question).unwrap();

@@ -17,7 +17,7 @@ fn lavr(args: &[&str]) -> Command {
     for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_API_KEY", "LAVR_LLM", "LAVR_PRICES"] {
         command.env_remove(name);
     }
-    command.args(args).timeout(std::time::Duration::from_secs(300));
+    command.args(args).timeout(std::time::Duration::from_secs(900));
     command
 }
 

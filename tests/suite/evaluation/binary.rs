@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
-use crate::experts::evaluation;
+use crate::experts::{evaluation, json, repository};
 use crate::openai::server::{Answer, Server};
 use crate::real;
 
@@ -160,7 +160,9 @@ fn the_detector_is_scored_as_the_reference_is() {
         let scores = sum["scores"].as_array().unwrap();
         scores.iter().find(|s| s["name"] == name).unwrap()["estimate"].as_f64().unwrap()
     };
-    assert!((score("f1@0.5") - 0.495).abs() < 0.005, "{}", score("f1@0.5"));
+    let reference = json(&repository("tests/reference/detect/summary.json"));
+    let reference = reference["at_035"]["f1"].as_f64().unwrap();
+    assert!((score("f1@0.5") - reference).abs() < 0.005, "{} and {reference}", score("f1@0.5"));
     assert!(score("mAP@[.5:.95]") > 0.15 && score("mAP@[.5:.95]") < score("AP@0.5"));
 }
 

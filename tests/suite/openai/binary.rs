@@ -14,7 +14,7 @@ fn lavr() -> Command {
     for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_API_KEY", "LAVR_LLM", "LAVR_PRICES"] {
         command.env_remove(name);
     }
-    command.timeout(std::time::Duration::from_secs(120));
+    command.timeout(std::time::Duration::from_secs(300));
     command
 }
 
