@@ -226,7 +226,8 @@ mod tests {
         let users = |name: &str| -> Vec<&[String]> {
             needed.iter().filter(|n| n.artefact.name == name).map(|n| n.used_by.as_slice()).collect()
         };
-        assert_eq!(users("onnxruntime"), [["read_text", "detect_objects"]]);
+        assert_eq!(users("onnxruntime"), [["read_text", "detect_objects", CHOOSING]]);
+        assert_eq!(users("all-minilm-l6-v2"), [[CHOOSING]]);
         assert_eq!(users("qwen2.5-coder-1.5b"), [["--llm local"]]);
         assert_eq!(users("smollm2-135m"), [["--llm local:tiny"]]);
     }
