@@ -15,7 +15,8 @@ const MAX_DESCRIBED: usize = 2;
 impl Run<'_> {
     /// Puts a guess where the outcome has no answer of the form that is asked for.
     ///
-    /// An outcome that another limit than that of rounds ended, or a failure, stays as it is, and so it does when the LLM's guess is no guess.
+    /// An outcome that another limit than that of rounds ended, or a failure, stays as it is, and so it does when the
+    /// LLM's guess is no guess.
     pub(super) async fn with_guess(&mut self, outcome: Result<Verdict>) -> Result<Verdict> {
         let so_far = match &outcome {
             Ok(Verdict::NotEnough { .. }) => None,
