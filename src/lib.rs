@@ -37,6 +37,7 @@ pub mod error;
 pub mod eval;
 pub mod executor;
 pub mod image;
+mod keep;
 pub mod message;
 pub mod observation;
 pub mod plan;
