@@ -10,18 +10,14 @@ mod progress;
 mod steps;
 mod tools;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, ErrorKind};
-use crate::runner;
-
-/// How long models that are being loaded or run may hold up the exit; they are told to stop.
-const WINDING_DOWN: Duration = Duration::from_secs(5);
 
 /// Exit codes: what became of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +92,15 @@ pub fn run() -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = runtime.block_on(dispatch(cli.command));
-    // Blocking work that was cancelled may still be winding down; it must not hold up the exit.
-    runtime.shutdown_background();
-    runner::close(WINDING_DOWN);
-    exit.into()
+    end(runtime.block_on(dispatch(cli.command)))
+}
+
+/// Ends the process at once. Work that was cancelled may still be winding down in other threads: it
+/// must not hold up the exit, and would crash if the globals of the C++ libraries it uses were destroyed.
+fn end(exit: Exit) -> ! {
+    // What cannot be printed any more has no reader.
+    let _ = io::stdout().flush().and(io::stderr().flush());
+    signal_hook::low_level::exit(exit as i32)
 }
 
 /// Why a command stopped, and its exit code.
@@ -161,7 +161,7 @@ async fn cancel_on_interrupt(cancel: CancellationToken) {
         cancel.cancel();
     }
     if tokio::signal::ctrl_c().await.is_ok() {
-        runner::close(Duration::from_secs(1));
-        std::process::exit(130);
+        // Not even what was printed is waited for: its reader may be what hangs.
+        signal_hook::low_level::exit(Exit::Interrupted as i32);
     }
 }

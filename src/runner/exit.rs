@@ -44,8 +44,8 @@ impl Drop for Inside {
 ///
 /// # Why a program should call this before it ends
 /// At the end of a process the C++ library destroys what is global in it, while threads of
-/// runners may still be opening a session: that crashes. `lavr`'s command line calls this;
-/// a program that embeds runners and may end while they work should, too.
+/// runners may still be opening a session: that crashes. A program that embeds runners and may
+/// end while they work calls this first, or ends by `_exit`, which destroys nothing.
 pub fn close(limit: Duration) {
     let mut state = GATE.state.lock().unwrap_or_else(PoisonError::into_inner);
     state.closed = true;

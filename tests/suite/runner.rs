@@ -99,3 +99,33 @@ async fn a_library_that_is_missing_is_an_error() {
         assert!(error.to_string().contains("/nonexistent/libonnxruntime.so"), "{error}");
     }
 }
+
+/// In a child process: opens sessions in threads, and ends the process in the middle of it.
+const ENDS_EARLY: &str = "LAVR_TEST_ENDS_EARLY";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_closes_its_runners_ends_well_while_sessions_are_opened() {
+    let (Some(runtime), recogniser) = (runtime(), model_file("PP-OCRv6_rec_small.onnx")) else {
+        return println!("skipped: LAVR_HOME has no models");
+    };
+    if let Ok(after) = std::env::var(ENDS_EARLY) {
+        for n in 0..4 {
+            let runner = runtime.runner(format!("{n}"), OrtModel::File(LazyFile::at(&recogniser)));
+            tokio::spawn(async move { runner.load().await });
+        }
+        tokio::time::sleep(Duration::from_millis(after.parse().expect("milliseconds"))).await;
+        lavr::runner::close(Duration::from_secs(60));
+        std::process::exit(0);
+    }
+    let this = "runner::a_process_that_closes_its_runners_ends_well_while_sessions_are_opened";
+    for after in (0..16).map(|n| n * 15) {
+        let mut child = tokio::process::Command::new(std::env::current_exe().expect("this program"));
+        let output = child.args(["--exact", this]).env(ENDS_EARLY, after.to_string()).output().await.expect("a child");
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "ended after {after} ms: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
