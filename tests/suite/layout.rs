@@ -11,7 +11,7 @@ use crate::experts::repository;
 const GROUPS: [&[&str]; 8] = [
     &["error", "image", "value", "signature", "budget", "task", "message", "observation", "answer"],
     &["plan", "trace", "cx"],
-    &["store", "chat", "runner", "embedder"],
+    &["store", "keep", "chat", "runner", "embedder"],
     &["tool"],
     &["prompt", "planner", "executor", "refiner"],
     &["agent", "config"],
