@@ -14,6 +14,7 @@ mod engine;
 mod gguf;
 mod grammar;
 mod kv;
+mod lookup;
 mod model;
 mod prefix;
 mod q4_1;

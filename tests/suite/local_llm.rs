@@ -334,6 +334,25 @@ async fn what_two_prompts_share_is_read_once() {
     assert_eq!(said(&repaired), said(&fresh));
 }
 
+/// Words that were written before are drafted, right and wrong ones; what is chosen must not depend on it.
+#[tokio::test]
+async fn every_token_of_a_reply_that_repeats_itself_is_the_best_one() {
+    let _alone = real::turn();
+    let model = load(None);
+    let line = "The blue boat left the old harbour at noon.";
+    let asked = Message::user(format!("Write this line three times: {line} {line} {line}"));
+    let request = ChatRequest { max_tokens: 40, ..ChatRequest::new(Vec::new(), vec![asked.clone()]) };
+    let reply = model.complete(&cx(), &request).await.unwrap();
+    assert!(reply.text.matches("blue boat").count() > 1, "{}", reply.text);
+    let prompt = model.prompt_tokens(&cx(), &[], std::slice::from_ref(&asked)).await.unwrap();
+    let whole = [asked, Message::assistant(&reply.text)];
+    let tokens = model.prompt_tokens(&cx(), &[], &whole).await.unwrap();
+    for at in prompt.len()..prompt.len() + reply.usage.completion_tokens as usize {
+        let logits = model.logits(&cx(), &tokens[..at]).await.unwrap();
+        assert_eq!(best(&logits), tokens[at] as usize, "token {at}");
+    }
+}
+
 #[tokio::test]
 async fn a_reply_that_reaches_its_limit_says_so() {
     let _alone = real::turn();

@@ -10,6 +10,7 @@ use super::LocalOptions;
 use super::gguf::Gguf;
 use super::grammar::Grammars;
 use super::kv::Kv;
+use super::lookup::Lookup;
 use super::model::Model;
 use super::prefix::PrefixFiles;
 use super::sample::Sampler;
@@ -23,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
 
 /// Tokens read at once. Between blocks the run may be cancelled.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// Prefixes whose state is kept in memory.
 const SESSIONS: usize = 3;
@@ -79,13 +80,23 @@ impl Session {
         self.tokens.len()
     }
 
+    /// The tokens held.
+    pub(super) fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Forgets all tokens from `len` on.
+    pub(super) fn trim(&mut self, len: usize) {
+        self.tokens.truncate(len);
+        self.kv.trim(len);
+    }
+
     /// Forgets what `prompt` does not begin with, and at least the prompt's last token, whose
     /// state is needed; returns how many tokens are left.
     pub(super) fn share(&mut self, prompt: &[u32]) -> usize {
         let same = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         let shared = same.min(prompt.len().saturating_sub(1));
-        self.tokens.truncate(shared);
-        self.kv.trim(shared);
+        self.trim(shared);
         shared
     }
 }
@@ -171,6 +182,7 @@ impl Engine {
             usage,
             started,
             text: Text::default(),
+            lookup: Lookup::default(),
         };
         let reply = writing.run(&mut session, &prompt, on_text);
         self.keep(session);

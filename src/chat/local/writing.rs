@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::engine::{Call, Engine, OnText, Session};
 use super::grammar::Grammar;
+use super::lookup::Lookup;
 use super::sample::Sampler;
 use super::template::Prompt;
 use super::text::Text;
@@ -21,6 +22,7 @@ pub(super) struct Writing<'a> {
     pub(super) usage: ChatUsage,
     pub(super) started: Instant,
     pub(super) text: Text,
+    pub(super) lookup: Lookup,
 }
 
 impl Writing<'_> {
@@ -34,10 +36,10 @@ impl Writing<'_> {
             let (forced, cut) = self.forced()?;
             self.put(&forced, on_text);
             pending.extend(forced);
-            if let Some(finish) = self.over(cut, session.held() + pending.len()) {
+            if let Some(finish) = self.over(cut, self.lookup.held(session) + pending.len()) {
                 break finish;
             }
-            let states = self.engine.read(self.call, session, &pending)?;
+            let states = self.lookup.read(self.engine, self.call, session, &pending)?;
             if self.usage.prompt_time.is_zero() {
                 self.usage.prompt_time = self.started.elapsed();
             }
