@@ -130,6 +130,9 @@ impl PlanLibrary {
     }
 
     /// What is asked about several images is planned unlike what is asked about one.
+    ///
+    /// A demo whose plan uses the same tools as a more similar one's shows nothing new: the two agree on how the
+    /// question is planned, so neither it nor one that resembles the question less goes along.
     fn chosen(
         &self,
         ranked: Vec<(&LibraryDemo, f64)>,
@@ -137,21 +140,26 @@ impl PlanLibrary {
         shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
     ) -> Result<Vec<Message>> {
         let mut room = Self::MAX_BYTES;
-        let mut chosen: Vec<[Message; 2]> = Vec::new();
+        let mut chosen: Vec<(&Plan, [Message; 2])> = Vec::new();
         let fitting = ranked.into_iter().filter(|(demo, _)| (demo.images > 1) == (images > 1));
         for (demo, _) in fitting.take_while(|(_, similarity)| *similarity >= Self::MIN_SIMILARITY) {
-            if chosen.len() == Self::MAX_DEMOS {
+            let agrees = chosen.iter().any(|(plan, _)| same_tools(plan, &demo.plan));
+            if agrees || chosen.len() == Self::MAX_DEMOS {
                 break;
             }
             let messages = shown(demo)?;
             let size: usize = messages.iter().map(|m| m.content.len()).sum();
             if size <= room || chosen.is_empty() {
                 room = room.saturating_sub(size);
-                chosen.push(messages);
+                chosen.push((&demo.plan, messages));
             }
         }
-        Ok(chosen.into_iter().rev().flatten().collect())
+        Ok(chosen.into_iter().rev().flat_map(|(_, messages)| messages).collect())
     }
+}
+
+fn same_tools(a: &Plan, b: &Plan) -> bool {
+    a.steps.iter().map(|step| &step.tool).eq(b.steps.iter().map(|step| &step.tool))
 }
 
 /// Vectors as an embedder should give them: one for each text, of one size, of numbers.

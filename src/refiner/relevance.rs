@@ -24,6 +24,10 @@ impl Evidence<'_> {
             let of_a_thing = wording::asks_color(self.question) && wording::colored_thing(self.question);
             return about_colors && !(of_a_thing && all(&is_of_whole_image));
         }
+        // That there are none of something is not what is asked for where anything but a number is.
+        if all(&|step| step.tool == "count" && matches!(step.value(), Some(Value::Number(0.0)))) {
+            return wording::asks_number(self.question);
+        }
         true
     }
 }

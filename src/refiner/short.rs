@@ -121,8 +121,15 @@ impl Evidence<'_> {
         }
     }
 
-    /// The lines that the answer quotes; or, of lines that it only quotes in part, that part.
+    /// The text that the answer quotes; of it only the number, where a number is asked for.
     fn text_said(&self, observation: &Observation, lines: &[&str], said: &str) -> Option<String> {
+        let text = self.text_quoted(observation, lines, said)?;
+        let number = if wording::asks_which_number(self.question) { number_in(&text) } else { None };
+        Some(number.unwrap_or(text))
+    }
+
+    /// The lines that the answer quotes; or, of lines that it only quotes in part, that part.
+    fn text_quoted(&self, observation: &Observation, lines: &[&str], said: &str) -> Option<String> {
         let spoken = spoken(said);
         let trimmed = |line: &&str| line.trim().to_owned();
         let quoted: Vec<String> = lines.iter().filter(|line| quotes(&spoken, line)).map(trimmed).collect();
@@ -187,6 +194,15 @@ pub(crate) fn has_form(question: &str, short: &str) -> bool {
         return short.starts_with(|c: char| c.is_ascii_digit());
     }
     true
+}
+
+/// A text without the words before and after its numbers: "Bus No. 12 to town" gives `12`.
+fn number_in(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let has_digit = |word: &&str| word.contains(|c: char| c.is_ascii_digit());
+    let first = words.iter().position(has_digit)?;
+    let last = words.iter().rposition(has_digit)?;
+    Some(words.get(first..=last)?.join(" ").trim_matches(|c: char| ",;:.".contains(c)).to_owned())
 }
 
 /// A number as the answer writes it; nothing when it does not.

@@ -219,6 +219,14 @@ pub(super) fn asks_number(question: &str) -> bool {
     !asks_openly(question) || spoken(question).iter().any(|w| NUMBERS.contains(&w.as_str()))
 }
 
+/// The question asks which number stands somewhere: that of a bus, a house, a shirt.
+pub(super) fn asks_which_number(question: &str) -> bool {
+    spoken(question).windows(2).any(|pair| match pair {
+        [a, b] => matches!(a.as_str(), "what" | "which") && matches!(b.as_str(), "number" | "numbers"),
+        _ => false,
+    })
+}
+
 /// The question speaks of colours, or of light and dark.
 pub(super) fn names_color(question: &str) -> bool {
     const WORDS: &str = "\

@@ -864,4 +864,7 @@ async fn what_cannot_answer_is_no_answer() {
     let counted = known(&[("n", "count", json!({ "items": "$dogs" }), Some(Value::Number(1.0)))]);
     assert_eq!(claims("What is the dog doing?", &counted, &["It is barking."]).await, [missing]);
     assert_eq!(claims("What is the number of dogs?", &counted, &["It is barking."]).await.len(), 1);
+    let none = known(&[("n", "count", json!({ "items": "$grass" }), Some(Value::Number(0.0)))]);
+    assert_eq!(claims("What is the bike on?", &none, &["The bike is on 0."]).await, [missing]);
+    assert_eq!(claims("How many bikes are there?", &none, &["There are 0 bikes."]).await.len(), 1);
 }

@@ -96,6 +96,22 @@ async fn of_text_that_was_only_read_the_quoted_lines_count() {
 }
 
 #[tokio::test]
+async fn of_text_with_a_number_that_is_asked_for_the_number_counts() {
+    let cases = [
+        ("What number is on the motorcycle?", "750 Super", "750"),
+        ("Which number does the bus have?", "Bus No. 12, to town", "12"),
+        ("What number should I call?", "Call +1 555-0199 now", "+1 555-0199"),
+        // No number stands there, or none is asked for.
+        ("What number is on the door?", "Room B", "Room B"),
+        ("What does the motorcycle say?", "750 Super", "750 Super"),
+    ];
+    for (question, line, expected) in cases {
+        let read = known(&[("text", "read_text", json!({ "image": "$image" }), Some(lines(&[line])))]);
+        assert_eq!(short(question, &read, &[&format!(r#"It says "{line}"."#)]).await, expected, "{question}");
+    }
+}
+
+#[tokio::test]
 async fn yes_and_no_are_words() {
     let empty = known(&[("dogs", "detect_objects", json!({ "labels": ["dog"] }), Some(Value::List(Vec::new())))]);
     let cases = [
