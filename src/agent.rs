@@ -269,10 +269,14 @@ impl Agent {
     /// # Errors
     /// `Plan` when no valid plan comes about; those of the LLM; `Budget` when a limit is reached.
     pub async fn plan(&self, task: &Task, watch: Watch) -> Result<Trace> {
+        self.plan_within(task, &Cx::with(task.budget.clone(), watch.cancel, watch.sinks)).await
+    }
+
+    /// As [`Agent::plan`], in a run of the caller's, who then can tell what it cost.
+    pub(crate) async fn plan_within(&self, task: &Task, cx: &Cx) -> Result<Trace> {
         task.validate()?;
-        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
         let known = Trace::default();
-        let Move::Plan { plan, repairs } = self.0.planners.controller.next(&cx, task, &known).await? else {
+        let Move::Plan { plan, repairs } = self.0.planners.controller.next(cx, task, &known).await? else {
             return Err(Error::new(ErrorKind::Plan, "this agent's planner does not plan ahead"));
         };
         let max_steps = usize::try_from(task.budget.max_steps).unwrap_or(usize::MAX);

@@ -9,7 +9,8 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::options::LlmOptions;
@@ -20,7 +21,7 @@ use crate::config::Config;
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::case::Case;
 use crate::eval::compare::{Comparison, compare};
-use crate::eval::judge::Metric;
+use crate::eval::judge::{self, Metric, Work};
 use crate::eval::oracle::Oracle;
 use crate::eval::record::Record;
 use crate::eval::results::{self, Results};
@@ -28,6 +29,9 @@ use crate::eval::run::{Evaluation, Setting};
 use crate::eval::summary::{Score, Summary, summary};
 use crate::observation::Failure;
 use crate::task::Mode;
+
+/// Seconds that a case may take.
+const TIMEOUT: f64 = 300.0;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -47,7 +51,7 @@ pub(super) struct EvalArgs {
     /// How answers are scored
     ///
     /// vqa: VQA accuracy over the annotators. exact: the same text. anls: edit similarity, at least a half.
-    /// field: a receipt's company, date, address or total. choice: the right option. number: the same number.
+    /// field: a receipt's company, date, address or total. choice: the right option. number: its first number is the truth.
     /// yesno: accuracy, precision, recall, yes-ratio as POPE has them. caption: CIDEr-D and BLEU-4.
     /// detection: the detector alone, F1 at an overlap of 0.5 and COCO's mAP. ocr: the reader alone, character
     /// error rate and F1 of lines. plan: the plan alone, F1 of tools, links and arguments as TaskBench has them.
@@ -71,7 +75,7 @@ pub(super) struct EvalArgs {
     no_guess: bool,
 
     /// Wall-clock limit of each case, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::options::seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT, value_parser = super::options::seconds)]
     timeout: f64,
 
     /// Run only the first N cases
@@ -95,7 +99,7 @@ pub(super) struct EvalArgs {
     oracle: Option<Oracle>,
 
     /// Compare two files of results, case by case: the difference with its interval, and the cases that flipped
-    #[arg(long, num_args = 2, value_names = ["A.jsonl", "B.jsonl"], conflicts_with_all = ["cases", "metric", "out", "oracle", "limit"])]
+    #[arg(long, num_args = 2, value_names = ["A.jsonl", "B.jsonl"], conflicts_with_all = ["cases", "metric", "out", "resume", "oracle", "limit", "jobs", "tools", "mode", "no_guess", "timeout"])]
     compare: Option<Vec<PathBuf>>,
 
     /// Print one JSON object
@@ -134,19 +138,22 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
             "tools that are only declared cannot run; --tools goes with `--metric plan`",
         )));
     }
+    if args.oracle.is_some() && metric.work() != Work::Ask {
+        return Err(usage(Error::invalid(format!("`--metric {metric}` asks nothing that --oracle could know"))));
+    }
     let mut cases = Case::read(file).map_err(usage)?;
     cases.truncate(args.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
     for case in &cases {
         metric.check(case).map_err(|e| usage(e.context(format!("cases `{}`", file.display()))))?;
     }
     let config = args.config();
-    let setting = args.setting(metric, &config);
+    let setting = args.setting(metric, &config).map_err(usage)?;
     let (mut records, mut results) = open(args, &setting, &cases).map_err(usage)?;
     let evaluation = prepare(&config, setting, &cancel).await?;
     let done: HashSet<usize> = records.iter().map(|record| record.line).collect();
     let todo: Vec<&Case> = cases.iter().filter(|case| !done.contains(&case.line)).collect();
     let bar = bar(cases.len(), done.len());
-    let skipped = drive(args, &evaluation, &todo, &cancel, |record| {
+    let left = drive(args, &evaluation, &todo, &cancel, |record| {
         results.as_mut().map_or(Ok(()), |results| results.add(&record))?;
         records.push(record);
         bar.set_message(running_score(&records));
@@ -155,52 +162,76 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     })
     .await;
     bar.finish_and_clear();
-    let skipped = skipped.map_err(|error| {
+    let left = left.map_err(|error| {
         let way_out = if args.out.is_some() { "; go on with --resume" } else { "" };
         Stop::from(Error::new(
             error.kind(),
             format!("{error}; {} of {} cases are done{way_out}", records.len(), cases.len()),
         ))
     })?;
-    if skipped > 0 {
-        output::note(&format!(
-            "{skipped} of {} cases do not tell what the oracle has to know, and did not run",
-            cases.len()
-        ));
+    if left.untold > 0 {
+        let (untold, of) = (left.untold, cases.len());
+        output::note(&format!("{untold} of {of} cases do not tell what the oracle has to know, and did not run"));
+    }
+    for error in &left.failed {
+        output::note(&format!("error: {error}"));
     }
     records.sort_by_key(|record| record.line);
     let Some(summary) = summary(&records) else {
         return Err(Error::invalid("no case could be run").into());
     };
     if args.json {
-        output::print_json(&json!(summary))?;
+        let mut sum = json!(summary);
+        sum["untold"] = json!(left.untold);
+        sum["not_run"] = json!(left.failed.iter().map(ToString::to_string).collect::<Vec<_>>());
+        output::print_json(&sum)?;
     } else {
         output::print(&table(&summary))?;
     }
-    Ok(Exit::Answered)
+    if left.failed.is_empty() {
+        return Ok(Exit::Answered);
+    }
+    let (failed, of) = (left.failed.len(), cases.len());
+    output::note(&format!("{failed} of {of} cases could not run; mend them and go on with --out and --resume"));
+    Ok(Exit::Failed)
 }
 
-/// Runs cases, some at a time, and hands over each record; how many the oracle skipped.
+/// The cases that came to no record.
+#[derive(Default)]
+struct Left {
+    /// How many do not tell what the oracle has to know.
+    untold: usize,
+    /// Why others could not run: an image that is missing or damaged, a plan of their own that is faulty.
+    failed: Vec<Error>,
+}
+
+/// Runs cases, some at a time, and hands over each record.
+///
+/// A case that cannot run leaves the others to go on; where that is not the case's fault, it ends the run.
 async fn drive<'a>(
     args: &EvalArgs,
     evaluation: &'a Evaluation,
     todo: &[&'a Case],
     cancel: &'a CancellationToken,
     mut take: impl FnMut(Record) -> Result<()>,
-) -> Result<usize> {
+) -> Result<Left> {
     let jobs = usize::try_from(args.jobs).unwrap_or(1);
     let run = |case: &'a Case| async move {
         evaluation.run(case, cancel).await.map_err(|e| e.context(format!("line {}", case.line)))
     };
     let mut running = futures::stream::iter(todo.iter().copied().map(run)).buffer_unordered(jobs);
-    let mut skipped = 0;
+    let mut left = Left::default();
     while let Some(result) = running.next().await {
-        match result? {
-            Some(record) => take(record)?,
-            None => skipped += 1,
+        match result {
+            Ok(Some(record)) => take(record)?,
+            Ok(None) => left.untold += 1,
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+                left.failed.push(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(skipped)
+    Ok(left)
 }
 
 impl EvalArgs {
@@ -210,8 +241,8 @@ impl EvalArgs {
         config
     }
 
-    fn setting(&self, metric: Metric, config: &Config) -> Setting {
-        Setting {
+    fn setting(&self, metric: Metric, config: &Config) -> Result<Setting> {
+        Ok(Setting {
             metric,
             mode: config.mode,
             guess: metric.expects_answer() && !self.no_guess,
@@ -219,7 +250,29 @@ impl EvalArgs {
             images: config.images.clone(),
             oracle: self.oracle,
             llm: named::shown(&config.llm),
+            options: self.options(config)?,
+        })
+    }
+
+    /// What is set besides, where it is not the default: other prompts or tools give other results.
+    fn options(&self, config: &Config) -> Result<Json> {
+        let mut options = serde_json::Map::new();
+        if let Some(file) = &self.tools {
+            let bytes =
+                std::fs::metadata(file).and_then(|m| if m.is_file() { std::fs::read(file) } else { Ok(Vec::new()) });
+            let bytes = bytes.map_err(|e| Error::from(e).context(format!("tools `{}`", file.display())))?;
+            options.insert("tools".to_owned(), json!(format!("sha256:{}", hex::encode(Sha256::digest(bytes)))));
         }
+        if let Some(folder) = &config.prompts {
+            options.insert("prompts".to_owned(), json!(folder));
+        }
+        if config.show_images {
+            options.insert("show_images".to_owned(), json!(true));
+        }
+        if self.timeout.to_bits() != TIMEOUT.to_bits() {
+            options.insert("timeout".to_owned(), json!(self.timeout));
+        }
+        Ok(if options.is_empty() { Json::Null } else { Json::Object(options) })
     }
 }
 
@@ -245,31 +298,43 @@ fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Recor
     let (mut records, results) = Results::resume(path)?;
     let name = path.display();
     for record in &records {
-        let same = record.metric == setting.metric
+        let same = record.options == reread(&setting.options)
+            && record.metric == setting.metric
             && record.oracle == setting.oracle
             && (record.mode.is_empty() || record.guess == setting.guess)
             && (record.llm.is_empty() || record.llm == setting.llm)
             && (record.mode.is_empty() || record.mode == setting.mode.to_string());
         if !same {
             return Err(Error::invalid(format!(
-                "results `{name}` were made otherwise (--metric {} --mode {} --llm {}{}); give another --out",
+                "results `{name}` were made otherwise (--metric {} --mode {} --llm {}{}{}); give another --out",
                 record.metric,
                 record.mode,
                 record.llm,
-                if record.guess || !record.metric.expects_answer() { "" } else { " --no-guess" }
+                if record.guess || !record.metric.expects_answer() { "" } else { " --no-guess" },
+                if record.options.is_null() { String::new() } else { format!(", with {}", record.options) }
             )));
         }
     }
-    let asked = |record: &Record| cases.iter().find(|case| case.line == record.line).map(|case| &case.question);
-    if let Some(record) = records.iter().find(|record| asked(record).is_some_and(|q| *q != record.question)) {
+    let is_other = |record: &&Record| {
+        cases.iter().find(|case| case.line == record.line).is_some_and(|case| {
+            let truth = reread(&judge::truth(setting.metric, case));
+            case.question != record.question || case.shown_image() != record.image || truth != record.truth
+        })
+    };
+    if let Some(record) = records.iter().find(is_other) {
         return Err(Error::invalid(format!(
-            "results `{name}` are of other cases: line {} asked `{}`; give another --out",
-            record.line, record.question
+            "results `{name}` are of other cases: line {} asked `{}` of {}, and the truth was {}; give another --out",
+            record.line, record.question, record.image, record.truth
         )));
     }
     // With a lower --limit than before, the rest stays in the file.
     records.retain(|record| cases.iter().any(|case| case.line == record.line));
     Ok((records, Some(results)))
+}
+
+/// A value as it comes back from a file: a number may differ in its last bit.
+fn reread(json: &Json) -> Json {
+    serde_json::from_str(&json.to_string()).unwrap_or_default()
 }
 
 fn same_file(a: &PathBuf, b: &PathBuf) -> bool {

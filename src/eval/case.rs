@@ -1,5 +1,7 @@
 //! Cases: questions with their truth, one JSON object a line.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -7,6 +9,11 @@ use serde_json::Value as Json;
 
 use super::metric::detection::{Object, corners};
 use crate::error::{Error, ErrorKind, Result};
+
+/// Longest file of cases, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+/// Largest number of a box.
+const MAX_NUMBER: f64 = 1e6;
 
 /// A question with its truth, and what its metric needs besides.
 ///
@@ -39,9 +46,9 @@ pub struct Case {
     /// Receipts: which field is asked for.
     #[serde(default)]
     pub field: Option<String>,
-    /// The objects that are there.
+    /// The objects that are there; possibly none of them.
     #[serde(default)]
-    pub objects: Vec<Thing>,
+    pub objects: Option<Vec<Thing>>,
     /// The lines of text that are there.
     #[serde(default)]
     pub lines: Vec<String>,
@@ -73,10 +80,13 @@ impl Case {
     /// `NotFound` or `Io` when it cannot be read; `InvalidInput` naming the line that is no case, or when
     /// there is none at all.
     pub fn read(file: &Path) -> Result<Vec<Self>> {
-        let text = std::fs::read_to_string(file).map_err(|e| {
+        let bytes = read_at_most(file, MAX_BYTES).map_err(|e| {
             let kind = if e.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Io };
             Error::new(kind, format!("cases `{}` cannot be read: {e}", file.display())).with_source(e)
         })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| Error::invalid(format!("cases `{}`: this is no UTF-8 text", file.display())))?;
+        let text = text.trim_start_matches('\u{feff}');
         let folder = file.parent().unwrap_or(Path::new(""));
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let cases: Vec<Self> = lines
@@ -104,6 +114,12 @@ impl Case {
         case.line = number;
         if case.question.trim().is_empty() {
             return Err(Error::invalid("`question` is empty"));
+        }
+        if let Some(thing) = case.things().iter().find(|thing| !thing.is_placed()) {
+            let label = &thing.label;
+            return Err(Error::invalid(format!(
+                "the object `{label}` has neither a `cxcywh` nor a `box` of four numbers"
+            )));
         }
         if case.images.is_empty() {
             case.images.extend(case.image.clone());
@@ -138,11 +154,34 @@ impl Case {
             let bounds = thing.bounds.or_else(|| Some(corners(thing.cxcywh?, width, height)))?;
             Some(Object { label: thing.label.clone(), bounds })
         };
-        self.objects.iter().filter_map(object).collect()
+        self.things().iter().filter_map(object).collect()
+    }
+
+    /// The objects that are there, as the file gives them.
+    pub fn things(&self) -> &[Thing] {
+        self.objects.as_deref().unwrap_or_default()
     }
 }
 
+impl Thing {
+    /// Whether it has a place, in numbers that can be reckoned with.
+    fn is_placed(&self) -> bool {
+        let numbers = self.bounds.or(self.cxcywh);
+        numbers.is_some_and(|numbers| numbers.iter().all(|n| n.abs() <= MAX_NUMBER))
+    }
+}
+
+/// Reads a file, refusing one that is longer.
+pub(super) fn read_at_most(file: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!("it is longer than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// A text as it is, anything else as JSON.
-fn as_text(json: &Json) -> String {
+pub(super) fn as_text(json: &Json) -> String {
     json.as_str().map_or_else(|| json.to_string(), str::to_owned)
 }

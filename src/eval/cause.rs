@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Case;
 use super::judge::{Metric, Work, truth_number, truth_yes};
-use super::metric::number;
+use super::metric::text::plain;
+use super::metric::{choice, number};
 use crate::agent::Report;
 use crate::answer::Status;
 use crate::error::ErrorKind;
@@ -12,6 +13,9 @@ use crate::observation::Observation;
 use crate::tool::Catalog;
 use crate::tool::labels::same_label;
 use crate::value::Value;
+
+/// A truth of no more letters has to be a word of its own: "no" does not stand in "nothing".
+const SHORT: usize = 4;
 
 /// Why a case is wrong, as far as its trace tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -94,10 +98,11 @@ fn holds(case: &Case, metric: Metric, value: &Value) -> bool {
             other => number::numbers(&text_of(other)).contains(&truth),
         }),
         _ => {
-            let found = squeezed(&text_of(value));
-            let truths = if metric == Metric::Vqa { &case.answer_gt } else { &Vec::new() };
-            let truths = truths.iter().cloned().chain(case.truths());
-            truths.map(|truth| squeezed(&truth)).any(|truth| !truth.is_empty() && found.contains(&truth))
+            let found = text_of(value);
+            let options = if metric == Metric::Choice { case.choices.as_slice() } else { &[] };
+            let option = |truth: &String| choice::pick(truth, options).and_then(|n| options.get(n)).cloned();
+            let mut truths = case.truths().into_iter().map(|truth| option(&truth).unwrap_or(truth));
+            truths.any(|truth| says(&found, &truth)) || case.answer_gt.iter().any(|truth| says(&found, truth))
         }
     }
 }
@@ -113,8 +118,14 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-fn squeezed(text: &str) -> String {
-    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// Whether a text says a truth: as words of its own, or, of a longer one, however it is spaced.
+fn says(text: &str, truth: &str) -> bool {
+    let (words, wanted) = (plain(text), plain(truth));
+    let joined = |words: &str| words.replace(' ', "");
+    let is_long = joined(&wanted).chars().count() > SHORT;
+    !wanted.is_empty()
+        && (format!(" {words} ").contains(&format!(" {wanted} "))
+            || (is_long && joined(&words).contains(&joined(&wanted))))
 }
 
 /// Whether some step looks into the image, for one of the things that the question names where it names any.

@@ -40,14 +40,21 @@ pub struct Flip {
     pub truth: serde_json::Value,
 }
 
+/// The records by what makes a case the same: its line, image, question and truth.
+fn by_case(records: &[Record]) -> BTreeMap<(usize, String, String, String), &Record> {
+    let case = |r: &Record| (r.line, r.question.clone(), r.image.to_string(), r.truth.to_string());
+    records.iter().map(|record| (case(record), record)).collect()
+}
+
 /// Compares two runs, case by case.
+///
+/// The scores are those of single cases; of plans and boxes, means of cases are not what a summary begins with.
 ///
 /// # Errors
 /// `InvalidInput` when they have no case in common, or were scored by different metrics.
 pub fn compare(first: &[Record], second: &[Record]) -> Result<Comparison> {
-    let key = |record: &Record| (record.line, record.question.clone());
-    let by_case: BTreeMap<_, &Record> = second.iter().map(|record| (key(record), record)).collect();
-    let pairs: Vec<(&Record, &Record)> = first.iter().filter_map(|a| Some((a, *by_case.get(&key(a))?))).collect();
+    let (first, second) = (by_case(first), by_case(second));
+    let pairs: Vec<(&Record, &Record)> = first.iter().filter_map(|(case, a)| Some((*a, *second.get(case)?))).collect();
     if let Some((a, b)) = pairs.iter().find(|(a, b)| a.metric != b.metric) {
         return Err(Error::invalid(format!("one file is scored by `{}`, the other by `{}`", a.metric, b.metric)));
     }

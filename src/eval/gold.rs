@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use super::case::as_text;
 use super::metric::plan::{Argument, Gold, GoldNode, Graph, Node};
 use crate::error::{Error, Result};
 
@@ -88,13 +89,14 @@ fn of_taskbench(plan: TaskBench, output_type: &dyn Fn(&str) -> Option<String>) -
 /// `{"name": .., "value": ..}`, as TaskBench's daily-life part has it.
 fn argument(json: &Json) -> Argument {
     match (json.get("name"), json.get("value")) {
-        (Some(name), Some(value)) => Argument { name: as_text(name), value: as_text(value) },
+        (Some(name), Some(value)) => Argument { name: unnumbered(&as_text(name)).to_owned(), value: as_text(value) },
         _ => Argument { name: String::new(), value: as_text(json) },
     }
 }
 
-fn as_text(json: &Json) -> String {
-    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+/// The name of an argument without its number: `text2` is the second argument of its type.
+pub(super) fn unnumbered(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 fn of_steps(steps: &[Step]) -> Gold {
@@ -102,19 +104,19 @@ fn of_steps(steps: &[Step]) -> Gold {
         Names::One(name) => vec![name.clone()],
         Names::Several(names) => names.clone(),
     };
+    let name_of = |id: i64| steps.iter().find(|s| s.id == id).and_then(|s| names(s).into_iter().next());
+    // What a step generates is an argument by the name of its tool, as in a plan's graph.
+    let generated = |arg: &Typed| name_of(arg.value.as_str()?.strip_prefix("<GENERATED>-")?.parse().ok()?);
+    let typed =
+        |arg: &Typed| Argument { name: arg.of.clone(), value: generated(arg).unwrap_or_else(|| as_text(&arg.value)) };
     let node = |step: &Step| GoldNode {
         any_of: names(step),
         optional: names(step),
         arguments: step.args.iter().map(typed).collect(),
     };
-    let name_of = |id: i64| steps.iter().find(|s| s.id == id).and_then(|s| names(s).into_iter().next());
     let links = steps.iter().flat_map(|step| {
         let target = names(step).into_iter().next();
         step.dep.iter().filter_map(move |dep| Some((name_of(*dep)?, target.clone()?)))
     });
     Gold { nodes: steps.iter().map(node).collect(), links: links.collect() }
-}
-
-fn typed(arg: &Typed) -> Argument {
-    Argument { name: arg.of.clone(), value: as_text(&arg.value) }
 }

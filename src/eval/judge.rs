@@ -106,9 +106,12 @@ impl Metric {
             Self::Field if case.truths().is_empty() => "an `answer`",
             Self::Field if field_of(case).is_none() => "a `field`: company, date, address or total",
             Self::Choice if case.choices.is_empty() => "`choices`",
-            Self::Choice if case.truths().is_empty() => "an `answer`",
+            Self::Choice if case.truths().first().is_none_or(|truth| choice::pick(truth, &case.choices).is_none()) => {
+                "one of the `choices`, or its letter, as its `answer`"
+            }
             Self::Number if truth_number(case).is_none() => "a number as its `answer`",
             Self::Yesno if truth_yes(case).is_none() => "yes or no as its `answer`",
+            Self::Detection if case.objects.is_none() => "`objects`",
             Self::Ocr if truth_lines(case).is_empty() => "`lines`, or a text as its `answer`",
             Self::Caption if case.references.is_empty() => "`references`",
             Self::Plan => return gold::read(&case.answer, &|_| None).map(|_| ()).map_err(|e| e.context(place(case))),
@@ -229,6 +232,17 @@ pub fn plan(case: &Case, plan: Option<&Graph>, output_type: &dyn Fn(&str) -> Opt
     let gold = gold::read(&case.answer, output_type)?;
     let counts = compare(&gold, plan.unwrap_or(&Graph::default()), None);
     Ok(Judged { score: counts.nodes.f1(), detail: json!({ "counts": counts, "graph": plan }) })
+}
+
+/// What is true of a case, as records show it.
+pub fn truth(metric: Metric, case: &Case) -> Json {
+    match metric {
+        Metric::Vqa if !case.answer_gt.is_empty() => json!(case.answer_gt),
+        Metric::Caption => json!(case.references),
+        Metric::Ocr => json!(truth_lines(case)),
+        Metric::Detection => json!(case.things().iter().map(|thing| &thing.label).collect::<Vec<_>>()),
+        _ => case.answer.clone(),
+    }
 }
 
 /// The receipt's field that a case asks for.

@@ -20,7 +20,7 @@ pub mod field;
 pub mod number;
 pub mod ocr;
 pub mod plan;
-mod text;
+pub(super) mod text;
 pub mod vqa;
 pub mod yesno;
 

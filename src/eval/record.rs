@@ -46,6 +46,9 @@ pub struct Record {
     /// What stood in for a part of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oracle: Option<Oracle>,
+    /// What else was set: the prompts, the tools to plan with, the limit of time ...
+    #[serde(default, skip_serializing_if = "Json::is_null")]
+    pub options: Json,
     /// The plan, with all rounds' steps.
     #[serde(default)]
     pub plan: Json,
@@ -66,7 +69,6 @@ pub struct Record {
 impl Record {
     /// Whether the case counts as wrong: it scores less than a half.
     pub fn is_wrong(&self) -> bool {
-        let similar = self.detail.get("anls").and_then(Json::as_f64).unwrap_or_default();
-        self.score.max(similar) < 0.5
+        self.score < 0.5
     }
 }

@@ -6,8 +6,9 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::case::Case;
+use super::case::{Case, as_text};
 use super::cause;
+use super::gold::unnumbered;
 use super::judge::{self, Judged, Metric, Work};
 use super::metric::plan::{Argument, Graph, Node};
 use super::oracle::{self, Knowing, Oracle};
@@ -47,6 +48,8 @@ pub struct Setting {
     pub oracle: Option<Oracle>,
     /// The LLM's name, as records give it.
     pub llm: String,
+    /// What else is set and changes what comes out, as records give it; `null` when nothing is.
+    pub options: Json,
 }
 
 /// Runs cases.
@@ -69,12 +72,13 @@ impl Evaluation {
     /// Runs a case. Nothing when the case does not tell what the oracle has to know.
     ///
     /// # Errors
-    /// When the case could not be run at all: a missing image, an LLM out of reach, a cancelled run. What fails
-    /// because of the question is a record like any other.
+    /// When the case could not be run at all. `NotFound` or `InvalidInput` when only this case cannot: its image is
+    /// missing or damaged, its own plan is faulty. Else others cannot either: the LLM is out of reach, the run was
+    /// cancelled. What fails because of the question is a record like any other.
     pub async fn run(&self, case: &Case, cancel: &CancellationToken) -> Result<Option<Record>> {
         let began = Instant::now();
-        let images: Vec<Image> =
-            case.images.iter().map(|path| Image::open(path, &self.setting.images)).collect::<Result<_>>()?;
+        let open = |path| Image::open(path, &self.setting.images).map_err(of_the_case);
+        let images: Vec<Image> = case.images.iter().map(open).collect::<Result<_>>()?;
         let record = match self.setting.metric.work() {
             Work::Tool(name) => Some(self.look(name, case, &images, cancel).await?),
             Work::Plan => Some(self.plan(case, images, cancel).await?),
@@ -129,9 +133,8 @@ impl Evaluation {
             images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
         }
         let task = Task::new(case.question.as_str(), images).with_budget(self.setting.budget.clone());
-        let usage = Arc::new(Used::default());
-        let watch = Watch { cancel: cancel.child_token(), sinks: vec![usage.clone()] };
-        let (plan, error) = match self.agent.plan(&task, watch).await {
+        let cx = Cx::with(task.budget.clone(), cancel.child_token(), Vec::new());
+        let (plan, error) = match self.agent.plan_within(&task, &cx).await {
             Ok(trace) => (trace.plan, None),
             Err(error) => (None, Some(Failure::from(&error))),
         };
@@ -147,7 +150,7 @@ impl Evaluation {
             status: if plan.is_some() { Status::Answered } else { Status::Failed },
             plan: json,
             rounds: 1,
-            usage: usage.read(),
+            usage: Usage { rounds: 1, ..cx.meter().usage() },
             error,
             ..self.blank(case, score, detail)
         };
@@ -197,21 +200,14 @@ impl Evaluation {
 
     /// A record of a case with a score and nothing else.
     fn blank(&self, case: &Case, score: f64, detail: Json) -> Record {
-        let Setting { metric, mode, guess, oracle, llm, .. } = &self.setting;
+        let Setting { metric, mode, guess, oracle, llm, options, .. } = &self.setting;
         let asks = metric.work() == Work::Ask;
-        let truth = match metric {
-            Metric::Vqa if !case.answer_gt.is_empty() => json!(case.answer_gt),
-            Metric::Caption => json!(case.references),
-            Metric::Ocr => json!(judge::truth_lines(case)),
-            Metric::Detection => json!(case.objects.iter().map(|thing| &thing.label).collect::<Vec<_>>()),
-            _ => case.answer.clone(),
-        };
         Record {
             line: case.line,
             image: case.shown_image(),
             question: case.question.clone(),
             answer: Json::Null,
-            truth,
+            truth: judge::truth(*metric, case),
             score,
             text: String::new(),
             status: Status::Answered,
@@ -221,6 +217,7 @@ impl Evaluation {
             mode: if asks { mode.to_string() } else { String::new() },
             guess: *guess && asks,
             oracle: *oracle,
+            options: options.clone(),
             plan: Json::Null,
             rounds: 0,
             ms: 0,
@@ -258,6 +255,11 @@ fn stop_when_out_of_reach(error: &Failure) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// An image that cannot be opened says nothing about other cases.
+fn of_the_case(error: Error) -> Error {
+    if error.kind() == ErrorKind::Io { Error::invalid(error.to_string()).with_source(error) } else { error }
 }
 
 fn size_of(image: &Image) -> (f64, f64) {
@@ -302,7 +304,13 @@ fn arguments(
 ) -> Vec<Argument> {
     match value {
         ArgValue::Ref(reference) => match tool_of(&reference.id) {
-            Some(tool) => vec![Argument { name: output_type(catalog, &tool).unwrap_or_default(), value: tool }],
+            Some(tool) => {
+                // A tool that returns one of several types gives what is asked for.
+                let own = unnumbered(name);
+                let of = output_type(catalog, &tool).unwrap_or_default();
+                let name = if of.split('|').any(|of| of == own) { own.to_owned() } else { of };
+                vec![Argument { name, value: tool }]
+            }
             None => vec![Argument { name: name.to_owned(), value: reference.id.clone() }],
         },
         ArgValue::List(items) => items.iter().flat_map(|item| arguments(name, item, tool_of, catalog)).collect(),
@@ -310,33 +318,7 @@ fn arguments(
             entries.iter().flat_map(|(name, entry)| arguments(name, entry, tool_of, catalog)).collect()
         }
         ArgValue::Literal(json) => {
-            // `text2` is the second argument of its type.
-            let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-            vec![Argument { name, value: json.as_str().map_or_else(|| json.to_string(), str::to_owned) }]
-        }
-    }
-}
-
-/// Adds up what the LLM calls of a run used, for runs that return no report.
-#[derive(Default)]
-struct Used(std::sync::Mutex<Usage>);
-
-impl Used {
-    fn read(&self) -> Usage {
-        self.0.lock().map(|usage| *usage).unwrap_or_default()
-    }
-}
-
-impl crate::cx::EventSink for Used {
-    fn event(&self, entry: &crate::trace::Entry, _images: &[&Image]) {
-        let crate::trace::Event::LlmCall { prompt_tokens, cached_tokens, completion_tokens, .. } = &entry.event else {
-            return;
-        };
-        if let Ok(mut usage) = self.0.lock() {
-            usage.llm_calls += 1;
-            usage.prompt_tokens += prompt_tokens;
-            usage.cached_tokens += cached_tokens;
-            usage.completion_tokens += completion_tokens;
+            vec![Argument { name: unnumbered(name).to_owned(), value: as_text(json) }]
         }
     }
 }

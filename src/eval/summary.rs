@@ -93,13 +93,17 @@ fn mean(name: &str, records: &[Record], score: impl Fn(&Record) -> Option<f64>) 
 /// A score that is made of all cases at once.
 fn whole<T>(name: &str, parts: &[T], estimate: impl Fn(&[&T]) -> f64) -> Option<Score> {
     let of_drawn = |drawn: &[usize]| estimate(&drawn.iter().filter_map(|n| parts.get(*n)).collect::<Vec<_>>());
-    let interval = interval(parts.len(), &Bootstrap::default(), of_drawn)?;
+    // Without any truth there is no such score.
+    let interval = interval(parts.len(), &Bootstrap::default(), of_drawn).filter(|i| i.estimate.is_finite())?;
     Some(Score { name: name.to_owned(), cases: parts.len(), interval })
 }
 
 fn details<T: serde::de::DeserializeOwned>(records: &[Record], key: &str) -> Vec<T> {
-    let part = |record: &Record| record.detail.get(key).cloned().unwrap_or_default();
-    records.iter().filter_map(|record| serde_json::from_value(part(record)).ok()).collect()
+    records.iter().filter_map(|record| detail(record, key)).collect()
+}
+
+fn detail<T: serde::de::DeserializeOwned>(record: &Record, key: &str) -> Option<T> {
+    serde_json::from_value(record.detail.get(key)?.clone()).ok()
 }
 
 fn fields(records: &[Record]) -> Vec<Score> {
@@ -138,9 +142,8 @@ fn presence(records: &[Record]) -> Vec<Score> {
 
 fn detection(records: &[Record]) -> Vec<Score> {
     let counts: Vec<Counts> = details(records, "counts");
-    let found: Vec<Vec<Region>> = details(records, "found");
-    let truth: Vec<Vec<Object>> = details(records, "truth");
-    let images: Vec<(Vec<Region>, Vec<Object>)> = found.into_iter().zip(truth).collect();
+    let image = |record: &Record| Some((detail(record, "found")?, detail(record, "truth")?));
+    let images: Vec<(Vec<Region>, Vec<Object>)> = records.iter().filter_map(image).collect();
     let precision = |drawn: &[&(Vec<Region>, Vec<Object>)]| {
         let scenes: Vec<Scene<'_>> = drawn.iter().map(|(found, truth)| Scene { found, truth }).collect();
         average_precision(&scenes)
@@ -159,10 +162,8 @@ fn detection(records: &[Record]) -> Vec<Score> {
 fn reading(records: &[Record]) -> Vec<Score> {
     let edits: Vec<super::metric::ocr::Edits> = details(records, "edits");
     let lines: Vec<Counts> = details(records, "lines");
-    let rate = |drawn: &[&super::metric::ocr::Edits]| {
-        let (edits, length) = drawn.iter().fold((0, 0), |(e, l), part| (e + part.edits, l + part.length));
-        edits as f64 / length as f64
-    };
+    let rate =
+        |drawn: &[&super::metric::ocr::Edits]| drawn.iter().copied().copied().sum::<super::metric::ocr::Edits>().rate();
     let all = [
         whole("character error rate", &edits, rate),
         whole("line f1", &lines, |drawn| drawn.iter().copied().copied().sum::<Counts>().f1()),

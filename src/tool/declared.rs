@@ -1,6 +1,7 @@
 //! Declared tools: a foreign catalogue of names, descriptions and types, to plan with and not to run.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +47,12 @@ pub(super) fn open(file: &Path) -> Result<Catalog> {
     if size.is_dir() {
         return Err(named(Error::invalid(format!("this is a folder; name the file of a catalogue: {FORM}"))));
     }
-    if size.len() > MAX_BYTES {
-        return Err(named(Error::invalid(format!("{} bytes, more than {MAX_BYTES}; leave tools out", size.len()))));
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|e| named(e.into()))?;
+    opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| named(e.into()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(named(Error::invalid(format!("it has more than {MAX_BYTES} bytes; leave tools out"))));
     }
-    let bytes = std::fs::read(file).map_err(|e| named(e.into()))?;
     let text = String::from_utf8(bytes).map_err(|_| named(Error::invalid(format!("it is not UTF-8 text; {FORM}"))))?;
     read(&text).map_err(named)
 }

@@ -25,6 +25,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::declared;
 use crate::fakes::{Script, catalog, picture, quick, regions};
 
 /// A folder with a picture `a.png` in it.
@@ -57,6 +58,7 @@ fn setting(metric: Metric, oracle: Option<Oracle>) -> Setting {
         metric,
         mode: Mode::Controller,
         guess: false,
+        options: Json::Null,
         budget: Budget::default(),
         images: ImageLimits::default(),
         oracle,
@@ -134,6 +136,62 @@ async fn wrong_cases_have_a_cause() {
     }
 }
 
+/// Records of a request that is planned with declared tools as its truth has it.
+async fn planned(tools: &str, answer: &Json, plan: &Json) -> Record {
+    let asked = case(Path::new(""), &json!({ "question": "Do it with a.png for Rome", "answer": answer }));
+    let builder = Agent::builder().chat(Script::new(&[declared::spoken(plan)])).catalog(declared::catalog(tools));
+    let evaluation = Evaluation::new(setting(Metric::Plan, None), builder).unwrap();
+    evaluation.run(&asked, &CancellationToken::new()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_perfect_plan_scores_perfectly_in_each_form_of_truth() {
+    let services = declared::plan(&[
+        ("a", "get_weather", json!({ "location": "Rome", "date": "Monday" })),
+        ("b", "take_note", json!({ "content": "Rome" })),
+    ]);
+    let daily = json!({
+        "task_nodes": [
+            { "task": "get_weather", "arguments": [
+                { "name": "location", "value": "Rome" }, { "name": "date", "value": "Monday" }] },
+            { "task": "take_note", "arguments": [{ "name": "content", "value": "Rome" }] }
+        ],
+        "task_links": []
+    });
+    let resources = json!({
+        "task_nodes": [
+            { "task": "get_weather", "arguments": ["Rome", "Monday"] }, { "task": "take_note", "arguments": ["Rome"] }
+        ],
+        "task_links": []
+    });
+    let steps = json!([
+        { "task": "image-perception", "id": 0, "dep": [-1], "args": [
+            { "type": "image", "value": "a.png" }, { "type": "text", "value": "Rome" }] },
+        { "task": ["image-editing"], "id": 1, "dep": [0], "args": [
+            { "type": "image", "value": "a.png" }, { "type": "mask", "value": "<GENERATED>-0" },
+            { "type": "text", "value": "Rome" }] }
+    ]);
+    let vision = declared::plan(&[
+        ("a", "image-perception", json!({ "image": "a.png", "text": "Rome" })),
+        ("b", "image-editing", json!({ "image": "a.png", "mask": "$a", "text": "Rome" })),
+    ]);
+    let parts = ["nodes", "links", "argument_names", "argument_values"];
+    let cases = [
+        (declared::SERVICES, &daily, &services, parts.to_vec()),
+        // Texts are named by their type there, and this catalogue's arguments are not.
+        (declared::SERVICES, &resources, &services, vec!["nodes", "links"]),
+        (declared::VISION, &steps, &vision, parts.to_vec()),
+    ];
+    for (tools, answer, plan, parts) in cases {
+        let record = planned(tools, answer, plan).await;
+        assert_eq!((record.score, record.cause), (1.0, None), "{record:?}");
+        for part in parts {
+            let counts = &record.detail["counts"][part];
+            assert!(counts["wrong"] == 0 && counts["missed"] == 0, "{part}: {:?}", record.detail);
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_fault_of_the_case_ends_the_run() {
     let folder = folder();
@@ -183,6 +241,15 @@ fn faulty_cases_are_named_by_line() {
         (format!("{good}\n{{\"image\": \"a.png\"}}\n"), "line 2: this is no case: missing field `question`"),
         (r#"{"image": "a.png", "question": "  "}"#.to_owned(), "line 1: `question` is empty"),
         ("\n".to_owned(), "there is none"),
+        (
+            r#"{"question": "?", "objects": [{"label": "cat", "bbox": [1, 2, 3, 4]}]}"#.to_owned(),
+            "line 1: the object `cat`",
+        ),
+        (
+            r#"{"question": "?", "objects": [{"label": "cat", "box": null}]}"#.to_owned(),
+            "neither a `cxcywh` nor a `box`",
+        ),
+        (r#"{"question": "?", "objects": [{"label": "cat", "cxcywh": [1e308, 0, 1, 1]}]}"#.to_owned(), "`cat`"),
     ];
     for (text, part) in texts {
         std::fs::write(&file, text).unwrap();
@@ -190,6 +257,8 @@ fn faulty_cases_are_named_by_line() {
         assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(part), "{error}");
     }
     assert_eq!(Case::read(&folder.path().join("none")).unwrap_err().kind(), ErrorKind::NotFound);
+    std::fs::write(&file, format!("\u{feff}{good}\n")).unwrap();
+    assert_eq!(Case::read(&file).unwrap().len(), 1, "a byte order mark is no part of the case");
 }
 
 #[test]
@@ -203,6 +272,7 @@ fn every_metric_says_what_a_case_lacks() {
         ("choice", "`choices`"),
         ("number", "a number"),
         ("yesno", "yes or no"),
+        ("detection", "`objects`"),
         ("ocr", "`lines`"),
         ("caption", "`references`"),
         ("plan", "no plan"),
@@ -211,6 +281,9 @@ fn every_metric_says_what_a_case_lacks() {
         let error = metric.parse::<Metric>().unwrap().check(&lacking).unwrap_err();
         assert!(error.to_string().contains(part) && error.to_string().contains("line 1"), "{metric}: {error}");
     }
+    let no_option = json!({ "image": "a.png", "question": "?", "choices": ["a cat", "a dog"], "answer": "a cow" });
+    let error = Metric::Choice.check(&case(Path::new(""), &no_option)).unwrap_err();
+    assert!(error.to_string().contains("one of the `choices`"), "{error}");
     let blind = case(Path::new(""), &json!({ "question": "?", "answer": "yes" }));
     assert!(Metric::Yesno.check(&blind).unwrap_err().to_string().contains("no `image`"));
     assert!("cider".parse::<Metric>().unwrap_err().to_string().contains("vqa, exact"));
@@ -238,6 +311,7 @@ proptest! {
         for line in 1..=3 {
             file.add(&record(line, 1.0)).unwrap();
         }
+        drop(file);
         let bytes = std::fs::read(&path).unwrap();
         let kept = &bytes[..cut.min(bytes.len())];
         std::fs::write(&path, kept).unwrap();
@@ -260,6 +334,47 @@ fn results_are_not_overwritten_and_a_file_of_something_else_is_refused() {
     let error = Results::resume(&path).unwrap_err();
     assert!(error.to_string().contains("line 1: this is no record of `lavr eval`"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"a\": 1}\n", "nothing was lost");
+    // What has no end of line is a record that was cut off, or something else that is not to be lost.
+    let whole = format!("{}\n", serde_json::to_string(&record(1, 1.0)).unwrap());
+    for other in ["{\"precious\": 1}".to_owned(), format!("{whole}my notes")] {
+        std::fs::write(&path, &other).unwrap();
+        let error = Results::resume(&path).unwrap_err();
+        assert!(error.to_string().contains("this is no record"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
+    }
+}
+
+#[test]
+fn records_that_cannot_be_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    let lines = |records: &[Record]| -> String {
+        records.iter().map(|record| format!("{}\n", serde_json::to_string(record).unwrap())).collect()
+    };
+    let cases = [
+        (
+            lines(&[record(1, 1.0), record(2, 1.0), record(1, 0.0)]),
+            "line 3: the case of line 1 stands here a second time",
+        ),
+        (lines(&[record(1, 7.0)]), "line 1: a score of 7 is not between 0 and 1"),
+    ];
+    for (text, part) in cases {
+        std::fs::write(&path, text).unwrap();
+        for error in [results::read(&path).unwrap_err(), Results::resume(&path).unwrap_err()] {
+            assert!(error.kind() == ErrorKind::InvalidInput && error.to_string().contains(part), "{error}");
+        }
+    }
+}
+
+#[test]
+fn two_do_not_write_the_same_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.jsonl");
+    let first = Results::create(&path).unwrap();
+    let error = Results::resume(&path).unwrap_err();
+    assert!(error.to_string().contains("another `lavr eval` is writing them"), "{error}");
+    drop(first);
+    assert!(Results::resume(&path).is_ok());
 }
 
 #[test]
@@ -273,6 +388,13 @@ fn two_files_are_compared_case_by_case() {
     assert!((compared.difference.estimate - 1.0 / 9.0).abs() < 1e-9);
     assert!(compared.difference.low < 0.0 && compared.difference.high > 0.1);
     assert!(compare(&first[..1], &second).unwrap_err().to_string().contains("no case in common"));
+    for other in [
+        Record { image: json!("b.png"), ..record(2, 1.0) },
+        Record { truth: json!("c"), ..record(2, 1.0) },
+        Record { question: "Why?".to_owned(), ..record(2, 1.0) },
+    ] {
+        assert!(compare(&first, &[other]).unwrap_err().to_string().contains("no case in common"));
+    }
     let other = vec![Record { metric: Metric::Anls, ..record(2, 1.0) }];
     assert!(compare(&first, &other).unwrap_err().to_string().contains("`exact`, the other by `anls`"));
 }

@@ -6,7 +6,7 @@ pub(super) fn squeezed(text: &str) -> String {
 }
 
 /// As [`squeezed`], and everything that is neither letter nor digit parts words.
-pub(super) fn plain(text: &str) -> String {
+pub(in crate::eval) fn plain(text: &str) -> String {
     joined(text.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()))
 }
 

@@ -158,7 +158,10 @@ static FORM: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"\b(?:[S5][DO0][NMH]([\s.,]*)[B8][HN][DO0]|[s5][do0][nmh]([\s.,]*)[b8][hn][do0])\b").ok()
 });
 
-/// A name without what stands around it, its legal form as it is spelt.
+static GLUED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"([\p{L})\]]{2})((?:S/B|SDN[\s.,]*BHD|[Ss]dn[\s.,]*[Bb]hd)\W*)$").ok());
+
+/// A name without what stands around it, its legal form a word of its own and as it is spelt.
 fn clean(text: &str) -> String {
     let mut text = text.to_owned();
     for pattern in [&WELCOME, &FORMERLY, &NUMBER] {
@@ -168,13 +171,17 @@ fn clean(text: &str) -> String {
     }
     if let Some(form) = FORM.as_ref() {
         let spelt = |found: &regex::Captures<'_>| {
-            let between = found.get(1).or(found.get(2)).map_or("", |m| m.as_str());
+            let between = found.get(1).or(found.get(2)).map(|m| m.as_str());
+            let between = between.filter(|between| !between.is_empty()).unwrap_or(" ");
             let upper = found.get(1).is_some();
             if upper { format!("SDN{between}BHD") } else { format!("sdn{between}bhd") }
         };
         text = form.replace(&text, spelt).into_owned();
     }
-    let text = mended(&text);
+    text = mended(&text);
+    if let Some(glued) = GLUED.as_ref() {
+        text = glued.replace(&text, "$1 $2").into_owned();
+    }
     text.trim_matches(|c: char| c.is_whitespace() || "*-=:,;_|".contains(c)).to_owned()
 }
 
@@ -209,6 +216,10 @@ mod tests {
             ("ACORN TOYS SDN. BHD. 123456-X", "ACORN TOYS SDN. BHD."),
             ("ACORN TOYS SDN BHD (CO. NO. 123456-X)", "ACORN TOYS SDN BHD"),
             ("ACORN TOYS SON BHO", "ACORN TOYS SDN BHD"),
+            ("ACORN TOYS SDNBHD", "ACORN TOYS SDN BHD"),
+            ("ACORN TOYSSDN BHD", "ACORN TOYS SDN BHD"),
+            ("ACORN TOYS (M)SDN. BHD.", "ACORN TOYS (M) SDN. BHD."),
+            ("ACORN MARTS/B", "ACORN MART S/B"),
             ("Acorn Toys Sdn Bhd", "Acorn Toys Sdn Bhd"),
             ("WELCOME TO ACORN CAFE", "ACORN CAFE"),
             ("ACORN ENTERPRISEN(NORTH) SDN BHD", "ACORN ENTERPRISE(NORTH) SDN BHD"),

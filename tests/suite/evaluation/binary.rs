@@ -133,12 +133,14 @@ async fn killed_at_once_it_goes_on_where_it_was() {
 fn the_command_line_says_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let cases = cases(folder.path());
-    let runs: [(&[&str], &str); 5] = [
+    let runs: [(&[&str], &str); 7] = [
         (&["eval"], "required"),
         (&["eval", &cases], "--metric"),
         (&["eval", &cases, "--metric", "cider"], "possible values: vqa, exact"),
         (&["eval", &cases, "--metric", "vqa", "--resume"], "--out"),
         (&["eval", &cases, "--metric", "choice"], "line 1: `--metric choice` needs `choices`"),
+        (&["eval", &cases, "--metric", "plan", "--oracle", "plan"], "nothing that --oracle could know"),
+        (&["eval", "--compare", &cases, &cases, "--resume"], "cannot be used with"),
     ];
     for (args, part) in runs {
         let output = output(args);
@@ -149,7 +151,56 @@ fn the_command_line_says_what_is_missing() {
     assert!(text(&same.stderr).contains("is the file of cases"), "{}", text(&same.stderr));
 }
 
-/// The detector and the reader on their own, over COCO's photos and what people wrote about them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_that_cannot_run_leaves_the_others_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, server) = (cases(folder.path()), server().await);
+    let text_of = |path: &str| std::fs::read_to_string(path).unwrap();
+    let broken = text_of(&cases).replacen("gallery.jpg", "none.jpg", 1);
+    std::fs::write(&cases, &broken).unwrap();
+    let out = folder.path().join("out.jsonl").to_string_lossy().into_owned();
+    let llm = format!("{}#m", server.base());
+    let args = |more: &[&str]| -> Vec<String> {
+        let all = ["eval", &cases, "--metric", "number", "--llm", &llm, "--out", &out, "--json"];
+        all.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    };
+    let first = asked(args(&[])).await;
+    assert_eq!(first.status.code(), Some(1), "{}", text(&first.stderr));
+    assert!(text(&first.stderr).contains("1 of 5 cases could not run"), "{}", text(&first.stderr));
+    let sum: Json = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!((sum["cases"].as_u64(), sum["not_run"].as_array().map(Vec::len)), (Some(4), Some(1)), "{sum}");
+    assert!(sum["not_run"][0].as_str().unwrap().contains("line 1"), "{sum}");
+    // Mended, it goes on; and not with other cases, nor with other settings.
+    std::fs::write(&cases, broken.replacen("none.jpg", "gallery.jpg", 1)).unwrap();
+    let rest = asked(args(&["--resume"])).await;
+    assert_eq!(rest.status.code(), Some(0), "{}", text(&rest.stderr));
+    let mended = text_of(&cases);
+    for (from, to) in [("\"answer\":3", "\"answer\":4"), ("gallery.jpg", "cat.jpg")] {
+        std::fs::write(&cases, mended.replacen(from, to, 1)).unwrap();
+        let refused = asked(args(&["--resume"])).await;
+        assert_eq!(refused.status.code(), Some(2), "{to}");
+        assert!(text(&refused.stdout).contains("are of other cases: line 1"), "{}", text(&refused.stdout));
+    }
+    std::fs::write(&cases, &mended).unwrap();
+    let slower = asked(args(&["--resume", "--timeout", "200"])).await;
+    assert!(text(&slower.stdout).contains("were made otherwise"), "{}", text(&slower.stdout));
+}
+
+/// The reader alone, on a picture that says one line.
+#[test]
+fn the_reader_is_scored() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.jsonl");
+    let case = |lines: &[&str]| json!({ "image": real::picture("gallery.jpg"), "question": "?", "lines": lines });
+    let lines = [case(&["OPEN DAILY 9-17"]), case(&["OPEN DAILY 9-19"])].map(|case| format!("{case}\n")).concat();
+    std::fs::write(&path, lines).unwrap();
+    let output = output(&["eval", path.to_str().unwrap(), "--metric", "ocr", "--json"]);
+    let sum: Json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
+    let score = |n: usize| sum["scores"][n]["estimate"].as_f64().unwrap();
+    assert_eq!((score(0), score(1)), (1.0 / 30.0, 0.5), "one of 30 characters, one of two lines: {sum}");
+}
+
+/// The detector on its own, over COCO's photos.
 #[test]
 fn the_detector_is_scored_as_the_reference_is() {
     let Some(photos) = evaluation("photos") else { return eprintln!("skipped: LAVR_EVAL_DATA is not set") };

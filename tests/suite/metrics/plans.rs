@@ -138,6 +138,6 @@ fn faulty_references_give_no_arguments() {
         ("c".to_owned(), Vec::new()),
     ];
     let graph = Graph::from_resources(&steps, |_| None);
-    assert_eq!(graph.links, [("c".to_owned(), "a b".to_owned())]);
+    assert_eq!(graph.links, [("c".to_owned(), "a_b".to_owned())]);
     assert_eq!(graph.nodes[0].arguments, [Argument { name: "other".to_owned(), value: "c".to_owned() }]);
 }

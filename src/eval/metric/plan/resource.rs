@@ -8,10 +8,10 @@ impl Graph {
     /// As in TaskBench's script for its multimedia and Hugging Face parts: the links follow from the arguments; an
     /// argument's name is the type of its content (`image`, `audio`, `video` by the file's extension, else `text`)
     /// or the output type of the tool it comes from (`other` where `output_type` knows none), its value the text
-    /// or that tool's name. Underscores in tools' names are spaces. What refers to the step itself or to no step is
-    /// left out.
+    /// or that tool's name. What refers to the step itself or to no step is left out. Tools keep their names as they
+    /// are; the script writes underscores as spaces, in plans and truths alike.
     pub fn from_resources(steps: &[(String, Vec<String>)], output_type: impl Fn(&str) -> Option<String>) -> Self {
-        let tools: Vec<String> = steps.iter().map(|(task, _)| task.replace('_', " ")).collect();
+        let tools: Vec<String> = steps.iter().map(|(task, _)| task.clone()).collect();
         let mut graph = Self::default();
         for (n, (_, texts)) in steps.iter().enumerate() {
             let Some(task) = tools.get(n) else { continue };
