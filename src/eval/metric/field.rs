@@ -2,7 +2,7 @@
 //!
 //! Huang et al., "ICDAR2019 Competition on Scanned Receipt OCR and Information Extraction": a field is
 //! right when it is exactly the truth. Here equal means equal in value: dates and totals are read,
-//! and of company and address only letters and digits count.
+//! and of company and address the words count, without case and punctuation.
 
 use serde::{Deserialize, Serialize};
 
