@@ -36,6 +36,7 @@ pub mod embedder;
 pub mod error;
 pub mod eval;
 pub mod executor;
+mod files;
 pub mod image;
 mod keep;
 pub mod message;

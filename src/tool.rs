@@ -9,7 +9,7 @@ pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
-mod declared;
+pub(crate) mod declared;
 pub mod describe_scene;
 mod detect;
 pub mod filter;

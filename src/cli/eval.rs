@@ -27,8 +27,10 @@ use crate::eval::record::Record;
 use crate::eval::results::{self, Results};
 use crate::eval::run::{Evaluation, Setting};
 use crate::eval::summary::{Score, Summary, summary};
+use crate::files::read_at_most;
 use crate::observation::Failure;
 use crate::task::Mode;
+use crate::tool::declared::MAX_BYTES;
 
 /// Seconds that a case may take.
 const TIMEOUT: f64 = 300.0;
@@ -257,10 +259,10 @@ impl EvalArgs {
     /// What is set besides, where it is not the default: other prompts or tools give other results.
     fn options(&self, config: &Config) -> Result<Json> {
         let mut options = serde_json::Map::new();
-        if let Some(file) = &self.tools {
-            let bytes =
-                std::fs::metadata(file).and_then(|m| if m.is_file() { std::fs::read(file) } else { Ok(Vec::new()) });
-            let bytes = bytes.map_err(|e| Error::from(e).context(format!("tools `{}`", file.display())))?;
+        // What can be read only once is left to whoever plans with it.
+        if let Some(file) = self.tools.as_ref().filter(|file| file.is_file()) {
+            let bytes = read_at_most(file, MAX_BYTES)
+                .map_err(|e| Error::invalid(format!("tools `{}`: {e}", file.display())).with_source(e))?;
             options.insert("tools".to_owned(), json!(format!("sha256:{}", hex::encode(Sha256::digest(bytes)))));
         }
         if let Some(folder) = &config.prompts {
@@ -297,8 +299,9 @@ fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Recor
     }
     let (mut records, results) = Results::resume(path)?;
     let name = path.display();
+    let options = reread(&setting.options);
     for record in &records {
-        let same = record.options == reread(&setting.options)
+        let same = record.options == options
             && record.metric == setting.metric
             && record.oracle == setting.oracle
             && (record.mode.is_empty() || record.guess == setting.guess)

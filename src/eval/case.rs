@@ -1,7 +1,5 @@
 //! Cases: questions with their truth, one JSON object a line.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -9,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::metric::detection::{Object, corners};
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::read_at_most;
 
 /// Longest file of cases, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -169,16 +168,6 @@ impl Thing {
         let numbers = self.bounds.or(self.cxcywh);
         numbers.is_some_and(|numbers| numbers.iter().all(|n| n.abs() <= MAX_NUMBER))
     }
-}
-
-/// Reads a file, refusing one that is longer.
-pub(super) fn read_at_most(file: &Path, most: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(std::io::Error::other(format!("it is longer than {most} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// A text as it is, anything else as JSON.

@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::case::read_at_most;
 use super::record::Record;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::read_at_most;
 
 /// Longest file of records, in bytes.
 const MAX_BYTES: u64 = 4 << 30;

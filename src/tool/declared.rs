@@ -1,7 +1,6 @@
 //! Declared tools: a foreign catalogue of names, descriptions and types, to plan with and not to run.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +11,12 @@ use serde_json::{Map, Value as Json};
 use super::{Args, Catalog, Effects, Tool, ToolKind, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::read_at_most;
 use crate::signature::{Arg, Returns, Signature, ValueType};
 use crate::value::Value;
 
 /// Longest catalogue, in bytes.
-const MAX_BYTES: u64 = 4 << 20;
+pub(crate) const MAX_BYTES: u64 = 4 << 20;
 /// Most tools of a catalogue.
 const MAX_TOOLS: usize = 1_000;
 /// Most arguments of a tool.
@@ -47,12 +47,10 @@ pub(super) fn open(file: &Path) -> Result<Catalog> {
     if size.is_dir() {
         return Err(named(Error::invalid(format!("this is a folder; name the file of a catalogue: {FORM}"))));
     }
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(|e| named(e.into()))?;
-    opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| named(e.into()))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(named(Error::invalid(format!("it has more than {MAX_BYTES} bytes; leave tools out"))));
-    }
+    let bytes = read_at_most(file, MAX_BYTES).map_err(|e| match e.kind() {
+        std::io::ErrorKind::Other => named(Error::invalid(format!("{e}; leave tools out"))),
+        _ => named(e.into()),
+    })?;
     let text = String::from_utf8(bytes).map_err(|_| named(Error::invalid(format!("it is not UTF-8 text; {FORM}"))))?;
     read(&text).map_err(named)
 }

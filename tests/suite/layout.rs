@@ -9,7 +9,7 @@ use crate::experts::repository;
 
 /// The groups, lowest first.
 const GROUPS: [&[&str]; 8] = [
-    &["error", "image", "value", "signature", "budget", "task", "message", "observation", "answer"],
+    &["error", "files", "image", "value", "signature", "budget", "task", "message", "observation", "answer"],
     &["plan", "trace", "cx"],
     &["store", "keep", "chat", "runner", "embedder"],
     &["tool"],
