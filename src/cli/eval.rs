@@ -110,7 +110,7 @@ pub(super) struct EvalArgs {
 }
 
 fn metric() -> impl TypedValueParser<Value = Metric> {
-    PossibleValuesParser::new(Metric::NAMES).try_map(|name| name.parse::<Metric>())
+    PossibleValuesParser::new(Metric::names()).try_map(|name| name.parse::<Metric>())
 }
 
 fn mode() -> impl TypedValueParser<Value = Mode> {

@@ -58,26 +58,29 @@ pub enum Work {
 }
 
 impl Metric {
-    /// All names.
-    pub const NAMES: [&'static str; 11] =
-        ["vqa", "exact", "anls", "field", "choice", "number", "yesno", "detection", "ocr", "caption", "plan"];
-    const ALL: [Self; 11] = [
-        Self::Vqa,
-        Self::Exact,
-        Self::Anls,
-        Self::Field,
-        Self::Choice,
-        Self::Number,
-        Self::Yesno,
-        Self::Detection,
-        Self::Ocr,
-        Self::Caption,
-        Self::Plan,
+    /// All metrics with their names.
+    const ALL: [(Self, &'static str); 11] = [
+        (Self::Vqa, "vqa"),
+        (Self::Exact, "exact"),
+        (Self::Anls, "anls"),
+        (Self::Field, "field"),
+        (Self::Choice, "choice"),
+        (Self::Number, "number"),
+        (Self::Yesno, "yesno"),
+        (Self::Detection, "detection"),
+        (Self::Ocr, "ocr"),
+        (Self::Caption, "caption"),
+        (Self::Plan, "plan"),
     ];
+
+    /// All names.
+    pub fn names() -> [&'static str; 11] {
+        Self::ALL.map(|(_, name)| name)
+    }
 
     /// The metric's name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().position(|m| *m == self).and_then(|n| Self::NAMES.get(n)).copied().unwrap_or_default()
+        Self::ALL.iter().find(|(metric, _)| *metric == self).map_or("", |(_, name)| name)
     }
 
     /// Whether each case has an answer that can be given, so that a guess is better than a refusal.
@@ -137,8 +140,8 @@ impl FromStr for Metric {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|metric| metric.name() == name);
-        found.ok_or_else(|| Error::invalid(format!("`{name}` is no metric; use one of {}", Self::NAMES.join(", "))))
+        let found = Self::ALL.into_iter().find(|(_, known)| *known == name).map(|(metric, _)| metric);
+        found.ok_or_else(|| Error::invalid(format!("`{name}` is no metric; use one of {}", Self::names().join(", "))))
     }
 }
 

@@ -112,7 +112,7 @@ impl Evaluation {
         if let Some(error) = &report.error {
             stop_when_out_of_reach(error)?;
         }
-        let answer = scored(&report);
+        let answer = scored(*metric, &report);
         let Judged { score, detail } = judge::answer(*metric, case, &answer);
         let record = Record {
             answer: json!(answer),
@@ -237,9 +237,11 @@ fn question(case: &Case) -> String {
     format!("{} Options: {}", case.question.trim(), letters.collect::<Vec<_>>().join(", "))
 }
 
-/// What of a report is scored: its short form, else the answer in words; nothing where it was not answered.
-fn scored(report: &Report) -> String {
+/// What of a report is scored: its short form, else the answer in words, of a caption always these; nothing where it
+/// was not answered.
+fn scored(metric: Metric, report: &Report) -> String {
     match report.answer.status {
+        Status::Answered | Status::Guessed | Status::Budget if metric == Metric::Caption => report.answer.text.clone(),
         Status::Answered | Status::Guessed | Status::Budget => {
             report.answer.short.clone().unwrap_or_else(|| report.answer.text.clone())
         }

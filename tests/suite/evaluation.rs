@@ -26,7 +26,7 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::declared;
-use crate::fakes::{Script, catalog, picture, quick, regions};
+use crate::fakes::{Script, catalog, lines, picture, quick, regions};
 
 /// A folder with a picture `a.png` in it.
 fn folder() -> tempfile::TempDir {
@@ -133,6 +133,31 @@ async fn wrong_cases_have_a_cause() {
         let evaluation = Evaluation::new(setting, builder).unwrap();
         let record = evaluation.run(&case(folder.path(), &asked), &CancellationToken::new()).await.unwrap().unwrap();
         assert_eq!((record.score, record.cause), (0.0, Some(cause)), "{record:?}");
+    }
+}
+
+/// Right evidence is that which says the truth in words: "no" does not stand in "nothing".
+#[tokio::test]
+async fn short_truths_are_words_of_their_own_where_they_are_looked_for() {
+    let folder = folder();
+    let reading = json!({
+        "steps": [{ "id": "text", "tool": "read_text", "args": { "image": "$image" } }], "result": "$text"
+    });
+    let cases = [
+        ("nothing", "no", Cause::WrongFinding),
+        ("No way", "no", Cause::WrongAnswer),
+        ("cation", "cat", Cause::WrongFinding),
+        ("Mainstreet", "main street", Cause::WrongAnswer),
+        ("A 17", "a1", Cause::WrongFinding),
+    ];
+    for (read, truth, cause) in cases {
+        let reader = quick("read_text", &["image: Image"], "List<Line>", move |_| Ok(lines(&[read])));
+        let said = [reading.clone(), says("It says zebra.")];
+        let builder = Agent::builder().chat(Script::new(&said)).catalog(catalog([reader]));
+        let evaluation = Evaluation::new(setting(Metric::Exact, None), builder).unwrap();
+        let asked = case(folder.path(), &json!({ "image": "a.png", "question": "What does it say?", "answer": truth }));
+        let record = evaluation.run(&asked, &CancellationToken::new()).await.unwrap().unwrap();
+        assert_eq!((record.score, record.cause), (0.0, Some(cause)), "{read}: {record:?}");
     }
 }
 

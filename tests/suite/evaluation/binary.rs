@@ -37,15 +37,20 @@ fn cases(folder: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// A server that plans to count people and says how many, again and again.
-async fn server() -> Server {
-    let plan = json!({
+/// A plan that counts people.
+fn counted() -> Json {
+    json!({
         "steps": [
             { "id": "people", "tool": "detect_objects", "args": { "image": "$image", "labels": ["person"] } },
             { "id": "n", "tool": "count", "args": { "items": "$people" } }
         ],
         "result": "$n"
-    });
+    })
+}
+
+/// A server that plans to count people and says how many, again and again.
+async fn server() -> Server {
+    let plan = counted();
     let answer = json!({ "answerable": true, "answer": ["There are 3 people."] });
     let both = [Answer::whole(&plan.to_string()), Answer::whole(&answer.to_string())];
     Server::start((0..20).flat_map(|_| both.clone())).await
@@ -184,6 +189,47 @@ async fn a_case_that_cannot_run_leaves_the_others_to_go_on() {
     std::fs::write(&cases, &mended).unwrap();
     let slower = asked(args(&["--resume", "--timeout", "200"])).await;
     assert!(text(&slower.stdout).contains("were made otherwise"), "{}", text(&slower.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captions_are_scored_over_all_references() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cases.jsonl");
+    let case = |references: &[&str]| json!({ "image": real::picture("gallery.jpg"), "question": "Describe it.", "references": references });
+    let lines = [case(&["there are 3 people", "three people stand"]), case(&["a train in the snow at night"])];
+    std::fs::write(&path, lines.map(|case| format!("{case}\n")).concat()).unwrap();
+    let server = server().await;
+    let llm = format!("{}#m", server.base());
+    let args = ["eval", path.to_str().unwrap(), "--metric", "caption", "--llm", &llm, "--json"];
+    let output = asked(args.iter().map(|arg| (*arg).to_owned()).collect()).await;
+    let sum: Json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
+    let names: Vec<&str> = sum["scores"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"CIDEr-D") && names.contains(&"BLEU-4"), "{sum}");
+    let cider = sum["scores"].as_array().unwrap().iter().find(|s| s["name"] == "CIDEr-D").unwrap();
+    let estimate = cider["estimate"].as_f64().unwrap();
+    // The first caption is its reference word for word, the second shares no word with its own.
+    assert!(estimate > 1.0 && estimate < 10.0, "{sum}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_plans_cost_is_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, prices) = (folder.path().join("cases.jsonl"), folder.path().join("prices.toml"));
+    std::fs::write(&prices, "[models.m]\ninput = 100\ncached = 10\noutput = 1000\n").unwrap();
+    let truth = json!({ "task_nodes": [
+        { "task": "detect_objects", "arguments": ["image"] }, { "task": "count", "arguments": ["detect_objects"] }
+    ], "task_links": [{ "source": "detect_objects", "target": "count" }] });
+    let case = json!({ "image": real::picture("gallery.jpg"), "question": "How many people?", "answer": truth });
+    std::fs::write(&cases, format!("{case}\n{case}\n")).unwrap();
+    let server = Server::start([counted(), counted()].map(|plan| Answer::whole(&plan.to_string()))).await;
+    let llm = format!("{}#m", server.base());
+    let (cases, prices) = (cases.to_str().unwrap(), prices.to_str().unwrap());
+    let args = ["eval", cases, "--metric", "plan", "--llm", &llm, "--prices", prices, "--json"];
+    let output = asked(args.iter().map(|arg| (*arg).to_owned()).collect()).await;
+    let sum: Json = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
+    let each = (10.0 * 100.0 + 3.0 * 1000.0) / 1e6;
+    assert!(sum["cost_usd"].as_f64().is_some_and(|usd| (usd - 2.0 * each).abs() < 1e-9), "{sum}");
+    assert_eq!(sum["scores"][0]["estimate"], 1.0, "{sum}");
 }
 
 /// The reader alone, on a picture that says one line.
