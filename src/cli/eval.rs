@@ -190,12 +190,11 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     } else {
         output::print(&table(&summary))?;
     }
-    if left.failed.is_empty() {
-        return Ok(Exit::Answered);
+    if !left.failed.is_empty() {
+        let (failed, of) = (left.failed.len(), cases.len());
+        output::note(&format!("{failed} of {of} cases could not run; mend them and go on with --out and --resume"));
     }
-    let (failed, of) = (left.failed.len(), cases.len());
-    output::note(&format!("{failed} of {of} cases could not run; mend them and go on with --out and --resume"));
-    Ok(Exit::Failed)
+    Ok(if left.failed.is_empty() && left.untold == 0 { Exit::Answered } else { Exit::Failed })
 }
 
 /// The cases that came to no record.
@@ -266,7 +265,7 @@ impl EvalArgs {
             options.insert("tools".to_owned(), json!(format!("sha256:{}", hex::encode(Sha256::digest(bytes)))));
         }
         if let Some(folder) = &config.prompts {
-            options.insert("prompts".to_owned(), json!(folder));
+            options.insert("prompts".to_owned(), json!(digest_of(folder)?));
         }
         if config.show_images {
             options.insert("show_images".to_owned(), json!(true));
@@ -276,6 +275,25 @@ impl EvalArgs {
         }
         Ok(if options.is_empty() { Json::Null } else { Json::Object(options) })
     }
+}
+
+/// The digest of all files of a folder: their names and contents, in the order of the names.
+fn digest_of(folder: &Path) -> Result<String> {
+    let place = |e: std::io::Error| Error::from(e).context(format!("--prompts `{}`", folder.display()));
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).map_err(place)? {
+            let path = entry.map_err(place)?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        digest.update(file.strip_prefix(folder).unwrap_or(&file).to_string_lossy().as_bytes());
+        digest.update(Sha256::digest(read_at_most(&file, MAX_BYTES).map_err(place)?));
+    }
+    Ok(format!("sha256:{}", hex::encode(digest.finalize())))
 }
 
 async fn prepare(config: &Config, setting: Setting, cancel: &CancellationToken) -> Result<Evaluation, Stop> {

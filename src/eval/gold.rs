@@ -58,7 +58,7 @@ struct Typed {
 /// `task`, `id`, `dep`, `args`).
 ///
 /// Where a step of the latter names several tools, one of them is wanted; the others may stand in the plan as
-/// well. `output_type` is what a tool returns, after which TaskBench names arguments that other steps give.
+/// well. The links of the former are those of its arguments, where these refer to steps. `output_type` is what a tool returns, after which TaskBench names arguments that other steps give.
 ///
 /// # Errors
 /// `InvalidInput`, saying what is wrong.
@@ -74,16 +74,19 @@ pub fn read(answer: &Json, output_type: &dyn Fn(&str) -> Option<String>) -> Resu
 }
 
 fn of_taskbench(plan: TaskBench, output_type: &dyn Fn(&str) -> Option<String>) -> Gold {
-    let named = plan.task_nodes.iter().any(|task| task.arguments.iter().any(Json::is_object));
-    let nodes = if named {
+    let links = plan.task_links.into_iter().map(|link| (link.source, link.target)).collect();
+    if plan.task_nodes.iter().any(|task| task.arguments.iter().any(Json::is_object)) {
         let node = |task: Task| Node { task: task.task, arguments: task.arguments.iter().map(argument).collect() };
-        plan.task_nodes.into_iter().map(node).collect()
-    } else {
-        let step = |task: Task| (task.task, task.arguments.iter().map(as_text).collect());
-        let steps: Vec<(String, Vec<String>)> = plan.task_nodes.into_iter().map(step).collect();
-        Graph::from_resources(&steps, output_type).nodes
-    };
-    Gold::from(Graph { nodes, links: plan.task_links.into_iter().map(|link| (link.source, link.target)).collect() })
+        return Gold::from(Graph { nodes: plan.task_nodes.into_iter().map(node).collect(), links });
+    }
+    let step = |task: Task| (task.task, task.arguments.iter().map(as_text).collect());
+    let steps: Vec<(String, Vec<String>)> = plan.task_nodes.into_iter().map(step).collect();
+    let mut graph = Graph::from_resources(&steps, output_type);
+    // Its own script takes the links from the arguments, too: the list has more, which no argument bears out.
+    if graph.links.is_empty() {
+        graph.links = links;
+    }
+    Gold::from(graph)
 }
 
 /// `{"name": .., "value": ..}`, as TaskBench's daily-life part has it.

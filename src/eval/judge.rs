@@ -115,6 +115,7 @@ impl Metric {
             Self::Number if truth_number(case).is_none() => "a number as its `answer`",
             Self::Yesno if truth_yes(case).is_none() => "yes or no as its `answer`",
             Self::Detection if case.objects.is_none() => "`objects`",
+            Self::Ocr if case.lines.is_empty() && case.field.is_some() => "`lines`: a `field` is no whole text",
             Self::Ocr if truth_lines(case).is_empty() => "`lines`, or a text as its `answer`",
             Self::Caption if case.references.is_empty() => "`references`",
             Self::Plan => return gold::read(&case.answer, &|_| None).map(|_| ()).map_err(|e| e.context(place(case))),

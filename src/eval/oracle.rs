@@ -72,7 +72,7 @@ pub fn tools(catalog: &Catalog, case: &Case, size: (f64, f64)) -> Option<Catalog
             tells |= told.replace(Arc::new(known)).is_ok();
         }
     };
-    if !case.things().is_empty() {
+    if case.objects.is_some() {
         stand_in("detect_objects", Truth::Regions(regions));
     }
     if !lines.is_empty() {

@@ -217,6 +217,38 @@ async fn a_perfect_plan_scores_perfectly_in_each_form_of_truth() {
     }
 }
 
+/// TaskBench's list of links can have more than its arguments bear out; its script scores the latter.
+#[tokio::test]
+async fn links_are_those_of_the_arguments_where_these_refer_to_steps() {
+    let answer = json!({
+        "task_nodes": [
+            { "task": "image-perception", "arguments": ["a.png"] },
+            { "task": "image-editing", "arguments": ["<node-0>", "Rome"] }
+        ],
+        "task_links": [
+            { "source": "image-perception", "target": "image-editing" },
+            { "source": "image-editing", "target": "image-perception" }
+        ]
+    });
+    let vision = declared::plan(&[
+        ("a", "image-perception", json!({ "image": "a.png", "text": "Rome" })),
+        ("b", "image-editing", json!({ "image": "a.png", "mask": "$a", "text": "Rome" })),
+    ]);
+    let record = planned(declared::VISION, &answer, &vision).await;
+    let links = &record.detail["counts"]["links"];
+    assert_eq!((links["hits"].as_u64(), links["missed"].as_u64()), (Some(1), Some(0)), "{:?}", record.detail);
+}
+
+/// An empty list of objects says that nothing is there.
+#[tokio::test]
+async fn the_oracle_knows_that_nothing_is_there() {
+    let folder = folder();
+    let asked = json!({ "image": "a.png", "question": "How many dogs are there?", "answer": 0, "objects": [] });
+    let said = [counting("dog"), says("There are no dogs.")];
+    let told = run(Metric::Number, Some(Oracle::Tools), &case(folder.path(), &asked), &said).await.unwrap().unwrap();
+    assert_eq!(told.score, 1.0, "{told:?}");
+}
+
 #[tokio::test]
 async fn what_is_no_fault_of_the_case_ends_the_run() {
     let folder = folder();
