@@ -1,7 +1,7 @@
 //! Configuration: everything that puts an agent together, in one struct.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,9 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
     pub prompts: Option<PathBuf>,
-    /// A catalogue of declared tools in place of the built-in ones, to plan with; see [`Catalog::declared`].
-    pub tools: Option<PathBuf>,
+    /// More tools: manifests (`NAME.toml`), or folders of them, which are added to the built-in tools; or one JSON
+    /// catalogue of declared tools that takes their place, to plan with (see [`Catalog::declared`]).
+    pub tools: Vec<PathBuf>,
     /// Limits of one run.
     pub budget: Budget,
     /// Who decides what a run does, and when.
@@ -61,7 +62,7 @@ impl Default for Config {
             record: None,
             prices: None,
             prompts: None,
-            tools: None,
+            tools: Vec::new(),
             budget: Budget::default(),
             mode: Mode::default(),
             guess: false,
@@ -146,16 +147,32 @@ impl Config {
         Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode).with_guess(self.guess)
     }
 
-    /// The tools: the built-in ones, whose model files are fetched when they are first needed, or those that
-    /// [`Config::tools`] declares.
+    /// The tools: the built-in ones, whose model files are fetched when they are first needed, with those that
+    /// [`Config::tools`] adds; or those that it declares.
     ///
     /// # Errors
-    /// `InvalidInput` when the environment's settings are faulty; those of [`Catalog::declared_in`].
+    /// `InvalidInput` when the environment's settings are faulty, or a catalogue of declared tools does not stand
+    /// alone; those of [`Catalog::declared_in`] and [`builtin::add`].
     pub fn catalog(&self, progress: &Arc<dyn Progress>) -> Result<Catalog> {
-        if let Some(file) = &self.tools {
-            return Catalog::declared_in(file);
+        match self.tools.as_slice() {
+            [file] if declares(file) => return Catalog::declared_in(file),
+            files if files.iter().any(|file| declares(file)) => {
+                let message = "a catalogue of declared tools takes the place of all others: give it alone";
+                return Err(Error::invalid(message));
+            }
+            _ => {}
         }
-        builtin::catalog(&Store::open(StoreOptions::from_env()?)?, progress)
+        let store = Store::open(StoreOptions::from_env()?)?;
+        let mut catalog = builtin::catalog(&store, progress)?;
+        for path in &self.tools {
+            builtin::add(&mut catalog, path, &store, progress)?;
+        }
+        Ok(catalog)
+    }
+
+    /// Whether the tools are only declared; see [`Config::tools`].
+    pub fn declares_tools(&self) -> bool {
+        self.tools.iter().any(|file| declares(file))
     }
 
     /// The LLM, recorded when [`Config::record`] says so. An embedded one loads in the background, its file
@@ -200,6 +217,11 @@ impl Config {
             Named::Replay(folder) => return Ok(Arc::new(Replay::open(&folder)?)),
         }))
     }
+}
+
+/// Whether a file is a catalogue of declared tools, and no manifest or folder of manifests.
+fn declares(file: &Path) -> bool {
+    !file.is_dir() && file.extension().is_none_or(|end| end != "toml")
 }
 
 /// Fetches what the experts and the embedder need. What cannot be had is reported by the step that needs it; without

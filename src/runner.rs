@@ -3,8 +3,12 @@
 mod exit;
 mod ort;
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use async_trait::async_trait;
 use ndarray::ArrayD;
+use serde::Serialize;
 
 pub use self::exit::close;
 pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
@@ -62,6 +66,36 @@ impl Tensor {
 /// Named tensors, in the model's order.
 pub type Tensors = Vec<(String, Tensor)>;
 
+/// An input or output of a model, as its file declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// The elements' type, as in [`Tensor::type_name`] for those that tensors can have; empty when it is no tensor.
+    pub of: String,
+    /// The shape, outermost dimension first; nothing where any length will do.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// The shape as it is written: `f32[1, 3, ?, ?]`.
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lengths = self.shape.iter().map(|length| length.map_or_else(|| "?".to_owned(), |n| n.to_string()));
+        write!(f, "{}[{}]", self.of, lengths.collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// What a model's file says of the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ModelFacts {
+    /// What it takes, in order.
+    pub inputs: Vec<Port>,
+    /// What it returns, in order.
+    pub outputs: Vec<Port>,
+    /// What its makers noted in it, e.g. its labels.
+    pub metadata: BTreeMap<String, String>,
+}
+
 /// Runs a model on tensors: in process through ONNX Runtime, or behind a server.
 #[async_trait]
 pub trait Runner: Send + Sync {
@@ -72,12 +106,20 @@ pub trait Runner: Send + Sync {
     /// `Cancelled` or `Budget` when the run ends first.
     async fn run(&self, cx: &Cx, inputs: Tensors) -> Result<Tensors>;
 
-    /// The model's own metadata under a key, e.g. an OCR recogniser's characters.
+    /// What the model's file says of its inputs, outputs and labels; nothing where that is not known.
     ///
     /// # Errors
     /// `Model` when the model cannot be loaded.
-    async fn metadata(&self, _key: &str) -> Result<Option<String>> {
-        Ok(None)
+    async fn facts(&self) -> Result<ModelFacts> {
+        Ok(ModelFacts::default())
+    }
+
+    /// The model's own metadata under a key, e.g. an OCR recogniser's characters.
+    ///
+    /// # Errors
+    /// As [`Runner::facts`].
+    async fn metadata(&self, key: &str) -> Result<Option<String>> {
+        Ok(self.facts().await?.metadata.remove(key))
     }
 
     /// Loads the model, so that the first run starts at once. Does nothing by default.

@@ -1,10 +1,13 @@
 //! Tools: what a plan can call, and the catalog that holds them.
 
+pub(crate) mod added;
 pub mod annotate;
 mod bounds;
+mod boxes;
 pub mod builtin;
 pub mod calculate;
-mod catalog;
+pub(crate) mod catalog;
+mod cells;
 pub mod color_of;
 pub mod compare;
 pub mod count;
@@ -19,6 +22,7 @@ pub mod key_values;
 pub mod labels;
 mod manifest;
 pub mod measure;
+pub mod model;
 pub mod normalize;
 mod ocr;
 pub mod operations;
@@ -31,14 +35,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+pub use added::Added;
 pub use catalog::Catalog;
 pub use describe_scene::DescribeScene;
 pub use detect::{DetectObjects, NANODET};
 pub use guarded::call_guarded;
-pub use manifest::Manifest;
+pub use manifest::{Available, Manifest};
 pub use ocr::ReadText;
 pub use typed::{ImageRef, Item, Items, ToolOutput, Typed, TypedTool};
 
@@ -49,7 +55,7 @@ use crate::signature::Signature;
 use crate::value::Value;
 
 /// What a tool does besides returning a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Effects {
@@ -63,7 +69,7 @@ pub enum Effects {
 }
 
 /// What stands behind a tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ToolKind {
     /// A model stands behind it.

@@ -76,6 +76,10 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
                    cannot go with it; leave one of them out";
         return Err(usage(Error::invalid(why)));
     }
+    if config.declares_tools() {
+        let why = "tools that are only declared cannot run: `lavr plan` plans with them";
+        return Err(usage(Error::invalid(why)));
+    }
     config.budget.max_rounds = args.max_rounds;
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;

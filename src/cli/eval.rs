@@ -30,6 +30,7 @@ use crate::eval::summary::{Score, Summary, summary};
 use crate::files::read_at_most;
 use crate::observation::Failure;
 use crate::task::Mode;
+use crate::tool::added::manifests;
 use crate::tool::declared::MAX_BYTES;
 
 /// Seconds that a case may take.
@@ -62,10 +63,6 @@ pub(super) struct EvalArgs {
 
     #[command(flatten)]
     llm: LlmOptions,
-
-    /// With `--metric plan`: plan with the tools that FILE declares, as `lavr plan --tools` does
-    #[arg(long, value_name = "FILE")]
-    tools: Option<PathBuf>,
 
     /// Who decides: `controller`, `decision-maker` or `auto`
     #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
@@ -135,7 +132,8 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     let (Some(file), Some(metric)) = (&args.cases, args.metric) else {
         return Err(usage(Error::invalid("give a file of cases and a --metric")));
     };
-    if args.tools.is_some() && metric != Metric::Plan {
+    let config = args.config();
+    if config.declares_tools() && metric != Metric::Plan {
         return Err(usage(Error::invalid(
             "tools that are only declared cannot run; --tools goes with `--metric plan`",
         )));
@@ -148,7 +146,6 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     for case in &cases {
         metric.check(case).map_err(|e| usage(e.context(format!("cases `{}`", file.display()))))?;
     }
-    let config = args.config();
     let setting = args.setting(metric, &config).map_err(usage)?;
     let (mut records, mut results) = open(args, &setting, &cases).map_err(usage)?;
     let evaluation = prepare(&config, setting, &cancel).await?;
@@ -237,7 +234,7 @@ async fn drive<'a>(
 
 impl EvalArgs {
     fn config(&self) -> Config {
-        let mut config = Config { mode: self.mode, tools: self.tools.clone(), ..self.llm.config() };
+        let mut config = Config { mode: self.mode, ..self.llm.config() };
         config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
         config
     }
@@ -259,10 +256,16 @@ impl EvalArgs {
     fn options(&self, config: &Config) -> Result<Json> {
         let mut options = serde_json::Map::new();
         // What can be read only once is left to whoever plans with it.
-        if let Some(file) = self.tools.as_ref().filter(|file| file.is_file()) {
-            let bytes = read_at_most(file, MAX_BYTES)
-                .map_err(|e| Error::invalid(format!("tools `{}`: {e}", file.display())).with_source(e))?;
-            options.insert("tools".to_owned(), json!(format!("sha256:{}", hex::encode(Sha256::digest(bytes)))));
+        let mut digests = Vec::new();
+        for path in config.tools.iter().filter(|path| path.is_file() || path.is_dir()) {
+            for file in manifests(path)? {
+                let bytes = read_at_most(&file, MAX_BYTES)
+                    .map_err(|e| Error::invalid(format!("tools `{}`: {e}", file.display())).with_source(e))?;
+                digests.push(format!("sha256:{}", hex::encode(Sha256::digest(bytes))));
+            }
+        }
+        if !digests.is_empty() {
+            options.insert("tools".to_owned(), json!(digests.join(" ")));
         }
         if let Some(folder) = &config.prompts {
             options.insert("prompts".to_owned(), json!(digest_of(folder)?));

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::options::{LlmOptions, RunOptions, agent, open_images};
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::Watch;
-use crate::config::Config;
 use crate::cx::EventSink;
 use crate::error::{Error, Result};
 use crate::image::{Frame, Image};
@@ -36,13 +35,6 @@ pub(super) struct PlanArgs {
     #[arg(long, conflicts_with = "json")]
     program: bool,
 
-    /// Plan with the tools that FILE declares, instead of those of lavr; nothing runs them
-    ///
-    /// FILE is a JSON catalogue as TaskBench and ControlLLM have it: {"nodes": [{"id": "Audio-to-Text",
-    /// "desc": "...", "input-type": ["audio"], "output-type": ["text"]}]}. Files are named in the request.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["images", "show_images"])]
-    tools: Option<PathBuf>,
-
     #[command(flatten)]
     llm: LlmOptions,
 
@@ -61,11 +53,15 @@ pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exi
 }
 
 async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
-    let config = Config { tools: args.tools.clone(), ..args.options.limit(args.llm.config()) };
+    let config = args.options.limit(args.llm.config());
+    if config.declares_tools() && (config.show_images || !args.images.is_empty()) {
+        let why = "tools that are only declared look at no image: leave `--image` and `--show-images` out";
+        return Err(usage(Error::invalid(why)));
+    }
     args.options.check_trace(&args.images).map_err(usage)?;
     Task::new(args.question.clone(), Vec::new()).validate().map_err(usage)?;
     let mut images = open_images(&args.images, &config)?;
-    if images.is_empty() && args.tools.is_none() {
+    if images.is_empty() && !config.declares_tools() {
         images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
     }
     let task = Task::new(args.question.clone(), images).with_budget(config.budget.clone());

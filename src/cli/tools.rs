@@ -1,5 +1,8 @@
 //! `lavr tools`
 
+mod new;
+mod test;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +25,7 @@ use crate::observation::{Failure, Outcome};
 use crate::plan::{Plan, PlanLimits};
 use crate::signature::Returns;
 use crate::store::Progress;
-use crate::tool::{Catalog, ToolSpec, annotate};
+use crate::tool::{Catalog, Manifest, ToolSpec, annotate};
 use crate::value::Value;
 
 #[derive(Args)]
@@ -35,9 +38,9 @@ pub(super) struct ToolsArgs {
 enum ToolsCommand {
     /// List the tools a plan can call
     List {
-        /// List the tools that FILE declares, as `lavr plan --tools` reads it
-        #[arg(long, value_name = "FILE")]
-        tools: Option<PathBuf>,
+        /// List also the tools of a manifest (NAME.toml) or a folder of them, or those that a JSON catalogue declares
+        #[arg(long, value_name = "FILE|DIR")]
+        tools: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -46,13 +49,19 @@ enum ToolsCommand {
     Show {
         /// The tool's name
         name: String,
-        /// Describe a tool that FILE declares, as `lavr plan --tools` reads it
-        #[arg(long, value_name = "FILE")]
-        tools: Option<PathBuf>,
+        /// Where the tool is, if not built in: a manifest (NAME.toml), a folder of them, or a JSON catalogue
+        #[arg(long, value_name = "FILE|DIR")]
+        tools: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Draft a manifest for an ONNX model, from what its file says
+    New(new::NewArgs),
+    /// Show what a manifest's tool makes of an image: its input, its outputs, the result, the time
+    Test(test::TestArgs),
+    /// Print the JSON Schema of manifests, by which editors complete and check them
+    Schema,
     /// Run one tool on images
     #[command(after_help = "Examples:\n  \
         lavr tools run read_text --image sign.jpg\n  \
@@ -68,6 +77,9 @@ enum ToolsCommand {
         /// The arguments as a JSON object
         #[arg(long, value_name = "JSON", default_value = "{}")]
         args: String,
+        /// Where the tool is, if not built in: a manifest (NAME.toml), or a folder of them
+        #[arg(long, value_name = "FILE|DIR")]
+        tools: Vec<PathBuf>,
         /// Write the image that the tool returns here (PNG or JPEG)
         #[arg(long, value_name = "OUT.png")]
         output: Option<PathBuf>,
@@ -83,10 +95,16 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
     match args.command {
         ToolsCommand::List { tools, json } => list(&catalog(tools)?, json),
         ToolsCommand::Show { name, tools, json } => show(&catalog(tools)?, &name, json),
-        ToolsCommand::Run { name, images, args, output, annotate, options } => {
+        ToolsCommand::New(args) => new::run(args, cancel).await,
+        ToolsCommand::Test(args) => test::run(args, cancel).await,
+        ToolsCommand::Schema => {
+            output::print_json(&json!(Manifest::schema()))?;
+            Ok(Exit::Answered)
+        }
+        ToolsCommand::Run { name, images, args, tools, output, annotate, options } => {
             options.start_log();
             let config = options.limit(Config::default());
-            let catalog = catalog(None)?;
+            let catalog = catalog(tools)?;
             let json = options.json;
             let call = Call { name, images, args, output, annotate, options };
             or_json(call.run(&catalog, &config, cancel).await, json, |e| json!({ "error": Failure::from(e) }))
@@ -94,10 +112,10 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
     }
 }
 
-/// The built-in tools, or those that a file declares.
-fn catalog(tools: Option<PathBuf>) -> Result<Catalog, Stop> {
+/// The built-in tools and those that these add, or those that one declares.
+fn catalog(tools: Vec<PathBuf>) -> Result<Catalog, Stop> {
     let progress: Arc<dyn Progress> = Arc::new(Bars::new());
-    let given = tools.is_some();
+    let given = !tools.is_empty();
     let faulty =
         |error: Error| if given && error.kind() == ErrorKind::InvalidInput { usage(error) } else { error.into() };
     Config { tools, ..Config::default() }.catalog(&progress).map_err(faulty)

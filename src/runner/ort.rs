@@ -10,14 +10,14 @@ use ::ort::environment::Environment;
 use ::ort::logging::LogLevel;
 use ::ort::session::builder::GraphOptimizationLevel;
 use ::ort::session::{RunOptions, Session, SessionInputValue};
-use ::ort::value::{DynValue, Tensor as OrtTensor, TensorElementType, ValueType};
+use ::ort::value::{DynValue, Outlet, Tensor as OrtTensor, TensorElementType, ValueType};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::exit::Inside;
-use super::{Runner, Tensor, Tensors};
+use super::{ModelFacts, Port, Runner, Tensor, Tensors};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Artefact, Progress, Store};
@@ -153,6 +153,11 @@ impl OrtRunner {
             OrtModel::File(file) => Found::File(file.path().await?),
             OrtModel::Bytes(bytes) => Found::Bytes(bytes),
         };
+        if let Found::File(path) = &model
+            && !path.is_file()
+        {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no file `{}`", path.display())));
+        }
         let threads = self.runtime.threads;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (ready, opened) = oneshot::channel();
@@ -210,8 +215,8 @@ impl Runner for OrtRunner {
             .map_err(|e| e.context(format!("inputs {}", shapes.join(", "))))
     }
 
-    async fn metadata(&self, key: &str) -> Result<Option<String>> {
-        self.ask(|reply, _| Job::Metadata { key: key.to_owned(), reply }).await
+    async fn facts(&self) -> Result<ModelFacts> {
+        self.ask(|reply, _| Job::Facts { reply }).await
     }
 
     async fn load(&self) -> Result<()> {
@@ -224,7 +229,7 @@ type Reply<T> = oneshot::Sender<::ort::Result<T>>;
 /// What a worker does next.
 enum Job {
     Run { inputs: Tensors, options: Arc<RunOptions>, reply: Reply<Tensors> },
-    Metadata { key: String, reply: Reply<Option<String>> },
+    Facts { reply: Reply<ModelFacts> },
 }
 
 /// Stops the computation when the caller gives up on it.
@@ -249,7 +254,7 @@ fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>) -> Session {
         match job {
             Job::Run { reply, .. } if reply.is_closed() => {}
             Job::Run { inputs, options, reply } => drop(reply.send(run(&mut session, inputs, &options))),
-            Job::Metadata { key, reply } => drop(reply.send(session.metadata().map(|data| data.custom(&key)))),
+            Job::Facts { reply } => drop(reply.send(facts(&session))),
         }
     }
     session
@@ -263,11 +268,48 @@ fn leave(session: Session) {
     }
 }
 
+fn facts(session: &Session) -> ::ort::Result<ModelFacts> {
+    let metadata = session.metadata()?;
+    let noted = |key: String| metadata.custom(&key).map(|value| (key, value));
+    Ok(ModelFacts {
+        inputs: session.inputs().iter().map(port).collect(),
+        outputs: session.outputs().iter().map(port).collect(),
+        metadata: metadata.custom_keys()?.into_iter().filter_map(noted).collect(),
+    })
+}
+
+fn port(outlet: &Outlet) -> Port {
+    let name = outlet.name().to_owned();
+    let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
+        return Port { name, of: String::new(), shape: Vec::new() };
+    };
+    let of = match ty {
+        TensorElementType::Float32 => "f32".to_owned(),
+        TensorElementType::Int32 => "i32".to_owned(),
+        TensorElementType::Int64 => "i64".to_owned(),
+        TensorElementType::Uint8 => "u8".to_owned(),
+        other => other.to_string().to_lowercase(),
+    };
+    Port { name, of, shape: shape.iter().map(|length| usize::try_from(*length).ok()).collect() }
+}
+
 fn run(session: &mut Session, inputs: Tensors, options: &RunOptions) -> ::ort::Result<Tensors> {
     let inputs: Vec<(String, SessionInputValue<'_>)> =
         inputs.into_iter().map(|(name, tensor)| Ok((name, input(tensor)?))).collect::<::ort::Result<_>>()?;
     let outputs = session.run_with_options(inputs, options)?;
-    outputs.iter().map(|(name, value)| Ok((name.to_owned(), output(name, &value)?))).collect()
+    let mut tensors = Vec::new();
+    let mut refused = None;
+    for (name, value) in outputs.iter() {
+        match output(name, &value) {
+            Ok(tensor) => tensors.push((name.to_owned(), tensor)),
+            Err(error) => refused = Some(error),
+        }
+    }
+    // A side output of another type is nobody's business, as long as there is one that can be read.
+    match refused {
+        Some(error) if tensors.is_empty() => Err(error),
+        _ => Ok(tensors),
+    }
 }
 
 fn input(tensor: Tensor) -> ::ort::Result<SessionInputValue<'static>> {
@@ -285,10 +327,15 @@ fn output(name: &str, value: &DynValue) -> ::ort::Result<Tensor> {
     };
     Ok(match ty {
         TensorElementType::Float32 => Tensor::F32(value.try_extract_array()?.to_owned()),
+        TensorElementType::Float64 => Tensor::F32(value.try_extract_array::<f64>()?.mapv(|number| number as f32)),
         TensorElementType::Int32 => Tensor::I32(value.try_extract_array()?.to_owned()),
         TensorElementType::Int64 => Tensor::I64(value.try_extract_array()?.to_owned()),
         TensorElementType::Uint8 => Tensor::U8(value.try_extract_array()?.to_owned()),
-        other => return Err(::ort::Error::new(format!("output `{name}` has elements of type {other}"))),
+        other => {
+            return Err(::ort::Error::new(format!(
+                "output `{name}` has elements of type {other}, which cannot be read; export the model in 32-bit floats"
+            )));
+        }
     })
 }
 

@@ -1,5 +1,8 @@
 //! Artefacts: what a manifest says about a file.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::source::Source;
@@ -47,16 +50,24 @@ pub struct Artefact {
     pub sources: Vec<Source>,
 }
 
-/// An entry as written; [`Artefact`] is one that has been checked.
-#[derive(Deserialize)]
+/// An entry of a manifest as it is written; [`Artefact`] is one that has been checked.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Artefact")]
 struct Entry {
+    /// What it is called in commands and messages.
     name: String,
+    /// The file's name in the store, without folders.
     file: String,
+    /// The file's size in bytes.
     size: u64,
+    /// The file's SHA-256, 64 lower-case hexadecimal digits.
     sha256: String,
+    /// The licence of the content, as an SPDX expression where there is one.
     licence: String,
+    /// The only platform it is for, e.g. `linux-x86_64`; any platform when left out.
     platform: Option<String>,
+    /// Where it can come from, in the order in which they are tried.
     sources: Vec<Source>,
 }
 
@@ -65,6 +76,16 @@ struct Entry {
 struct Manifest {
     #[serde(default)]
     artefacts: Vec<Artefact>,
+}
+
+impl JsonSchema for Artefact {
+    fn schema_name() -> Cow<'static, str> {
+        Entry::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Entry::json_schema(generator)
+    }
 }
 
 impl TryFrom<Entry> for Artefact {

@@ -1,10 +1,12 @@
 //! Sources: where a file can come from, and how that is written.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use reqwest::Url;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -69,6 +71,25 @@ impl Source {
             Self::Parts(parts) => parts.iter().all(Self::is_local),
             _ => false,
         }
+    }
+}
+
+impl JsonSchema for Source {
+    fn schema_name() -> Cow<'static, str> {
+        "Source".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let parts = generator.subschema_for::<Vec<String>>();
+        json_schema!({
+            "description": "`hf:OWNER/REPO/PATH[@REVISION]`, `pypi:NAME==VERSION#MEMBER`, `npm:NAME@VERSION#MEMBER`, \
+                            `https://...`, `file:/...`, or several of them whose bytes follow each other.",
+            "anyOf": [
+                { "type": "string" },
+                { "type": "object", "properties": { "parts": parts }, "required": ["parts"],
+                  "additionalProperties": false }
+            ]
+        })
     }
 }
 

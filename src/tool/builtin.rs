@@ -1,8 +1,11 @@
 //! The built-in tools: their manifests, compiled in, joined with their code.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, operations};
+use super::{
+    Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, added, operations,
+};
 use crate::error::Result;
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
@@ -49,6 +52,45 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let describe = describe_scene(&catalog)?;
     catalog.add(describe)?;
     Ok(catalog)
+}
+
+/// Adds the tools that manifests in a file or a folder describe.
+///
+/// A faulty manifest of a folder is left out, and `progress` is told why; the others are added. `describe_scene` then
+/// speaks of what they say, where it can.
+///
+/// # Errors
+/// When there is no manifest, or the file is a faulty one.
+pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
+    for added in added(&[path], store, progress)? {
+        match added.add_to(catalog) {
+            Err(error) if path.is_dir() => progress.note(&added.path.to_string_lossy(), &format!("left out: {error}")),
+            done => done?,
+        }
+    }
+    if catalog.get("describe_scene").is_some() {
+        catalog.replace(describe_scene(catalog)?)?;
+    }
+    Ok(())
+}
+
+/// The tools that manifests in these files and folders describe; see [`add`].
+///
+/// # Errors
+/// When there is no manifest, or a file is a faulty one.
+pub fn added(paths: &[impl AsRef<Path>], store: &Store, progress: &Arc<dyn Progress>) -> Result<Vec<Added>> {
+    let files = Files { store: store.clone(), progress: Arc::clone(progress) };
+    let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
+    let mut all = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        for file in added::manifests(path)? {
+            match Added::read(&file, &runtime, store, progress) {
+                Err(error) if path.is_dir() => progress.note(&file.to_string_lossy(), &format!("left out: {error}")),
+                added => all.push(added?),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// `describe_scene` made of the tools of a catalog; see [`DescribeScene::of`].

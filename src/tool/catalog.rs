@@ -172,7 +172,8 @@ impl Signatures for Catalog {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a tool that can run may have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use self::labels::Labels;
 pub(super) use self::labels::covers;
+use super::boxes::{self, Detection};
 use super::{ImageRef, Mention, Objection, TypedTool};
 use serde_json::Value as Json;
 
@@ -88,14 +89,7 @@ impl DetectObjects {
 
     /// One run of the model, with as many pixels as a square of `side` has, on the image or on its mirror image; boxes
     /// in pixels of the image.
-    async fn look(
-        &self,
-        cx: &Cx,
-        image: &Image,
-        side: u32,
-        min_score: f64,
-        mirror: bool,
-    ) -> Result<Vec<nanodet::Detection>> {
+    async fn look(&self, cx: &Cx, image: &Image, side: u32, min_score: f64, mirror: bool) -> Result<Vec<Detection>> {
         let pixels = image.clone();
         let size = (image.width(), image.height());
         let input_size = nanodet::input_size(size, side);
@@ -105,7 +99,7 @@ impl DetectObjects {
             .map_err(|e| Error::internal("preparing an image ended unexpectedly").with_source(e))?;
         let outputs = self.runner.run(cx, input).await?;
         let found = nanodet::detections(outputs, self.labels.len(), input_size, size, min_score)?;
-        Ok(if mirror { nanodet::mirrored(found, image.width()) } else { found })
+        Ok(if mirror { boxes::mirrored(found, image.width()) } else { found })
     }
 
     /// The things that are asked for by these words, best first: all that score enough, and of a word for which
@@ -123,9 +117,9 @@ impl DetectObjects {
                 looks.push(self.look(cx, image, side, LOWEST_SCORE, mirror).await?);
             }
         }
-        let asked = |d: &nanodet::Detection| wanted.get(d.class) == Some(&true) && f64::from(d.score) > FAINT_SCORE;
+        let asked = |d: &Detection| wanted.get(d.class) == Some(&true) && f64::from(d.score) > FAINT_SCORE;
         let found: Vec<Region> =
-            nanodet::fused(looks).into_iter().filter(asked).map(|d| self.region(image, &d)).collect();
+            boxes::fused(looks).into_iter().filter(asked).map(|d| self.region(image, &d)).collect();
         let mut shown: Vec<bool> = found.iter().map(|region| region.score > ASKED_SCORE).collect();
         for label in labels {
             let meant = self.labels.names(label)?;
@@ -140,7 +134,7 @@ impl DetectObjects {
         Ok(found.into_iter().zip(shown).filter_map(|(region, shown)| shown.then_some(region)).collect())
     }
 
-    fn region(&self, image: &Image, found: &nanodet::Detection) -> Region {
+    fn region(&self, image: &Image, found: &Detection) -> Region {
         let (width, height) = (f64::from(image.width()), f64::from(image.height()));
         let [left, top, right, bottom] = found.bounds;
         let corner = |x: f64, y: f64| image.frame().to_root(x.clamp(0.0, width), y.clamp(0.0, height));

@@ -1,5 +1,7 @@
 //! Labels: whether two names mean the same kind of thing.
 
+use std::ops::Range;
+
 use super::detect::covers;
 
 /// Plurals that no rule makes.
@@ -62,6 +64,23 @@ pub(crate) fn split(text: &str) -> Vec<String> {
         out.extend(parts);
     }
     out
+}
+
+/// Where the words of a text stand, in bytes.
+pub(crate) fn word_ranges(text: &str) -> Vec<Range<usize>> {
+    let mut words = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, c.is_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                words.push(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    words
 }
 
 /// Lower case, single spaces, no article, the last word in the singular.

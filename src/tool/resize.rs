@@ -1,4 +1,7 @@
-//! Bilinear resizing with the rounding of OpenCV's `resize`, which the experts were trained and measured with.
+//! Resizing with the rounding of the libraries that models are trained with: OpenCV's `resize` without, Pillow's with
+//! anti-aliasing.
+
+use std::f64::consts::PI;
 
 use image::RgbImage;
 
@@ -125,6 +128,105 @@ fn halve(source: &RgbImage, target: &mut RgbImage) {
             *out = ((sum + 2) >> 2) as u8;
         }
     }
+}
+
+/// How [`smooth`] weighs the pixels around a point.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kernel {
+    /// A triangle over two pixels.
+    Bilinear,
+    /// A cubic over four pixels, with a = -0.5.
+    Bicubic,
+    /// A windowed sinc over six pixels.
+    Lanczos,
+}
+
+impl Kernel {
+    /// How many pixels it reaches to either side.
+    fn reach(self) -> f64 {
+        match self {
+            Self::Bilinear => 1.0,
+            Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
+        }
+    }
+
+    fn at(self, x: f64) -> f64 {
+        let sinc = |x: f64| if x == 0.0 { 1.0 } else { (x * PI).sin() / (x * PI) };
+        let distance = x.abs();
+        match self {
+            _ if distance >= self.reach() => 0.0,
+            Self::Bilinear => 1.0 - distance,
+            Self::Bicubic if distance < 1.0 => (1.5 * distance - 2.5) * distance * distance + 1.0,
+            Self::Bicubic => ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0,
+            Self::Lanczos => sinc(x) * sinc(x / 3.0),
+        }
+    }
+}
+
+/// The source pixels that a target pixel is made of: the first, and the weights from there on.
+struct Window {
+    first: usize,
+    weights: Vec<i64>,
+}
+
+/// Fixed-point bits of Pillow's weights (`PRECISION_BITS`).
+const WEIGHT_BITS: u32 = 22;
+
+fn windows(source: usize, target: usize, kernel: Kernel) -> Vec<Window> {
+    let scale = source as f64 / target as f64;
+    let stretch = scale.max(1.0);
+    let reach = kernel.reach() * stretch;
+    let window = |at: usize| {
+        let centre = (at as f64 + 0.5) * scale;
+        let first = ((centre - reach + 0.5) as usize).min(source);
+        let end = ((centre + reach + 0.5) as usize).min(source);
+        let weights: Vec<f64> = (first..end).map(|x| kernel.at((x as f64 - centre + 0.5) * (1.0 / stretch))).collect();
+        let sum: f64 = weights.iter().sum();
+        let fixed = |weight: &f64| (weight / sum * f64::from(1_u32 << WEIGHT_BITS)).round() as i64;
+        Window { first, weights: weights.iter().map(fixed).collect() }
+    };
+    (0..target).map(window).collect()
+}
+
+/// Resizes with anti-aliasing, byte for byte as Pillow's `resize` does: across, then down, rounded in between.
+///
+/// Sizes are in pixels; an empty target or source gives an empty or black picture.
+pub(crate) fn smooth(source: &RgbImage, width: u32, height: u32, kernel: Kernel) -> RgbImage {
+    if width == 0 || height == 0 || source.width() == 0 || source.height() == 0 {
+        return RgbImage::new(width, height);
+    }
+    let sum = |window: &Window, level: &dyn Fn(usize) -> u8| {
+        let weighted = window.weights.iter().enumerate().map(|(n, weight)| weight * i64::from(level(window.first + n)));
+        let sum = weighted.sum::<i64>() + (1 << (WEIGHT_BITS - 1));
+        (sum >> WEIGHT_BITS).clamp(0, 255) as u8
+    };
+    let mut across = RgbImage::new(width, source.height());
+    if source.width() == width {
+        across.clone_from(source);
+    } else {
+        let windows = windows(source.width() as usize, width as usize, kernel);
+        for (y, row) in across.chunks_exact_mut(width as usize * 3).enumerate() {
+            let from = source.as_raw().get(y * source.width() as usize * 3..).unwrap_or_default();
+            for (out, window) in row.chunks_exact_mut(3).zip(&windows) {
+                for (channel, out) in out.iter_mut().enumerate() {
+                    *out = sum(window, &|x| from.get(x * 3 + channel).copied().unwrap_or_default());
+                }
+            }
+        }
+    }
+    if source.height() == height {
+        return across;
+    }
+    let mut target = RgbImage::new(width, height);
+    let (row_len, rows) = (width as usize * 3, across.as_raw());
+    let windows = windows(source.height() as usize, height as usize, kernel);
+    for (row, window) in target.chunks_exact_mut(row_len).zip(&windows) {
+        for (at, out) in row.iter_mut().enumerate() {
+            *out = sum(window, &|y| rows.get(y * row_len + at).copied().unwrap_or_default());
+        }
+    }
+    target
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and has no public API"
 )]
 
+mod added;
 mod agent;
 mod answers;
 mod bad_input;

@@ -1,13 +1,13 @@
 //! What people call the things that the detector knows.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::tool::Mention;
+use crate::tool::labels::word_ranges;
 
 /// The detector's classes by index, one a line.
 const CLASSES: &str = include_str!("coco80.txt");
@@ -164,23 +164,6 @@ pub(in crate::tool) fn covers(word: &str, class: &str) -> bool {
     let Some(labels) = LABELS.as_ref() else { return false };
     let class = plain(class);
     labels.meaning(word).is_ok_and(|classes| classes.iter().any(|c| labels.name(*c) == class))
-}
-
-/// Where the words of a text stand, in bytes.
-fn word_ranges(text: &str) -> Vec<Range<usize>> {
-    let mut words = Vec::new();
-    let mut start = None;
-    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (start, c.is_alphanumeric()) {
-            (None, true) => start = Some(at),
-            (Some(from), false) => {
-                words.push(from..at);
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    words
 }
 
 /// Lower case, single spaces, no hyphens, no article.

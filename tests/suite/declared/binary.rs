@@ -91,7 +91,7 @@ fn a_file_that_is_no_catalogue_is_named() {
     let (folder, tools) = file("name = \"read_text\"\n");
     let plan = |tools: &Path| lavr(&["plan", "Do it", "--tools", text(tools)]).output().unwrap();
     complains(&plan(&tools), &["tools.json", "this is not JSON", "a catalogue is JSON: {\"nodes\": "]);
-    complains(&plan(folder.path()), &["this is a folder", "a catalogue is JSON"]);
+    complains(&plan(folder.path()), &["has no manifest (NAME.toml)"]);
     std::fs::write(&tools, r#"{"nodes": [{"id": "a"}, {"id": "a"}]}"#).unwrap();
     complains(&plan(&tools), &["tools.json", "nodes[1]", "there is already a tool `a`"]);
     complains(&lavr(&["tools", "list", "--tools", text(&tools)]).output().unwrap(), &["tools.json", "nodes[1]"]);
@@ -107,9 +107,10 @@ fn images_do_not_go_with_declared_tools() {
     let picture = real::picture("gallery.jpg");
     let output = lavr(&["plan", "Do it", "--tools", text(&tools), "--image", text(&picture)]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be used with"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("look at no image"), "{output:?}");
     let output = lavr(&["ask", text(&picture), "What?", "--tools", text(&tools)]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "only a plan can be had of them");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("`lavr plan`"), "{output:?}");
 }
 
 #[test]

@@ -134,7 +134,7 @@ async fn a_configuration_names_a_catalogue() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tools.json");
     std::fs::write(&file, MEDIA).unwrap();
-    let config = Config { llm: "http://127.0.0.1:1/v1#m".to_owned(), tools: Some(file.clone()), ..Config::default() };
+    let config = Config { llm: "http://127.0.0.1:1/v1#m".to_owned(), tools: vec![file.clone()], ..Config::default() };
     let agent = config.agent(Arc::new(Silent)).await.unwrap();
     assert!(agent.catalog().is_declared());
     std::fs::write(&file, "x").unwrap();

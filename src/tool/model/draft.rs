@@ -1,0 +1,287 @@
+//! Drafts: a manifest for a model, guessed from what its file says.
+
+use std::fmt::Write as _;
+
+use super::names::parse;
+use crate::error::{Error, ErrorKind, Result};
+use crate::runner::{ModelFacts, Port};
+
+/// Keys under which exporters note labels.
+const LABEL_KEYS: [&str; 5] = ["names", "labels", "classes", "character", "id2label"];
+/// Lengths of vectors that are embeddings, where no labels are noted.
+const EMBEDDINGS: [usize; 8] = [128, 192, 256, 384, 512, 768, 1_024, 2_048];
+/// How many labels the description names.
+const NAMED: usize = 6;
+
+/// A manifest, as far as a model's file tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The manifest.
+    pub toml: String,
+    /// A file of labels that belongs beside it, by name: made-up ones, where the model notes none.
+    pub labels: Option<(String, String)>,
+    /// What was guessed, and what to check.
+    pub guesses: Vec<String>,
+}
+
+/// What kind of model it probably is.
+struct Guess {
+    /// The keys of `[head]`.
+    head: Vec<String>,
+    /// The keys of `[input]` besides the size.
+    input: Vec<String>,
+    /// How many classes it tells, where it tells classes.
+    classes: Option<usize>,
+    /// Why.
+    why: String,
+}
+
+/// Drafts the manifest of a tool of this name for a model in this file beside it.
+///
+/// # Errors
+/// `Model` when the model takes no picture.
+pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
+    let port = picture_port(facts)?;
+    let labels = LABEL_KEYS.iter().find_map(|key| Some((*key, parse(facts.metadata.get(*key)?))));
+    let guess = guess(facts, port, labels.as_ref().map(|(_, names)| names.len()));
+    let kind = guess.head.first().cloned().unwrap_or_default();
+    let mut guesses = vec![format!("{kind}: {}", guess.why)];
+    let known = labels.as_ref().map(|(_, names)| names.as_slice()).unwrap_or_default();
+    let (description, use_for) = words(&kind, known);
+    let mut toml = String::new();
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let _ = writeln!(toml, "# Drafted from what {} says. What is marked as guessed has to be checked.", quoted(file));
+    let _ = writeln!(toml, "name = {}\nkind = \"expert\"", quoted(name));
+    let _ = writeln!(toml, "description = {} # guessed: one sentence that tells what it does", quoted(&description));
+    let _ = writeln!(toml, "use_for = {} # guessed: the planner chooses the tool by this", quoted(&use_for));
+    toml.push_str("limitations = \"\" # what it cannot do\nlicence = \"LicenseRef-unknown\" # that of the weights\n");
+    let _ = writeln!(toml, "\n[model]\nfile = {}", quoted(file));
+    let _ = writeln!(toml, "\n[input] # `{}` is {port}", port.name.escape_debug());
+    if facts.inputs.len() > 1 {
+        let _ = writeln!(toml, "name = {}", quoted(&port.name));
+    }
+    if facts.inputs.len() > 1 {
+        guesses.push(
+            "the model takes more than a picture, and a manifest gives it nothing else: export it without".to_owned(),
+        );
+    }
+    if sides(port).is_none() {
+        let [height, width] = facts.metadata.get("imgsz").and_then(|size| pair(size)).unwrap_or([640, 640]);
+        let _ = writeln!(toml, "size = [{width}, {height}] # guessed: the model takes any size");
+        guesses.push("`size`: the model's file does not state one; use that of its training".to_owned());
+    }
+    if channels(port) == Some(1) {
+        toml.push_str("colour = \"grey\"\n");
+    }
+    for line in &guess.input {
+        let _ = writeln!(toml, "{line} # guessed");
+    }
+    guesses
+        .push("[input]: the resizing, colours, `scale`, `mean` and `std` of the model's own pre-processing".to_owned());
+    toml.push_str("\n[head] # guessed\n");
+    for line in &guess.head {
+        let _ = writeln!(toml, "{line}");
+    }
+    let labels = write_labels(&mut toml, name, labels.map(|(key, _)| key), guess.classes, &mut guesses);
+    guesses.push("`description`, `use_for`, `limitations` and `licence`".to_owned());
+    Ok(Draft { toml, labels, guesses })
+}
+
+/// `[labels]`: noted in the model, or in a file with made-up names.
+fn write_labels(
+    toml: &mut String,
+    name: &str,
+    key: Option<&str>,
+    classes: Option<usize>,
+    guesses: &mut Vec<String>,
+) -> Option<(String, String)> {
+    let classes = classes?;
+    if let Some(key) = key {
+        let _ = writeln!(toml, "\n[labels]\nmetadata = \"{key}\"");
+        return None;
+    }
+    let file = format!("{name}.labels.txt");
+    let _ = writeln!(toml, "\n[labels]\nfile = \"{file}\" # one a line, in the order of the classes");
+    guesses.push(format!("`{file}`: the model notes no labels; put the real ones in place of the made-up ones"));
+    Some((file, (0..classes).map(|n| format!("class {n}\n")).collect()))
+}
+
+/// The input that a picture goes into: three or four dimensions, one of which is of one or three channels.
+fn picture_port(facts: &ModelFacts) -> Result<&Port> {
+    let is_picture = |port: &&Port| {
+        let lengths = [port.shape.iter().rev().nth(2), port.shape.last()];
+        matches!(port.shape.len(), 3 | 4) && lengths.iter().any(|length| matches!(length, Some(Some(1 | 3) | None)))
+    };
+    facts.inputs.iter().find(is_picture).ok_or_else(|| {
+        let inputs: Vec<String> = facts.inputs.iter().map(|port| format!("`{}` {port}", port.name)).collect();
+        let message =
+            format!("the model takes no picture (1 x channels x height x width); it takes {}", inputs.join(", "));
+        Error::new(ErrorKind::Model, message)
+    })
+}
+
+fn is_last(port: &Port) -> bool {
+    let channels = |length: Option<&Option<usize>>| matches!(length, Some(Some(1 | 3)));
+    channels(port.shape.last()) && !channels(port.shape.iter().rev().nth(2))
+}
+
+fn sides(port: &Port) -> Option<[usize; 2]> {
+    let from_end = |n: usize| *port.shape.iter().rev().nth(n)?;
+    if is_last(port) { Some([from_end(2)?, from_end(1)?]) } else { Some([from_end(1)?, from_end(0)?]) }
+}
+
+/// Two numbers as exporters note them: `[640, 480]`.
+fn pair(text: &str) -> Option<[u32; 2]> {
+    let numbers: Vec<u32> = serde_json::from_str(text).ok()?;
+    numbers.try_into().ok()
+}
+
+fn channels(port: &Port) -> Option<usize> {
+    let at = if is_last(port) { port.shape.last() } else { port.shape.iter().rev().nth(2) };
+    at.copied().flatten()
+}
+
+/// Cells of the grids of 8, 16 and 32 pixels.
+fn cells(port: &Port) -> Option<usize> {
+    let [height, width] = sides(port)?;
+    Some([8, 16, 32].iter().map(|stride| (height / stride) * (width / stride)).sum())
+}
+
+const YOLO: [&str; 2] = ["resize = \"letterbox\"", "scale = 255"];
+const YOLOX: [&str; 4] = ["resize = \"letterbox\"", "place = \"corner\"", "colour = \"bgr\"", "scale = 1"];
+const PLAIN: [&str; 2] = ["resize = \"stretch\"", "scale = 255"];
+const IMAGENET: [&str; 3] = ["filter = \"bilinear\"", "mean = [0.485, 0.456, 0.406]", "std = [0.229, 0.224, 0.225]"];
+
+fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
+    let bytes = port.of == "u8";
+    match facts.metadata.get("task").map(String::as_str) {
+        None | Some("detect") => {}
+        Some("classify") => {
+            return Guess {
+                head: vec!["type = \"classifier\"".to_owned(), "activation = \"none\"".to_owned()],
+                input: owned(&["resize = \"shortest\"", "filter = \"bilinear\"", "scale = 255"]),
+                classes: labels,
+                why: "its `task` is to classify, and such exports end with scores".to_owned(),
+            };
+        }
+        Some(task) => return raw(format!("its `task` is `{}`, for which manifests have no head", task.escape_debug())),
+    }
+    let detector = |family: &str, input: &[&str], classes: Option<usize>, why: String| Guess {
+        head: vec!["type = \"detector\"".to_owned(), format!("family = \"{family}\""), "min_score = 0.35".to_owned()],
+        input: if bytes { vec!["scale = 1".to_owned()] } else { owned(input) },
+        classes: classes.or(labels).or(Some(80)),
+        why,
+    };
+    let named = |part: &str| facts.outputs.iter().find(|output| output.name.contains(part));
+    let last = |port: &Port| port.shape.last().copied().flatten();
+    if let (Some(logits), Some(_)) = (named("logits"), named("pred_boxes")) {
+        let queries = logits.shape.get(1).copied().flatten();
+        let classes = last(logits);
+        // DETR has a class for nothing, its kin have not; where labels do not tell, DETR asks 100 queries.
+        let has_nothing = labels.zip(classes).map(|(labels, classes)| labels + 1 == classes);
+        let why =
+            format!("outputs `logits` {logits} and `pred_boxes`; DETR has one class more than labels, RT-DETR has not");
+        return if has_nothing.unwrap_or(queries == Some(100)) {
+            detector("detr", &IMAGENET, classes.map(|n| n.saturating_sub(1)), why)
+        } else {
+            detector("rt_detr", &PLAIN, classes, why)
+        };
+    }
+    if named("detection_boxes").is_some() {
+        let why = "an output `detection_boxes`, as TensorFlow's have; there, the first label is number 1";
+        let mut guess = detector("ssd", &["scale = 1"], None, why.to_owned());
+        guess.head.push("first_class = 1".to_owned());
+        return guess;
+    }
+    if facts.outputs.len() == 3 && named("boxes").is_some() && named("scores").is_some() {
+        return detector("end_to_end", &YOLO, None, "three outputs: boxes, scores and classes".to_owned());
+    }
+    let Some(first) = facts.outputs.first() else { return raw("no output at all".to_owned()) };
+    match first.shape.as_slice() {
+        [_, rows, columns] => {
+            let why = |family: &str| format!("`{}` {first}, as {family} writes its boxes down", first.name);
+            let shape = (*rows, *columns);
+            let numbers = |numbers: usize| shape.0 == Some(numbers) || shape.1 == Some(numbers);
+            let boxes = shape.0.max(shape.1);
+            let of_grids = |times: usize| boxes.is_some() && boxes == cells(port).map(|cells| times * cells);
+            match labels {
+                // So many numbers for each box as there are labels, and four or five more.
+                Some(labels) if numbers(labels + 4) => detector("yolov8", &YOLO, None, why("YOLOv8")),
+                Some(labels) if numbers(labels + 5) && of_grids(1) => detector("yolox", &YOLOX, None, why("YOLOX")),
+                Some(labels) if numbers(labels + 5) => detector("yolov5", &YOLO, None, why("YOLOv5")),
+                _ => match shape {
+                    (Some(rows), Some(columns)) if columns <= rows && of_grids(1) => {
+                        detector("yolox", &YOLOX, columns.checked_sub(5), why("YOLOX"))
+                    }
+                    (Some(rows), Some(columns)) if columns <= rows && of_grids(3) => {
+                        detector("yolov5", &YOLO, columns.checked_sub(5), why("YOLOv5"))
+                    }
+                    (_, Some(6)) => detector("end_to_end", &YOLO, None, why("YOLOv10") + ": six numbers for each"),
+                    (Some(rows), Some(columns)) if rows < columns => {
+                        detector("yolov8", &YOLO, rows.checked_sub(4), why("YOLOv8"))
+                    }
+                    (_, Some(columns)) => detector("yolov5", &YOLO, columns.checked_sub(5), why("YOLOv5")),
+                    (Some(rows), None) => detector("yolov8", &YOLO, rows.checked_sub(4), why("YOLOv8")),
+                    (None, None) => raw(format!("`{}` {first} tells nothing", first.name)),
+                },
+            }
+        }
+        [_, Some(numbers)] | [_, Some(numbers), Some(1), Some(1)] => classes(first, *numbers, port, labels, bytes),
+        _ => raw(format!("`{}` {first} is of no family that is known", first.name)),
+    }
+}
+
+fn owned(lines: &[&str]) -> Vec<String> {
+    lines.iter().map(|line| (*line).to_owned()).collect()
+}
+
+fn raw(why: String) -> Guess {
+    Guess { head: vec!["type = \"raw\"".to_owned()], input: Vec::new(), classes: None, why }
+}
+
+/// A row of numbers: classes, or an embedding.
+fn classes(output: &Port, numbers: usize, port: &Port, labels: Option<usize>, bytes: bool) -> Guess {
+    let embeds = labels != Some(numbers) && EMBEDDINGS.contains(&numbers);
+    let mut input: Vec<String> = Vec::new();
+    if let Some([height, width]) = sides(port).filter(|[height, width]| height == width && *height >= 96) {
+        // 256 for 224, as in torchvision.
+        let short = (height.min(width) * 8).div_ceil(7);
+        input.extend(["resize = \"shortest\"".to_owned(), format!("short = {short}")]);
+    }
+    match (bytes, channels(port)) {
+        (true, _) => input.push("scale = 1".to_owned()),
+        (false, Some(1)) => input.push("scale = 255".to_owned()),
+        (false, _) => input.extend(IMAGENET.map(str::to_owned)),
+    }
+    let head = if embeds {
+        vec!["type = \"embedder\"".to_owned()]
+    } else {
+        vec![
+            "type = \"classifier\"".to_owned(),
+            "activation = \"softmax\" # or \"none\", where the model ends with it".to_owned(),
+        ]
+    };
+    Guess {
+        head,
+        input,
+        classes: (!embeds).then_some(numbers),
+        why: format!("`{}` {output}: one row of numbers", output.name),
+    }
+}
+
+/// What it does and what to use it for.
+fn words(kind: &str, labels: &[String]) -> (String, String) {
+    let shown: Vec<&str> = labels.iter().map(String::as_str).filter(|name| !name.is_empty()).take(NAMED).collect();
+    let more = if labels.len() > shown.len() { format!(" ... ({} in all)", labels.len()) } else { String::new() };
+    let listed = if shown.is_empty() { "certain things".to_owned() } else { format!("{}{more}", shown.join(", ")) };
+    if kind.contains("detector") {
+        (format!("Finds these things, with a box around each: {listed}."), format!("finding {listed}"))
+    } else if kind.contains("classifier") {
+        (format!("Says which of these an image shows: {listed}."), format!("whether an image shows {listed}"))
+    } else if kind.contains("embedder") {
+        let text = "Makes a vector of an image that is near those of similar images.";
+        (text.to_owned(), "comparing images by what they show".to_owned())
+    } else {
+        ("Runs a model on an image and returns its outputs.".to_owned(), "the model's raw outputs".to_owned())
+    }
+}

@@ -1,0 +1,261 @@
+//! What a model's outputs mean.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+
+use super::detector::Family;
+use crate::error::{Error, ErrorKind, Result};
+use crate::runner::{Tensor, Tensors};
+use crate::value::Label;
+
+/// Classes that a classifier tells, unless its manifest says otherwise.
+const TOP: usize = 5;
+/// The least score of a tag or a box, unless the manifest says otherwise.
+const MIN_SCORE: f64 = 0.35;
+/// Most numbers of a tensor that `raw` returns; more are summed up.
+const MOST_NUMBERS: usize = 4_096;
+
+/// The table `[head]`: what the model's outputs mean.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// What kind of model it is.
+    #[serde(rename = "type")]
+    pub kind: HeadKind,
+    /// For a detector: how it writes its boxes down.
+    pub family: Option<Family>,
+    /// For a classifier, tagger or embedder: the output that counts; the first one when left out.
+    pub output: Option<String>,
+    /// For a classifier or tagger: what makes scores of its outputs; `softmax` for a classifier and `sigmoid` for a
+    /// tagger when left out, and `none` where the model's last step was one of them.
+    pub activation: Option<Activation>,
+    /// For a classifier: how many classes it tells, best first; 5 when left out.
+    pub top: Option<usize>,
+    /// For a tagger or detector: the least score, 0 to 1, of what it tells; 0.35 when left out.
+    pub min_score: Option<f64>,
+    /// For a detector: a box is dropped when it overlaps a better one of its class by more (intersection over union).
+    pub overlap: Option<f64>,
+    /// For a detector: the number that its first label has; 1 where 0 means the background.
+    pub first_class: Option<usize>,
+    /// For an embedder: whether the vector is brought to length 1; it is when left out.
+    pub normalize: Option<bool>,
+}
+
+/// What kind of model it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// One of several classes.
+    Classifier,
+    /// Any of several tags.
+    Tagger,
+    /// Boxes around things.
+    Detector,
+    /// A vector that is near those of similar pictures.
+    Embedder,
+    /// The tensors themselves, as JSON.
+    Raw,
+}
+
+/// Its name in manifests.
+impl fmt::Display for HeadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Classifier => "classifier",
+            Self::Tagger => "tagger",
+            Self::Detector => "detector",
+            Self::Embedder => "embedder",
+            Self::Raw => "raw",
+        })
+    }
+}
+
+/// What makes scores from 0 to 1 of a model's outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// Scores that sum up to 1.
+    Softmax,
+    /// Each score on its own.
+    Sigmoid,
+    /// They are scores already.
+    None,
+}
+
+impl Head {
+    /// Whether the classes need names.
+    pub fn has_classes(&self) -> bool {
+        matches!(self.kind, HeadKind::Classifier | HeadKind::Tagger | HeadKind::Detector)
+    }
+
+    /// The least score of what is told.
+    pub fn least(&self) -> f64 {
+        self.min_score.unwrap_or(MIN_SCORE)
+    }
+
+    /// Refuses what cannot be, and keys that have no meaning for this kind of model.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the key.
+    pub fn check(&self) -> Result<()> {
+        use HeadKind::{Classifier, Detector, Embedder, Tagger};
+        let of: [(&str, bool, &[HeadKind]); 7] = [
+            ("family", self.family.is_some(), &[Detector]),
+            ("output", self.output.is_some(), &[Classifier, Tagger, Embedder]),
+            ("activation", self.activation.is_some(), &[Classifier, Tagger]),
+            ("top", self.top.is_some(), &[Classifier]),
+            ("min_score", self.min_score.is_some(), &[Tagger, Detector]),
+            ("overlap", self.overlap.is_some(), &[Detector]),
+            ("normalize", self.normalize.is_some(), &[Embedder]),
+        ];
+        let misplaced = of.iter().find(|(_, given, kinds)| *given && !kinds.contains(&self.kind));
+        let share = |number: Option<f64>| number.is_none_or(|n| (0.0..=1.0).contains(&n));
+        let fault = if let Some((key, _, _)) = misplaced {
+            format!("`{key}` has no meaning for type = \"{}\"", self.kind)
+        } else if self.first_class.is_some() && self.kind != Detector {
+            format!("`first_class` has no meaning for type = \"{}\"", self.kind)
+        } else if self.kind == Detector && self.family.is_none() {
+            "a detector needs its `family`".to_owned()
+        } else if !share(self.min_score) || !share(self.overlap) {
+            "`min_score` and `overlap` go from 0 to 1".to_owned()
+        } else if self.top == Some(0) {
+            "`top` is at least 1".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!("[head]: {fault}")))
+    }
+
+    /// The numbers of the output that counts.
+    fn numbers(&self, outputs: Tensors) -> Result<Vec<f32>> {
+        let names: Vec<String> = outputs.iter().map(|(name, _)| name.clone()).collect();
+        let wanted = |(name, _): &(String, Tensor)| self.output.as_ref().is_none_or(|output| output == name);
+        let (name, tensor) = outputs.into_iter().find(wanted).ok_or_else(|| {
+            let output = self.output.as_deref().unwrap_or("first");
+            Error::new(ErrorKind::Model, format!("[head]: there is no output `{output}`, only {}", names.join(", ")))
+        })?;
+        let shape = tensor.shape().to_vec();
+        if shape.iter().filter(|length| **length > 1).count() > 1 {
+            let message =
+                format!("the output `{name}` {shape:?} is no single row of numbers; name another with `output`");
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        let numbers: Vec<f32> = tensor.into_f32()?.iter().copied().collect();
+        if numbers.is_empty() || numbers.iter().any(|number| !number.is_finite()) {
+            let fault = if numbers.is_empty() { "empty" } else { "not all numbers (NaN or infinite)" };
+            return Err(Error::new(ErrorKind::Model, format!("the output `{name}` {shape:?} is {fault}")));
+        }
+        Ok(numbers)
+    }
+
+    /// The classes of a classifier, or the tags of a tagger, best first.
+    ///
+    /// # Errors
+    /// `Model` when there are not as many numbers as names.
+    pub(super) fn labels(&self, outputs: Tensors, names: &[String]) -> Result<Vec<Label>> {
+        let numbers = self.numbers(outputs)?;
+        if numbers.len() != names.len() {
+            let message = format!("the model tells {} classes, and [labels] names {}", numbers.len(), names.len());
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+        let is_tagger = self.kind == HeadKind::Tagger;
+        let usual = if is_tagger { Activation::Sigmoid } else { Activation::Softmax };
+        let scores = match self.activation.unwrap_or(usual) {
+            Activation::Softmax => softmax(&numbers),
+            Activation::Sigmoid => numbers.iter().map(|number| sigmoid(*number)).collect(),
+            Activation::None => numbers,
+        };
+        let named = names.iter().zip(scores).filter(|(name, _)| !name.is_empty());
+        let mut labels: Vec<Label> =
+            named.map(|(name, score)| Label { label: name.clone(), score: f64::from(score) }).collect();
+        labels.sort_by(|a, b| b.score.total_cmp(&a.score));
+        if is_tagger {
+            labels.retain(|label| label.score >= self.least());
+        } else {
+            labels.truncate(self.top.unwrap_or(TOP));
+        }
+        Ok(labels)
+    }
+
+    /// The vector of an embedder.
+    ///
+    /// # Errors
+    /// `Model` when the output is empty or no vector.
+    pub(super) fn vector(&self, outputs: Tensors) -> Result<Vec<f32>> {
+        let mut numbers = self.numbers(outputs)?;
+        let length = numbers.iter().map(|n| f64::from(*n).powi(2)).sum::<f64>().sqrt();
+        if self.normalize.unwrap_or(true) && length > 0.0 {
+            numbers.iter_mut().for_each(|n| *n = (f64::from(*n) / length) as f32);
+        }
+        Ok(numbers)
+    }
+}
+
+/// Tensors as JSON: type, shape and numbers, or how many there are, the least, the greatest and their mean.
+pub(super) fn raw(outputs: &Tensors) -> Json {
+    let entries = outputs.iter().map(|(name, tensor)| (name.clone(), tensor_json(tensor)));
+    Json::Object(entries.collect::<Map<_, _>>())
+}
+
+fn tensor_json(tensor: &Tensor) -> Json {
+    let (of, shape) = (tensor.type_name(), tensor.shape());
+    let numbers = numbers_of(tensor);
+    if numbers.len() <= MOST_NUMBERS {
+        return json!({ "type": of, "shape": shape, "data": numbers.iter().map(|n| finite(*n)).collect::<Vec<_>>() });
+    }
+    let stats = Stats::of(&numbers);
+    json!({ "type": of, "shape": shape, "min": finite(stats.min), "max": finite(stats.max), "mean": finite(stats.mean) })
+}
+
+/// A number, or its name where JSON has none.
+fn finite(number: f64) -> Json {
+    if number.is_finite() { json!(number) } else { json!(number.to_string()) }
+}
+
+/// A tensor's numbers in order.
+pub fn numbers_of(tensor: &Tensor) -> Vec<f64> {
+    match tensor {
+        Tensor::F32(a) => a.iter().map(|n| f64::from(*n)).collect(),
+        Tensor::I32(a) => a.iter().map(|n| f64::from(*n)).collect(),
+        Tensor::I64(a) => a.iter().map(|n| *n as f64).collect(),
+        Tensor::U8(a) => a.iter().map(|n| f64::from(*n)).collect(),
+    }
+}
+
+/// The least, the greatest, and the mean of numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stats {
+    /// The least.
+    pub min: f64,
+    /// The greatest.
+    pub max: f64,
+    /// The mean.
+    pub mean: f64,
+}
+
+impl Stats {
+    /// Those of these numbers; all NaN when there are none.
+    pub fn of(numbers: &[f64]) -> Self {
+        Self {
+            min: numbers.iter().copied().fold(f64::NAN, f64::min),
+            max: numbers.iter().copied().fold(f64::NAN, f64::max),
+            mean: numbers.iter().sum::<f64>() / numbers.len() as f64,
+        }
+    }
+}
+
+/// Scores that sum up to 1.
+pub(super) fn softmax(numbers: &[f32]) -> Vec<f32> {
+    let most = numbers.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f32> = numbers.iter().map(|number| (number - most).exp()).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.iter().map(|weight| weight / sum).collect()
+}
+
+/// A score from 0 to 1.
+pub(super) fn sigmoid(number: f32) -> f32 {
+    1.0 / (1.0 + (-number).exp())
+}

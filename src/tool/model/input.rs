@@ -1,0 +1,383 @@
+//! What goes into a model: a picture as the tensor that it was trained on.
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use ndarray::{ArrayD, IxDyn};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::runner::{Port, Tensor};
+use crate::tool::resize::{self, Kernel};
+
+/// Most pixels of an input's side: a model that wants more is described wrongly.
+const MAX_SIDE: u32 = 4_096;
+
+/// The table `[input]`: how a picture becomes the model's input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Input {
+    /// The name of the model's input for the picture; its first input when left out.
+    pub name: Option<String>,
+    /// Width and height in pixels; those that the model's file states when left out.
+    pub size: Option<[u32; 2]>,
+    /// How a picture of another size is brought to that one.
+    pub resize: Resize,
+    /// For `resize = "shortest"`: what the shorter side becomes before the middle is cut out, in pixels; the smaller
+    /// side of `size` when left out.
+    pub short: Option<u32>,
+    /// For `resize = "keep"`: width and height are brought to the nearest multiple of this, in pixels.
+    pub multiple_of: u32,
+    /// How pixels between pixels are computed.
+    pub filter: Filter,
+    /// For `resize = "letterbox"`: the level of what the picture does not fill, 0 to 255.
+    pub pad: u8,
+    /// For `resize = "letterbox"`: where the picture goes.
+    pub place: Place,
+    /// The order of the colours.
+    pub colour: Colour,
+    /// What levels (0 to 255) are divided by first: 255 for a model that takes 0 to 1, 1 for one that takes bytes.
+    pub scale: f64,
+    /// What is subtracted after that, for each channel in the order of `colour`; one number for all channels.
+    pub mean: PerChannel,
+    /// What the difference is divided by, for each channel in the order of `colour`; one number for all channels.
+    pub std: PerChannel,
+    /// The order of the dimensions; that which the model's file states when left out.
+    pub layout: Option<Layout>,
+    /// The elements' type; that which the model's file states when left out.
+    pub dtype: Option<Dtype>,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self {
+            name: None,
+            size: None,
+            resize: Resize::default(),
+            short: None,
+            multiple_of: 32,
+            filter: Filter::default(),
+            pad: 114,
+            place: Place::default(),
+            colour: Colour::default(),
+            scale: 255.0,
+            mean: PerChannel::One(0.0),
+            std: PerChannel::One(1.0),
+            layout: None,
+            dtype: None,
+        }
+    }
+}
+
+/// How a picture is brought to the model's size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resize {
+    /// Each side on its own.
+    #[default]
+    Stretch,
+    /// In its proportions, the rest filled up.
+    Letterbox,
+    /// In its proportions until the shorter side fits; then the middle is cut out.
+    Shortest,
+    /// Not at all, but for multiples of `multiple_of`.
+    Keep,
+}
+
+/// How pixels between pixels are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// As OpenCV's `INTER_LINEAR`: without anti-aliasing.
+    #[default]
+    Linear,
+    /// As Pillow's `BILINEAR`: with anti-aliasing.
+    Bilinear,
+    /// As Pillow's `BICUBIC`: with anti-aliasing.
+    Bicubic,
+    /// As Pillow's `LANCZOS`: with anti-aliasing.
+    Lanczos,
+    /// The nearest pixel.
+    Nearest,
+}
+
+/// Where a letterboxed picture goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the middle.
+    #[default]
+    Centre,
+    /// At the top left.
+    Corner,
+}
+
+/// The order of the colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Colour {
+    /// Red, green, blue.
+    #[default]
+    Rgb,
+    /// Blue, green, red: what OpenCV reads.
+    Bgr,
+    /// One channel: 0.299 red + 0.587 green + 0.114 blue.
+    Grey,
+}
+
+impl Colour {
+    fn channels(self) -> usize {
+        if self == Self::Grey { 1 } else { 3 }
+    }
+}
+
+/// The order of the dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Batch, channel, row, column.
+    Nchw,
+    /// Batch, row, column, channel.
+    Nhwc,
+}
+
+/// The type of the elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// 32-bit floats.
+    F32,
+    /// Bytes.
+    U8,
+    /// 32-bit integers.
+    I32,
+    /// 64-bit integers.
+    I64,
+}
+
+/// A number for each channel, or one for all.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "expected a number, or a list of three numbers")]
+pub enum PerChannel {
+    /// The same for all.
+    One(f64),
+    /// Each its own.
+    Each([f64; 3]),
+}
+
+impl PerChannel {
+    fn of(self, channel: usize) -> f64 {
+        match self {
+            Self::One(value) => value,
+            Self::Each(values) => values.get(channel).copied().unwrap_or_default(),
+        }
+    }
+
+    fn all(self) -> [f64; 3] {
+        [0, 1, 2].map(|channel| self.of(channel))
+    }
+}
+
+/// Where a picture lies in the model's input: `input = picture * scale + offset`, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    /// Width and height of the input.
+    pub input: [f64; 2],
+    /// Pixels of the input for each of the picture, across and down.
+    pub scale: [f64; 2],
+    /// Where the picture's top left corner lies.
+    pub offset: [f64; 2],
+}
+
+impl Placement {
+    /// A point of the input, in the picture's pixels.
+    pub fn to_picture(&self, x: f64, y: f64) -> (f64, f64) {
+        ((x - self.offset[0]) / self.scale[0], (y - self.offset[1]) / self.scale[1])
+    }
+}
+
+impl Input {
+    /// Refuses what cannot be.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the key.
+    pub fn check(&self) -> Result<()> {
+        let sides = self.size.iter().flatten().chain(&self.short);
+        let fault = if sides.clone().any(|side| *side == 0 || *side > MAX_SIDE) {
+            format!("`size` and `short` go from 1 to {MAX_SIDE} pixels")
+        } else if self.multiple_of == 0 || self.multiple_of > 1_024 {
+            "`multiple_of` goes from 1 to 1024 pixels".to_owned()
+        } else if !(self.scale.is_finite() && self.scale != 0.0) {
+            "`scale` is a number other than 0".to_owned()
+        } else if !self.std.all().iter().all(|std| std.is_finite() && *std != 0.0) {
+            "`std` has numbers other than 0".to_owned()
+        } else if !self.mean.all().iter().all(|mean| mean.is_finite()) {
+            "`mean` has numbers".to_owned()
+        } else if self.short.is_some() && self.resize != Resize::Shortest {
+            "`short` belongs to resize = \"shortest\"".to_owned()
+        } else if self.resize == Resize::Keep && self.size.is_some() {
+            "`size` has no meaning with resize = \"keep\"".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!("[input]: {fault}")))
+    }
+
+    /// The model's input for a picture, of the type and in the order that the model's file states where this table
+    /// does not, and where in it the picture lies.
+    ///
+    /// # Errors
+    /// `InvalidInput` when neither the table nor the model's file says how large it is.
+    pub fn tensor(&self, picture: &RgbImage, port: &Port) -> Result<(Tensor, Placement)> {
+        let layout = self.layout.unwrap_or_else(|| layout_of(port));
+        let (pixels, placement) = self.place(picture, port, layout)?;
+        let tensor = match self.dtype.map_or_else(|| dtype_of(port), Ok)? {
+            Dtype::F32 => Tensor::F32(self.array(&pixels, port, layout, |value| value as f32)?),
+            Dtype::U8 => Tensor::U8(self.array(&pixels, port, layout, |value| value.round().clamp(0.0, 255.0) as u8)?),
+            Dtype::I32 => Tensor::I32(self.array(&pixels, port, layout, |value| value.round() as i32)?),
+            Dtype::I64 => Tensor::I64(self.array(&pixels, port, layout, |value| value.round() as i64)?),
+        };
+        Ok((tensor, placement))
+    }
+
+    fn place(&self, picture: &RgbImage, port: &Port, layout: Layout) -> Result<(RgbImage, Placement)> {
+        let (width, height) = picture.dimensions();
+        let stretched = |to: [u32; 2]| {
+            let scale = [f64::from(to[0]) / f64::from(width), f64::from(to[1]) / f64::from(height)];
+            (self.resized(picture, to), Placement { input: to.map(f64::from), scale, offset: [0.0; 2] })
+        };
+        if self.resize == Resize::Keep {
+            let step = f64::from(self.multiple_of);
+            let most = (f64::from(MAX_SIDE) / step).floor();
+            let side = |side: u32| ((f64::from(side) / step).round().clamp(1.0, most) * step) as u32;
+            return Ok(stretched([side(width), side(height)]));
+        }
+        let size = self.size.or_else(|| size_of(port, layout)).ok_or_else(|| {
+            Error::invalid(format!(
+                "the model's input `{}` is {port}, which does not tell its size: set `size` in [input]",
+                port.name
+            ))
+        })?;
+        Ok(match self.resize {
+            Resize::Letterbox => self.letterboxed(picture, size),
+            Resize::Shortest => self.cut(picture, size),
+            Resize::Stretch | Resize::Keep => stretched(size),
+        })
+    }
+
+    /// As YOLO models are fed: the larger side fits, the rest is filled up.
+    fn letterboxed(&self, picture: &RgbImage, size: [u32; 2]) -> (RgbImage, Placement) {
+        let sides = [f64::from(picture.width()), f64::from(picture.height())];
+        let scale = (f64::from(size[0]) / sides[0]).min(f64::from(size[1]) / sides[1]);
+        let rounded = |side: f64| match self.place {
+            Place::Centre => (side * scale).round_ties_even(),
+            Place::Corner => (side * scale).floor(),
+        };
+        let [width, height] = [0, 1].map(|n| (rounded(sides[n]).max(1.0) as u32).min(size[n]));
+        let resized = self.resized(picture, [width, height]);
+        let offset = match self.place {
+            Place::Centre => [size[0] - width, size[1] - height].map(|rest| (f64::from(rest) / 2.0 - 0.1).round()),
+            Place::Corner => [0.0; 2],
+        };
+        let mut input = RgbImage::from_pixel(size[0], size[1], image::Rgb([self.pad; 3]));
+        imageops::replace(&mut input, &resized, offset[0].max(0.0) as i64, offset[1].max(0.0) as i64);
+        (input, Placement { input: size.map(f64::from), scale: [scale; 2], offset: offset.map(|o| o.max(0.0)) })
+    }
+
+    /// As classifiers are fed: the shorter side is brought to `short`, then the middle is cut out.
+    fn cut(&self, picture: &RgbImage, size: [u32; 2]) -> (RgbImage, Placement) {
+        let short = self.short.unwrap_or_else(|| size[0].min(size[1]));
+        let (width, height) = picture.dimensions();
+        let longer = |side: u32| {
+            let long = f64::from(short) * f64::from(side) / f64::from(width.min(height));
+            (long as u32).clamp(1, MAX_SIDE)
+        };
+        let scaled = [longer(width), longer(height)];
+        let resized = self.resized(picture, scaled);
+        let start = |n: usize| (f64::from(scaled[n]) - f64::from(size[n])) / 2.0;
+        let [left, top] = [start(0).round_ties_even(), start(1).round_ties_even()];
+        let mut input = RgbImage::new(size[0], size[1]);
+        imageops::replace(&mut input, &resized, -left as i64, -top as i64);
+        let scale = [f64::from(scaled[0]) / f64::from(width), f64::from(scaled[1]) / f64::from(height)];
+        (input, Placement { input: size.map(f64::from), scale, offset: [-left, -top] })
+    }
+
+    fn resized(&self, picture: &RgbImage, [width, height]: [u32; 2]) -> RgbImage {
+        match self.filter {
+            _ if picture.dimensions() == (width, height) => picture.clone(),
+            Filter::Linear => resize::linear(picture, width, height),
+            Filter::Bilinear => resize::smooth(picture, width, height, Kernel::Bilinear),
+            Filter::Bicubic => resize::smooth(picture, width, height, Kernel::Bicubic),
+            Filter::Lanczos => resize::smooth(picture, width, height, Kernel::Lanczos),
+            Filter::Nearest => imageops::resize(picture, width, height, FilterType::Nearest),
+        }
+    }
+
+    fn array<T>(&self, pixels: &RgbImage, port: &Port, layout: Layout, to: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
+        let (width, height) = (pixels.width() as usize, pixels.height() as usize);
+        let channels = self.colour.channels();
+        let value = |x: usize, y: usize, channel: usize| {
+            let [red, green, blue] = pixels.get_pixel(x as u32, y as u32).0.map(f64::from);
+            let level = match (self.colour, channel) {
+                (Colour::Grey, _) => (0.299 * red + 0.587 * green + 0.114 * blue).round(),
+                (Colour::Rgb, 0) | (Colour::Bgr, 2) => red,
+                (_, 1) => green,
+                _ => blue,
+            };
+            to((level / self.scale - self.mean.of(channel)) / self.std.of(channel))
+        };
+        let rows = 0..height;
+        let (mut shape, values): (Vec<usize>, Vec<T>) = match layout {
+            Layout::Nchw => (
+                vec![1, channels, height, width],
+                (0..channels)
+                    .flat_map(|c| (0..height).flat_map(move |y| (0..width).map(move |x| (x, y, c))))
+                    .map(|(x, y, c)| value(x, y, c))
+                    .collect(),
+            ),
+            Layout::Nhwc => (
+                vec![1, height, width, channels],
+                rows.flat_map(|y| (0..width).flat_map(move |x| (0..channels).map(move |c| (x, y, c))))
+                    .map(|(x, y, c)| value(x, y, c))
+                    .collect(),
+            ),
+        };
+        if port.shape.len() == 3 {
+            shape.remove(0);
+        }
+        ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| Error::internal("an input's size").with_source(e))
+    }
+}
+
+/// The order of a model's dimensions: channels are three or one.
+fn layout_of(port: &Port) -> Layout {
+    let few = |length: Option<&Option<usize>>| matches!(length, Some(Some(1 | 3)));
+    if few(port.shape.last()) && !few(port.shape.iter().rev().nth(2)) { Layout::Nhwc } else { Layout::Nchw }
+}
+
+fn dtype_of(port: &Port) -> Result<Dtype> {
+    Ok(match port.of.as_str() {
+        "f32" | "" => Dtype::F32,
+        "u8" => Dtype::U8,
+        "i32" => Dtype::I32,
+        "i64" => Dtype::I64,
+        other => {
+            let message = format!(
+                "the model's input `{}` has elements of type {other}, which cannot be given; export it for 32-bit floats",
+                port.name
+            );
+            return Err(Error::new(ErrorKind::Model, message));
+        }
+    })
+}
+
+/// Width and height that a model's file states.
+fn size_of(port: &Port, layout: Layout) -> Option<[u32; 2]> {
+    let from_end = |n: usize| -> Option<u32> { u32::try_from((*port.shape.iter().rev().nth(n)?)?).ok() };
+    let (width, height) = match layout {
+        Layout::Nchw => (from_end(0)?, from_end(1)?),
+        Layout::Nhwc => (from_end(1)?, from_end(2)?),
+    };
+    let fits = |side: u32| (1..=MAX_SIDE).contains(&side);
+    (fits(width) && fits(height)).then_some([width, height])
+}
