@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use serde_json::{Value as Json, json};
 
 use super::{ABOUT, detector, folder};
-use crate::experts::repository;
+use crate::experts::{json as json_file, repository};
 
 fn lavr(args: &[&str]) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("lavr"));
@@ -183,4 +183,30 @@ fn what_is_no_model_and_what_is_no_tool_is_named() {
 
 fn folder_of_raw() -> (tempfile::TempDir, std::path::PathBuf) {
     folder("identity.onnx", "[head]\ntype = \"raw\"\n")
+}
+
+/// The layout of pages, by a manifest alone: what its original in Python finds.
+#[test]
+fn the_layout_of_pages_is_that_of_the_original() {
+    let manifest = repository("examples/page_layout.toml");
+    let reference = json_file(&repository("tests/reference/layout/pages.json"));
+    for (page, wanted) in reference.as_object().unwrap() {
+        let image = repository("tests/images").join(page);
+        let args = ["--tools", manifest.to_str().unwrap(), "--image", image.to_str().unwrap(), "--json"];
+        let run = lavr(&[&["tools", "run", "page_layout"], args.as_slice()].concat());
+        let report: Json = serde_json::from_slice(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&run.stderr)));
+        let (found, wanted) = (report["result"].as_array().unwrap(), wanted.as_array().unwrap());
+        assert_eq!(found.len(), wanted.len(), "{page}: {report}");
+        // In either order where scores are near: each that is wanted is there.
+        for wanted in wanted {
+            let near = |a: &Json, b: &Json, by: f64| (a.as_f64().unwrap() - b.as_f64().unwrap()).abs() < by;
+            let same = |found: &&Json| {
+                let sides = found["box"].as_array().unwrap().iter().zip(wanted["box"].as_array().unwrap());
+                found["label"] == wanted["label"]
+                    && near(&found["score"], &wanted["score"], 1e-3)
+                    && sides.into_iter().all(|(a, b)| near(a, b, 0.5))
+            };
+            assert!(found.iter().any(|found| same(&found)), "{page}: {wanted} is not in {report}");
+        }
+    }
 }
