@@ -258,6 +258,10 @@ fn readable(value: &Value) -> String {
         }
         Value::Line(line) => line.text.clone(),
         Value::Text(text) => text.clone(),
+        Value::Labels(labels) if labels.is_empty() => "nothing found".to_owned(),
+        Value::Labels(labels) => {
+            labels.iter().map(|label| format!("{} {:.2}", label.label, label.score)).collect::<Vec<_>>().join("\n")
+        }
         Value::Image(image) | Value::Mask(image) => {
             format!("an image of {} x {} pixels; write it with --output OUT.png", image.width(), image.height())
         }

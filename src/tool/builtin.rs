@@ -64,7 +64,7 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
 pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     for added in added(&[path], store, progress)? {
         match added.add_to(catalog) {
-            Err(error) if path.is_dir() => progress.note(&added.path.to_string_lossy(), &format!("left out: {error}")),
+            Err(error) if path.is_dir() => progress.note("left out", &error.to_string()),
             done => done?,
         }
     }
@@ -85,7 +85,7 @@ pub fn added(paths: &[impl AsRef<Path>], store: &Store, progress: &Arc<dyn Progr
     for path in paths.iter().map(AsRef::as_ref) {
         for file in added::manifests(path)? {
             match Added::read(&file, &runtime, store, progress) {
-                Err(error) if path.is_dir() => progress.note(&file.to_string_lossy(), &format!("left out: {error}")),
+                Err(error) if path.is_dir() => progress.note("left out", &error.to_string()),
                 added => all.push(added?),
             }
         }

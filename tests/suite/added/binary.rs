@@ -25,7 +25,7 @@ fn a_faulty_manifest_of_a_folder_is_named_and_the_others_are_added() {
     let tools: Json = serde_json::from_slice(&list.stdout).unwrap();
     assert!(tools["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "my_tool"), "{tools}");
     let said = text(&list.stderr);
-    assert!(said.contains("bad.toml: left out") && said.contains("nonsense"), "{said}");
+    assert!(said.contains("left out: `") && said.contains("bad.toml`: ") && said.contains("nonsense"), "{said}");
     let alone = lavr(&["tools", "list", "--tools", bad.to_str().unwrap()]);
     assert_eq!(alone.status.code(), Some(2));
     assert!(
