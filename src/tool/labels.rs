@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
+use super::Mention;
 use super::detect::covers;
+
+/// Most words of a phrase that means something.
+const MAX_PHRASE: usize = 3;
 
 /// Plurals that no rule makes.
 const IRREGULAR: [(&str, &str); 16] = [
@@ -66,8 +70,27 @@ pub(crate) fn split(text: &str) -> Vec<String> {
     out
 }
 
+/// The names that a question's words mean, by the longest phrase: `meaning` says what a phrase means, and for one that
+/// means nothing by itself, but hides what its words mean, `Some(None)`.
+pub(crate) fn named_in(question: &str, meaning: impl Fn(&str) -> Option<Option<String>>) -> Vec<Mention> {
+    let words = word_ranges(question);
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let longest = (1..=MAX_PHRASE).rev().find_map(|n| {
+            let range = words.get(at)?.start..words.get(at + n - 1)?.end;
+            let name = meaning(question.get(range.clone())?)?;
+            Some((n, name.map(|name| Mention { range, name })))
+        });
+        let (taken, mention) = longest.unwrap_or((1, None));
+        found.extend(mention);
+        at += taken;
+    }
+    found
+}
+
 /// Where the words of a text stand, in bytes.
-pub(crate) fn word_ranges(text: &str) -> Vec<Range<usize>> {
+fn word_ranges(text: &str) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     let mut start = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {

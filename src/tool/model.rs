@@ -46,7 +46,7 @@ pub use self::head::{Activation, Head, HeadKind, Stats, numbers_of};
 pub use self::input::{Colour, Dtype, Filter, Input, Layout, PerChannel, Place, Placement, Resize};
 pub use self::names::Labels;
 pub(super) use self::names::beside;
-use super::labels::{same_label, word_ranges};
+use super::labels::{named_in, same_label};
 use super::{Args, Manifest, Mention, Objection, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,8 +57,6 @@ use crate::value::{Region, Value};
 
 /// How many labels an error names.
 const SHOWN: usize = 12;
-/// Most words of a label that is found in a question.
-const MAX_PHRASE: usize = 3;
 
 /// The table `[model]`: where the model is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -294,19 +292,9 @@ impl Tool for ModelTool {
         if self.head.kind != HeadKind::Detector {
             return Vec::new();
         }
-        let words = word_ranges(question);
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < words.len() {
-            let longest = (1..=MAX_PHRASE).rev().find_map(|n| {
-                let range = words.get(at)?.start..words.get(at + n - 1)?.end;
-                let phrase = question.get(range.clone())?;
-                let name = self.names().iter().find(|name| !name.is_empty() && same_label(name, phrase))?;
-                Some((n, Mention { range, name: name.clone() }))
-            });
-            at += longest.as_ref().map_or(1, |(taken, _)| *taken);
-            found.extend(longest.map(|(_, mention)| mention));
-        }
-        found
+        named_in(question, |phrase| {
+            let name = self.names().iter().find(|name| !name.is_empty() && same_label(name, phrase))?;
+            Some(Some(name.clone()))
+        })
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::tool::Mention;
-use crate::tool::labels::word_ranges;
+use crate::tool::labels::named_in;
 
 /// The detector's classes by index, one a line.
 const CLASSES: &str = include_str!("coco80.txt");
@@ -16,8 +16,6 @@ const WORDS: &str = include_str!("synonyms.toml");
 
 /// What may stand before a word and means nothing.
 const ARTICLES: [&str; 6] = ["a", "an", "the", "any", "all", "some"];
-/// Most words of a phrase that means a class.
-const MAX_PHRASE: usize = 3;
 /// How many near words an error suggests.
 const SUGGESTIONS: usize = 3;
 /// Words are near when their Jaro-Winkler similarity is at least this.
@@ -116,28 +114,17 @@ impl Labels {
     ///
     /// The name is the class's, or the word itself when it means several.
     pub(super) fn mentions(&self, question: &str) -> Vec<Mention> {
-        let words = word_ranges(question);
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < words.len() {
-            let longest = (1..=MAX_PHRASE).rev().find_map(|n| {
-                let range = words.get(at)?.start..words.get(at + n - 1)?.end;
-                let phrase = question.get(range.clone())?.to_lowercase();
-                if self.phrases.contains(&phrase) {
-                    return Some((n, None));
-                }
-                if phrase.split_whitespace().next().is_some_and(|first| ARTICLES.contains(&first)) {
-                    return None;
-                }
-                let classes = self.meaning(&phrase).ok()?;
-                let name = if let [only] = classes { self.name(*only).to_owned() } else { phrase };
-                Some((n, Some(Mention { range, name })))
-            });
-            let (taken, mention) = longest.unwrap_or((1, None));
-            found.extend(mention);
-            at += taken;
-        }
-        found
+        named_in(question, |phrase| {
+            let phrase = phrase.to_lowercase();
+            if self.phrases.contains(&phrase) {
+                return Some(None);
+            }
+            if phrase.split_whitespace().next().is_some_and(|first| ARTICLES.contains(&first)) {
+                return None;
+            }
+            let classes = self.meaning(&phrase).ok()?;
+            Some(Some(if let [only] = classes { self.name(*only).to_owned() } else { phrase }))
+        })
     }
 
     fn unknown(&self, word: &str, plain: &str) -> Error {
