@@ -35,8 +35,9 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
     pub prompts: Option<PathBuf>,
-    /// More tools: manifests (`NAME.toml`), or folders of them, which are added to the built-in tools; or one JSON
-    /// catalogue of declared tools that takes their place, to plan with (see [`Catalog::declared`]).
+    /// More tools: manifests (`NAME.toml`), folders of them, or names of built-in tools that are off otherwise, which
+    /// are added to the built-in tools; or one JSON catalogue of declared tools that takes their place, to plan with
+    /// (see [`Catalog::declared`]). A name is one word without an ending that is no file or folder.
     pub tools: Vec<PathBuf>,
     /// Limits of one run.
     pub budget: Budget,
@@ -219,9 +220,9 @@ impl Config {
     }
 }
 
-/// Whether a file is a catalogue of declared tools, and no manifest or folder of manifests.
+/// Whether a file is a catalogue of declared tools, and no manifest, folder of manifests, or name of a tool.
 fn declares(file: &Path) -> bool {
-    !file.is_dir() && file.extension().is_none_or(|end| end != "toml")
+    !file.is_dir() && file.extension().is_none_or(|end| end != "toml") && builtin::name_of(file).is_none()
 }
 
 /// Fetches what the experts and the embedder need. What cannot be had is reported by the step that needs it; without

@@ -26,6 +26,7 @@ pub mod model;
 pub mod normalize;
 mod ocr;
 pub mod operations;
+pub mod read_codes;
 pub mod relate;
 mod resize;
 mod typed;

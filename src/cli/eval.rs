@@ -31,6 +31,7 @@ use crate::files::read_at_most;
 use crate::observation::Failure;
 use crate::task::Mode;
 use crate::tool::added::manifests;
+use crate::tool::builtin;
 use crate::tool::declared::MAX_BYTES;
 
 /// Seconds that a case may take.
@@ -256,7 +257,8 @@ impl EvalArgs {
     fn options(&self, config: &Config) -> Result<Json> {
         let mut options = serde_json::Map::new();
         // What can be read only once is left to whoever plans with it.
-        let mut digests = Vec::new();
+        let names = config.tools.iter().filter_map(|path| builtin::name_of(path));
+        let mut digests: Vec<String> = names.map(str::to_owned).collect();
         for path in config.tools.iter().filter(|path| path.is_file() || path.is_dir()) {
             for file in manifests(path)? {
                 let bytes = read_at_most(&file, MAX_BYTES)

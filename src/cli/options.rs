@@ -57,15 +57,16 @@ pub(super) struct LlmOptions {
     #[arg(long)]
     show_images: bool,
 
-    /// More tools: a manifest (NAME.toml), or a folder of them; repeat for more. Or a JSON catalogue to plan with
+    /// More tools: a built-in one that is off, by its name; a manifest (NAME.toml), or a folder of them; repeat for
+    /// more. Or a JSON catalogue to plan with
     ///
-    /// Manifests are added to the tools of lavr; `lavr tools schema` says what they hold. In a folder, faulty ones
-    /// are named and left out.
+    /// `lavr tools list` shows the tools that are off: an LLM plans better with a short list. Manifests are added to the
+    /// tools of lavr; `lavr tools schema` says what they hold. In a folder, faulty ones are named and left out.
     ///
     /// For `lavr plan` and `lavr eval --metric plan` it can be a JSON catalogue as TaskBench and ControlLLM have it:
     /// {"nodes": [{"id": "Audio-to-Text", "desc": "...", "input-type": ["audio"], "output-type": ["text"]}]}. Its
     /// tools take the place of those of lavr; nothing runs them, and files are named in the request.
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "NAME|FILE|DIR")]
     pub(super) tools: Vec<PathBuf>,
 
     /// A folder of prompt files that override the built-in ones (same layout as `prompts/`)

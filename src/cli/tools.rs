@@ -25,7 +25,7 @@ use crate::observation::{Failure, Outcome};
 use crate::plan::{Plan, PlanLimits};
 use crate::signature::Returns;
 use crate::store::Progress;
-use crate::tool::{Catalog, Manifest, ToolSpec, annotate};
+use crate::tool::{Available, Catalog, Manifest, SharedTool, Tool, ToolSpec, annotate, builtin};
 use crate::value::Value;
 
 #[derive(Args)]
@@ -36,10 +36,11 @@ pub(super) struct ToolsArgs {
 
 #[derive(Subcommand)]
 enum ToolsCommand {
-    /// List the tools a plan can call
+    /// List the tools a plan can call, and those that are off until `--tools NAME` switches them on
     List {
-        /// List also the tools of a manifest (NAME.toml) or a folder of them, or those that a JSON catalogue declares
-        #[arg(long, value_name = "FILE|DIR")]
+        /// Switch on the built-in tool of this name; list also the tools of a manifest (NAME.toml) or a folder of them,
+        /// or those that a JSON catalogue declares
+        #[arg(long, value_name = "NAME|FILE|DIR")]
         tools: Vec<PathBuf>,
         /// Print JSON
         #[arg(long)]
@@ -93,8 +94,11 @@ enum ToolsCommand {
 
 pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     match args.command {
-        ToolsCommand::List { tools, json } => list(&catalog(tools)?, json),
-        ToolsCommand::Show { name, tools, json } => show(&catalog(tools)?, &name, json),
+        ToolsCommand::List { tools, json } => {
+            let catalog = catalog(tools)?;
+            list(&catalog, &off(&catalog)?, json)
+        }
+        ToolsCommand::Show { name, tools, json } => show(&with_off(catalog(tools)?)?, &name, json),
         ToolsCommand::New(args) => new::run(args, cancel).await,
         ToolsCommand::Test(args) => test::run(args, cancel).await,
         ToolsCommand::Schema => {
@@ -104,7 +108,7 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
         ToolsCommand::Run { name, images, args, tools, output, annotate, options } => {
             options.start_log();
             let config = options.limit(Config::default());
-            let catalog = catalog(tools)?;
+            let catalog = with_off(catalog(tools)?)?;
             let json = options.json;
             let call = Call { name, images, args, output, annotate, options };
             or_json(call.run(&catalog, &config, cancel).await, json, |e| json!({ "error": Failure::from(e) }))
@@ -112,7 +116,7 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
     }
 }
 
-/// The built-in tools and those that these add, or those that one declares.
+/// The built-in tools and those that these add, or those that one declares. What is off is left out.
 fn catalog(tools: Vec<PathBuf>) -> Result<Catalog, Stop> {
     let progress: Arc<dyn Progress> = Arc::new(Bars::new());
     let given = !tools.is_empty();
@@ -121,15 +125,41 @@ fn catalog(tools: Vec<PathBuf>) -> Result<Catalog, Stop> {
     Config { tools, ..Config::default() }.catalog(&progress).map_err(faulty)
 }
 
-fn list(catalog: &Catalog, json: bool) -> Result<Exit, Stop> {
+/// The built-in tools that are off, in this catalog.
+fn off(catalog: &Catalog) -> Result<Vec<SharedTool>> {
+    if catalog.is_declared() {
+        return Ok(Vec::new());
+    }
+    let mut off = builtin::off(catalog)?;
+    off.retain(|tool| catalog.get(&tool.spec().name).is_none());
+    Ok(off)
+}
+
+/// The same tools with those that are off: who names a tool need not switch it on.
+fn with_off(mut catalog: Catalog) -> Result<Catalog> {
+    for tool in off(&catalog)? {
+        catalog.add(tool)?;
+    }
+    Ok(catalog)
+}
+
+fn list(catalog: &Catalog, off: &[SharedTool], json: bool) -> Result<Exit, Stop> {
+    let (on, off) = (catalog.iter().map(Tool::spec), off.iter().map(|tool| tool.spec()));
     if json {
-        let tools: Vec<&ToolSpec> = catalog.iter().map(crate::tool::Tool::spec).collect();
+        let off = off.map(|spec| {
+            let mut spec = json!(spec);
+            if let Some(object) = spec.as_object_mut() {
+                object.insert("available".to_owned(), json!(Available::Off));
+            }
+            spec
+        });
+        let tools: Vec<Json> = on.map(|spec| json!(spec)).chain(off).collect();
         output::print_json(&json!({ "tools": tools }))?;
         return Ok(Exit::Answered);
     }
-    for tool in catalog.iter() {
-        let spec = tool.spec();
-        output::print(&output::safe(&format!("{:<16} {}", spec.name, spec.description)))?;
+    let line = |spec: &ToolSpec, mark: &str| format!("{:<16} {mark}{}", spec.name, spec.description);
+    for text in on.map(|spec| line(spec, "")).chain(off.map(|spec| line(spec, "(off) "))) {
+        output::print(&output::safe(&text))?;
     }
     Ok(Exit::Answered)
 }

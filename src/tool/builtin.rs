@@ -1,12 +1,13 @@
 //! The built-in tools: their manifests, compiled in, joined with their code.
 
-use std::path::Path;
+use std::path::{Component, Path};
 use std::sync::Arc;
 
+use super::catalog::nearest;
 use super::{
     Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, added, operations,
 };
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 
@@ -14,6 +15,7 @@ use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_text.toml"));
 static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
 static DESCRIBE_SCENE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/describe_scene.toml"));
+
 
 /// The files that the built-in experts need on this platform, each with the tools that use it.
 ///
@@ -54,22 +56,68 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     Ok(catalog)
 }
 
-/// Adds the tools that manifests in a file or a folder describe.
+/// The built-in tools that are off until they are switched on by name, made of the tools of `catalog` where they need
+/// others.
+///
+/// # Errors
+/// `InvalidInput` when a manifest is faulty, `NotFound` when the catalog lacks a tool that one of them needs.
+pub fn off(_catalog: &Catalog) -> Result<Vec<SharedTool>> {
+    operations::off()
+}
+
+/// Adds the built-in tool of this name, which is off otherwise. One that is there already stays as it is.
+///
+/// # Errors
+/// `NotFound` when there is no such tool, with the names that there are; else as [`off`].
+pub fn switch_on(catalog: &mut Catalog, name: &str) -> Result<()> {
+    if catalog.get(name).is_some() {
+        return Ok(());
+    }
+    let off = off(catalog)?;
+    if let Some(tool) = off.iter().find(|tool| tool.spec().name == name) {
+        return catalog.add(Arc::clone(tool));
+    }
+    let names: Vec<&str> = off.iter().map(|tool| tool.spec().name.as_str()).collect();
+    let meant = nearest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    let all = names.join(", ");
+    let message = format!(
+        "there is no file `{name}`, and no tool of this name that can be switched on; {meant}those that can are {all}"
+    );
+    Err(Error::new(ErrorKind::NotFound, message))
+}
+
+/// The name that stands in the place of a path: one word without an ending, where there is no such file or folder.
+pub fn name_of(path: &Path) -> Option<&str> {
+    let mut parts = path.components();
+    let (Some(Component::Normal(name)), None) = (parts.next(), parts.next()) else { return None };
+    let name = name.to_str()?;
+    (!name.contains('.') && !path.exists()).then_some(name)
+}
+
+/// Adds the tools that manifests in a file or a folder describe, or switches on the built-in tool of this name.
 ///
 /// A faulty manifest of a folder is left out, and `progress` is told why; the others are added. `describe_scene` then
 /// speaks of what they say, where it can.
 ///
 /// # Errors
-/// When there is no manifest, or the file is a faulty one.
+/// When there is no manifest, or the file is a faulty one; those of [`switch_on`].
 pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
+    match name_of(path) {
+        Some(name) => switch_on(catalog, name)?,
+        None => add_manifests(catalog, path, store, progress)?,
+    }
+    if catalog.get("describe_scene").is_some() {
+        catalog.replace(describe_scene(catalog)?)?;
+    }
+    Ok(())
+}
+
+fn add_manifests(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     for added in added(&[path], store, progress)? {
         match added.add_to(catalog) {
             Err(error) if path.is_dir() => progress.note("left out", &error.to_string()),
             done => done?,
         }
-    }
-    if catalog.get("describe_scene").is_some() {
-        catalog.replace(describe_scene(catalog)?)?;
     }
     Ok(())
 }

@@ -179,7 +179,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 /// The known name that `name` was probably meant to be.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(super) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     known
         .iter()
         .map(|k| (strsim::jaro_winkler(name, k), *k))

@@ -1,5 +1,7 @@
 //! The operations that come with `lavr`: plain code, no models.
 
+use std::sync::Arc;
+
 use super::annotate::Annotate;
 use super::calculate::Calculate;
 use super::color_of::ColorOf;
@@ -11,29 +13,58 @@ use super::find_text::FindText;
 use super::key_values::KeyValues;
 use super::measure::Measure;
 use super::normalize::Normalize;
+use super::read_codes::ReadCodes;
 use super::relate::Relate;
-use super::{Catalog, Manifest, TypedTool};
+use super::{Available, Catalog, Manifest, SharedTool, Typed, TypedTool};
 use crate::error::Result;
 
-/// Adds all operations to a catalog, in the order a planner reads them.
+/// Adds all operations that are on to a catalog, in the order a planner reads them.
 ///
 /// # Errors
 /// `InvalidInput` when the catalog has a tool of the same name already.
 pub fn register(catalog: &mut Catalog) -> Result<()> {
-    add(catalog, FindText, include_str!("../../tools/find_text.toml"))?;
-    add(catalog, KeyValues, include_str!("../../tools/key_values.toml"))?;
-    add(catalog, Crop, include_str!("../../tools/crop.toml"))?;
-    add(catalog, Filter, include_str!("../../tools/filter.toml"))?;
-    add(catalog, Relate, include_str!("../../tools/relate.toml"))?;
-    add(catalog, ColorOf, include_str!("../../tools/color_of.toml"))?;
-    add(catalog, Measure, include_str!("../../tools/measure.toml"))?;
-    add(catalog, Count, include_str!("../../tools/count.toml"))?;
-    add(catalog, Normalize, include_str!("../../tools/normalize.toml"))?;
-    add(catalog, Compare, include_str!("../../tools/compare.toml"))?;
-    add(catalog, Calculate, include_str!("../../tools/calculate.toml"))?;
-    add(catalog, Annotate, include_str!("../../tools/annotate.toml"))
+    made(Available::Auto)?.into_iter().try_for_each(|tool| catalog.add(tool))
 }
 
-fn add<T: TypedTool>(catalog: &mut Catalog, tool: T, manifest: &str) -> Result<()> {
-    catalog.register(tool, &Manifest::parse(manifest)?)
+/// The operations that are off until they are switched on by name: a small LLM plans worse with a longer list.
+///
+/// # Errors
+/// `InvalidInput` when a manifest is faulty.
+pub fn off() -> Result<Vec<SharedTool>> {
+    made(Available::Off)
+}
+
+/// The operations whose manifests say that they are on, or off.
+fn made(available: Available) -> Result<Vec<SharedTool>> {
+    let mut made = Made { available, tools: Vec::new() };
+    made.add(FindText, include_str!("../../tools/find_text.toml"))?;
+    made.add(KeyValues, include_str!("../../tools/key_values.toml"))?;
+    made.add(Crop, include_str!("../../tools/crop.toml"))?;
+    made.add(Filter, include_str!("../../tools/filter.toml"))?;
+    made.add(Relate, include_str!("../../tools/relate.toml"))?;
+    made.add(ColorOf, include_str!("../../tools/color_of.toml"))?;
+    made.add(Measure, include_str!("../../tools/measure.toml"))?;
+    made.add(Count, include_str!("../../tools/count.toml"))?;
+    made.add(Normalize, include_str!("../../tools/normalize.toml"))?;
+    made.add(Compare, include_str!("../../tools/compare.toml"))?;
+    made.add(Calculate, include_str!("../../tools/calculate.toml"))?;
+    made.add(Annotate, include_str!("../../tools/annotate.toml"))?;
+    made.add(ReadCodes, include_str!("../../tools/read_codes.toml"))?;
+    Ok(made.tools)
+}
+
+/// Tools that are on, or off, as they are made.
+struct Made {
+    available: Available,
+    tools: Vec<SharedTool>,
+}
+
+impl Made {
+    fn add<T: TypedTool>(&mut self, tool: T, manifest: &str) -> Result<()> {
+        let manifest = Manifest::parse(manifest)?;
+        if manifest.available == self.available {
+            self.tools.push(Arc::new(Typed::new(tool, &manifest)?));
+        }
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod binary;
 mod hostile;
+mod off;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

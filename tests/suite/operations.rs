@@ -2,6 +2,7 @@
 
 mod calculating;
 mod choosing;
+mod coding;
 mod coloring;
 mod drawing;
 mod finding;
@@ -26,9 +27,16 @@ fn catalog() -> Catalog {
     catalog
 }
 
+/// All operations, those that are off as well.
+fn with_off() -> Catalog {
+    let mut catalog = catalog();
+    operations::off().unwrap().into_iter().for_each(|tool| catalog.add(tool).unwrap());
+    catalog
+}
+
 /// Calls an operation as an executor does.
 fn call<const N: usize>(tool: &str, args: [(&str, Value); N]) -> Result<Value> {
-    let catalog = catalog();
+    let catalog = with_off();
     let args: Args = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(catalog.get(tool).unwrap().call(&Cx::new(Budget::default()), args))
@@ -59,10 +67,9 @@ fn json(json: Json) -> Value {
     Value::Json(json)
 }
 
-#[test]
-fn every_signature_is_what_a_planner_is_told() {
-    let catalog = catalog();
-    let told: Vec<String> = catalog
+/// The signatures of tools in short.
+fn signatures(catalog: &Catalog) -> Vec<String> {
+    catalog
         .iter()
         .map(|tool| {
             let spec = tool.spec();
@@ -74,7 +81,11 @@ fn every_signature_is_what_a_planner_is_told() {
                 .collect();
             format!("{}({}) -> {:?}", spec.name, args.join(", "), spec.signature.returns)
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn every_signature_is_what_a_planner_is_told() {
     let expected = [
         "find_text(lines: List<Line>, text: Text, mode?: Text) -> Type(List(Line))",
         "key_values(lines: List<Line>) -> Type(Table)",
@@ -92,12 +103,21 @@ fn every_signature_is_what_a_planner_is_told() {
         "calculate(expression: Text, values?: Json) -> Type(Number)",
         "annotate(image: Image, items: List<Region> or List<Line> or Region or Line, title?: Text) -> Type(Image)",
     ];
+    assert_eq!(signatures(&catalog()), expected);
+}
+
+#[test]
+fn operations_that_are_off_are_told_when_they_are_on() {
+    let told = signatures(&with_off()).split_off(signatures(&catalog()).len());
+    let expected = [
+        "read_codes(image: Image) -> Type(List(Line))",
+    ];
     assert_eq!(told, expected);
 }
 
 #[test]
 fn use_for_is_short() {
-    for tool in catalog().iter() {
+    for tool in with_off().iter() {
         let words = tool.spec().use_for.split_whitespace().count();
         assert!(words <= 18, "`{}` uses {words} words", tool.spec().name);
     }

@@ -7,12 +7,12 @@ use serde_json::{Value as Json, json};
 use super::{ABOUT, detector, folder};
 use crate::experts::{json as json_file, repository};
 
-fn lavr(args: &[&str]) -> Output {
+pub(super) fn lavr(args: &[&str]) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("lavr"));
     command.env_remove("LAVR_LLM").args(args).output().unwrap()
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
