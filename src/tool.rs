@@ -18,6 +18,7 @@ mod detect;
 pub mod filter;
 pub mod find_text;
 mod guarded;
+pub mod image_quality;
 pub mod key_values;
 pub mod labels;
 mod manifest;

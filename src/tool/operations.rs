@@ -10,6 +10,7 @@ use super::count::Count;
 use super::crop::Crop;
 use super::filter::Filter;
 use super::find_text::FindText;
+use super::image_quality::ImageQuality;
 use super::key_values::KeyValues;
 use super::measure::Measure;
 use super::normalize::Normalize;
@@ -50,6 +51,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(Calculate, include_str!("../../tools/calculate.toml"))?;
     made.add(Annotate, include_str!("../../tools/annotate.toml"))?;
     made.add(ReadCodes, include_str!("../../tools/read_codes.toml"))?;
+    made.add(ImageQuality, include_str!("../../tools/image_quality.toml"))?;
     Ok(made.tools)
 }
 

@@ -7,6 +7,7 @@ mod coloring;
 mod drawing;
 mod finding;
 mod heads;
+mod judging;
 mod measuring;
 mod normalizing;
 mod pairing;
@@ -111,6 +112,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
     let told = signatures(&with_off()).split_off(signatures(&catalog()).len());
     let expected = [
         "read_codes(image: Image) -> Type(List(Line))",
+        "image_quality(image: Image) -> Type(Json)",
     ];
     assert_eq!(told, expected);
 }
