@@ -71,6 +71,7 @@ pub struct Image(Arc<Inner>);
 struct Inner {
     pixels: RgbImage,
     frame: Frame,
+    from_file: bool,
     encoded: OnceLock<Vec<u8>>,
     digest: OnceLock<String>,
 }
@@ -115,14 +116,18 @@ impl Image {
         let mut dynamic = dynamic;
         dynamic.apply_orientation(orientation);
         let pixels = over_white(dynamic);
-        let image = Self::from_pixels(pixels, Frame::ROOT);
-        let _ = image.0.encoded.set(bytes);
-        Ok(image)
+        Ok(Self(Arc::new(Inner {
+            pixels,
+            frame: Frame::ROOT,
+            from_file: true,
+            encoded: OnceLock::from(bytes),
+            digest: OnceLock::new(),
+        })))
     }
 
     /// Wraps pixels that a tool made.
     pub fn from_pixels(pixels: RgbImage, frame: Frame) -> Self {
-        Self(Arc::new(Inner { pixels, frame, encoded: OnceLock::new(), digest: OnceLock::new() }))
+        Self(Arc::new(Inner { pixels, frame, from_file: false, encoded: OnceLock::new(), digest: OnceLock::new() }))
     }
 
     /// The pixels, row by row, 8-bit RGB, upright.
@@ -153,6 +158,11 @@ impl Image {
             let _ = self.0.pixels.write_to(&mut out, ImageFormat::Png);
             out.into_inner()
         })
+    }
+
+    /// The bytes of the file that the image was decoded from; none for pixels that a tool made.
+    pub fn file(&self) -> Option<&[u8]> {
+        self.0.from_file.then(|| self.encoded())
     }
 
     /// `sha256:` and the hex digest of [`Image::encoded`].

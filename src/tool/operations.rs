@@ -8,6 +8,7 @@ use super::color_of::ColorOf;
 use super::compare::Compare;
 use super::count::Count;
 use super::crop::Crop;
+use super::file_facts::FileFacts;
 use super::filter::Filter;
 use super::find_text::FindText;
 use super::image_quality::ImageQuality;
@@ -52,6 +53,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(Annotate, include_str!("../../tools/annotate.toml"))?;
     made.add(ReadCodes, include_str!("../../tools/read_codes.toml"))?;
     made.add(ImageQuality, include_str!("../../tools/image_quality.toml"))?;
+    made.add(FileFacts, include_str!("../../tools/file_facts.toml"))?;
     Ok(made.tools)
 }
 

@@ -5,6 +5,7 @@ mod choosing;
 mod coding;
 mod coloring;
 mod drawing;
+mod facts;
 mod finding;
 mod heads;
 mod judging;
@@ -113,6 +114,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
     let expected = [
         "read_codes(image: Image) -> Type(List(Line))",
         "image_quality(image: Image) -> Type(Json)",
+        "file_facts(image: Image) -> Type(Json)",
     ];
     assert_eq!(told, expected);
 }
