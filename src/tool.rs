@@ -15,6 +15,7 @@ pub mod crop;
 pub(crate) mod declared;
 pub mod describe_scene;
 mod detect;
+pub mod difference;
 pub mod file_facts;
 pub mod filter;
 pub mod find_text;

@@ -8,6 +8,7 @@ use super::color_of::ColorOf;
 use super::compare::Compare;
 use super::count::Count;
 use super::crop::Crop;
+use super::difference::Difference;
 use super::file_facts::FileFacts;
 use super::filter::Filter;
 use super::find_text::FindText;
@@ -54,6 +55,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(ReadCodes, include_str!("../../tools/read_codes.toml"))?;
     made.add(ImageQuality, include_str!("../../tools/image_quality.toml"))?;
     made.add(FileFacts, include_str!("../../tools/file_facts.toml"))?;
+    made.add(Difference, include_str!("../../tools/difference.toml"))?;
     Ok(made.tools)
 }
 

@@ -4,6 +4,7 @@ mod calculating;
 mod choosing;
 mod coding;
 mod coloring;
+mod differing;
 mod drawing;
 mod facts;
 mod finding;
@@ -115,6 +116,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
         "read_codes(image: Image) -> Type(List(Line))",
         "image_quality(image: Image) -> Type(Json)",
         "file_facts(image: Image) -> Type(Json)",
+        "difference(image: Image, other: Image) -> Type(Json)",
     ];
     assert_eq!(told, expected);
 }
