@@ -29,6 +29,7 @@ pub mod model;
 pub mod normalize;
 mod ocr;
 pub mod operations;
+pub mod palette;
 pub mod read_codes;
 pub mod relate;
 mod resize;

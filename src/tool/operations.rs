@@ -16,6 +16,7 @@ use super::image_quality::ImageQuality;
 use super::key_values::KeyValues;
 use super::measure::Measure;
 use super::normalize::Normalize;
+use super::palette::Palette;
 use super::read_codes::ReadCodes;
 use super::relate::Relate;
 use super::{Available, Catalog, Manifest, SharedTool, Typed, TypedTool};
@@ -56,6 +57,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(ImageQuality, include_str!("../../tools/image_quality.toml"))?;
     made.add(FileFacts, include_str!("../../tools/file_facts.toml"))?;
     made.add(Difference, include_str!("../../tools/difference.toml"))?;
+    made.add(Palette, include_str!("../../tools/palette.toml"))?;
     Ok(made.tools)
 }
 

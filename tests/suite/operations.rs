@@ -13,6 +13,7 @@ mod judging;
 mod measuring;
 mod normalizing;
 mod pairing;
+mod palettes;
 pub mod receipts;
 mod relating;
 
@@ -117,6 +118,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
         "image_quality(image: Image) -> Type(Json)",
         "file_facts(image: Image) -> Type(Json)",
         "difference(image: Image, other: Image) -> Type(Json)",
+        "palette(image: Image, colors?: Number) -> Type(Json)",
     ];
     assert_eq!(told, expected);
 }
