@@ -31,6 +31,7 @@ mod ocr;
 pub mod operations;
 pub mod palette;
 pub mod read_codes;
+pub mod read_table;
 pub mod relate;
 mod resize;
 mod typed;

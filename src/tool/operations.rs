@@ -18,6 +18,7 @@ use super::measure::Measure;
 use super::normalize::Normalize;
 use super::palette::Palette;
 use super::read_codes::ReadCodes;
+use super::read_table::ReadTable;
 use super::relate::Relate;
 use super::{Available, Catalog, Manifest, SharedTool, Typed, TypedTool};
 use crate::error::Result;
@@ -58,6 +59,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(FileFacts, include_str!("../../tools/file_facts.toml"))?;
     made.add(Difference, include_str!("../../tools/difference.toml"))?;
     made.add(Palette, include_str!("../../tools/palette.toml"))?;
+    made.add(ReadTable, include_str!("../../tools/read_table.toml"))?;
     Ok(made.tools)
 }
 

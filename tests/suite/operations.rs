@@ -16,6 +16,7 @@ mod pairing;
 mod palettes;
 pub mod receipts;
 mod relating;
+mod tabulating;
 
 use lavr::budget::Budget;
 use lavr::cx::Cx;
@@ -119,6 +120,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
         "file_facts(image: Image) -> Type(Json)",
         "difference(image: Image, other: Image) -> Type(Json)",
         "palette(image: Image, colors?: Number) -> Type(Json)",
+        "read_table(lines: List<Line>) -> Type(Table)",
     ];
     assert_eq!(told, expected);
 }
