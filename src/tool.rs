@@ -18,6 +18,7 @@ mod detect;
 pub mod difference;
 pub mod file_facts;
 pub mod filter;
+pub mod find_shapes;
 pub mod find_text;
 mod guarded;
 pub mod image_quality;

@@ -11,6 +11,7 @@ use super::crop::Crop;
 use super::difference::Difference;
 use super::file_facts::FileFacts;
 use super::filter::Filter;
+use super::find_shapes::FindShapes;
 use super::find_text::FindText;
 use super::image_quality::ImageQuality;
 use super::key_values::KeyValues;
@@ -60,6 +61,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(Difference, include_str!("../../tools/difference.toml"))?;
     made.add(Palette, include_str!("../../tools/palette.toml"))?;
     made.add(ReadTable, include_str!("../../tools/read_table.toml"))?;
+    made.add(FindShapes, include_str!("../../tools/find_shapes.toml"))?;
     Ok(made.tools)
 }
 

@@ -16,6 +16,7 @@ mod pairing;
 mod palettes;
 pub mod receipts;
 mod relating;
+mod shaping;
 mod tabulating;
 
 use lavr::budget::Budget;
@@ -121,6 +122,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
         "difference(image: Image, other: Image) -> Type(Json)",
         "palette(image: Image, colors?: Number) -> Type(Json)",
         "read_table(lines: List<Line>) -> Type(Table)",
+        "find_shapes(image: Image) -> Type(List(Region))",
     ];
     assert_eq!(told, expected);
 }
