@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod calculate;
 pub(crate) mod catalog;
 mod cells;
+pub mod chart_facts;
 pub mod color_of;
 pub mod compare;
 pub mod count;

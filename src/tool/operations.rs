@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::annotate::Annotate;
 use super::calculate::Calculate;
+use super::chart_facts::ChartFacts;
 use super::color_of::ColorOf;
 use super::compare::Compare;
 use super::count::Count;
@@ -62,6 +63,7 @@ fn made(available: Available) -> Result<Vec<SharedTool>> {
     made.add(Palette, include_str!("../../tools/palette.toml"))?;
     made.add(ReadTable, include_str!("../../tools/read_table.toml"))?;
     made.add(FindShapes, include_str!("../../tools/find_shapes.toml"))?;
+    made.add(ChartFacts, include_str!("../../tools/chart_facts.toml"))?;
     Ok(made.tools)
 }
 

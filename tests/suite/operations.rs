@@ -1,6 +1,7 @@
 //! The operations: plain code over images, regions, lines and numbers.
 
 mod calculating;
+mod charting;
 mod choosing;
 mod coding;
 mod coloring;
@@ -123,6 +124,7 @@ fn operations_that_are_off_are_told_when_they_are_on() {
         "palette(image: Image, colors?: Number) -> Type(Json)",
         "read_table(lines: List<Line>) -> Type(Table)",
         "find_shapes(image: Image) -> Type(List(Region))",
+        "chart_facts(image: Image, lines?: List<Line>) -> Type(Json)",
     ];
     assert_eq!(told, expected);
 }
