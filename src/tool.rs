@@ -33,10 +33,13 @@ mod ocr;
 pub mod operations;
 pub mod palette;
 pub mod read_codes;
+pub mod read_small_text;
 pub mod read_table;
 pub mod relate;
 mod resize;
+mod tiles;
 mod typed;
+pub mod zoom_detect;
 
 use std::ops::Range;
 use std::sync::Arc;

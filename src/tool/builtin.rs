@@ -4,6 +4,8 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use super::catalog::nearest;
+use super::read_small_text::ReadSmallText;
+use super::zoom_detect::ZoomDetect;
 use super::{
     Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, added, operations,
 };
@@ -16,6 +18,8 @@ static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tool
 static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
 static DESCRIBE_SCENE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/describe_scene.toml"));
 
+static ZOOM_DETECT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/zoom_detect.toml"));
+static READ_SMALL_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_small_text.toml"));
 
 /// The files that the built-in experts need on this platform, each with the tools that use it.
 ///
@@ -61,8 +65,13 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
 ///
 /// # Errors
 /// `InvalidInput` when a manifest is faulty, `NotFound` when the catalog lacks a tool that one of them needs.
-pub fn off(_catalog: &Catalog) -> Result<Vec<SharedTool>> {
-    operations::off()
+pub fn off(catalog: &Catalog) -> Result<Vec<SharedTool>> {
+    let mut tools = operations::off()?;
+    let (detector, reader) = (catalog.find("detect_objects")?, catalog.find("read_text")?);
+    tools.push(ZoomDetect::tool(Arc::clone(detector), &Manifest::parse(ZOOM_DETECT)?)?);
+    let small_text = ReadSmallText::new(Arc::clone(reader));
+    tools.push(Arc::new(Typed::new(small_text, &Manifest::parse(READ_SMALL_TEXT)?)?));
+    Ok(tools)
 }
 
 /// Adds the built-in tool of this name, which is off otherwise. One that is there already stays as it is.

@@ -18,6 +18,7 @@ use tokio::sync::OnceCell;
 
 use self::detect::Page;
 use self::lines::Alphabet;
+pub(super) use self::order::reading;
 use self::rect::Quad;
 use super::{ImageRef, TypedTool};
 use crate::cx::Cx;
@@ -88,7 +89,7 @@ impl ReadText {
         let places = found.places.iter().zip(flipped).map(|(place, flipped)| place.polygon(&page, image, flipped));
         let lines = texts.into_iter().zip(places).map(|((text, score), polygon)| Line { text, score, polygon });
         let legible = lines.filter(|line| line.score >= LINE_SCORE && !line.text.trim().is_empty());
-        Ok(order::reading(legible.collect()))
+        Ok(reading(legible.collect()))
     }
 
     async fn alphabet(&self) -> Result<&Alphabet> {

@@ -19,6 +19,7 @@ pub mod receipts;
 mod relating;
 mod shaping;
 mod tabulating;
+mod zooming;
 
 use lavr::budget::Budget;
 use lavr::cx::Cx;

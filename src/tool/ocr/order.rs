@@ -37,7 +37,7 @@ impl Placed {
 /// A page counts as set in columns when running text stands on both sides of a
 /// gap that few lines cross; a list with prices is read row by row. Lines that
 /// cross the gap, such as titles, end the columns above them.
-pub(super) fn reading(lines: Vec<Line>) -> Vec<Line> {
+pub(in crate::tool) fn reading(lines: Vec<Line>) -> Vec<Line> {
     let placed = lines.into_iter().map(|line| {
         let [left, top, right, bottom] = line.bounds();
         Placed { line, left, top, right, bottom }
