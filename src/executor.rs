@@ -319,11 +319,7 @@ impl<'a> Running<'a> {
                 args.set(name, value);
             }
         }
-        for arg in &signature.args {
-            if let (None, Some(default)) = (args.get(&arg.name), &arg.default) {
-                args.set(&arg.name, literal(default, arg));
-            }
-        }
+        set_defaults(signature, &mut args);
         Ok(args)
     }
 
@@ -408,6 +404,34 @@ fn fits(signature: &Signature, arg: &Arg, value: &Value) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::Tool, format!("argument `{}` should be {}, got {given}", arg.name, arg.types_text())))
+}
+
+/// The arguments of one call from JSON, with the defaults of those that are not given.
+///
+/// # Errors
+/// `Tool` naming the argument that the tool does not have, or does not take so.
+pub(crate) fn arguments(signature: &Signature, written: &serde_json::Map<String, Json>) -> Result<Args> {
+    let mut args = Args::new();
+    for (name, json) in written {
+        let names = || signature.args.iter().map(|arg| arg.name.as_str()).collect::<Vec<_>>().join(", ");
+        let arg = signature
+            .arg(name)
+            .ok_or_else(|| Error::new(ErrorKind::Tool, format!("there is no argument `{name}`, only {}", names())))?;
+        let value = literal(json, arg);
+        fits(signature, arg, &value)?;
+        args.set(name, value);
+    }
+    set_defaults(signature, &mut args);
+    Ok(args)
+}
+
+/// Sets the arguments that are not given and have a default.
+fn set_defaults(signature: &Signature, args: &mut Args) {
+    for arg in &signature.args {
+        if let (None, Some(default)) = (args.get(&arg.name), &arg.default) {
+            args.set(&arg.name, literal(default, arg));
+        }
+    }
 }
 
 /// A JSON literal as the value its argument wants.

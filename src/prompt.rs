@@ -23,25 +23,13 @@ use self::similar::{Index, Shape};
 use self::tools::tool_line;
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::plan::{self, Plan};
+use crate::plan;
 use crate::task::{asked_images, image_name};
 use crate::tool::Catalog;
+pub use crate::tool::PlanDemo;
 
 /// Folders of demos: one that is given replaces the compiled-in one as a whole.
 const DEMOS: [&str; 5] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/", "guess/demos/"];
-
-/// An in-context example for the planner.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlanDemo {
-    /// What is asked.
-    pub question: String,
-    /// How many images there are.
-    #[serde(default = "one")]
-    pub images: usize,
-    /// The plan, as JSON.
-    pub plan: String,
-}
 
 fn one() -> usize {
     1
@@ -277,7 +265,8 @@ impl Prompts {
         let (mut demos, mut shapes) = (Vec::new(), Vec::new());
         // A declared tool may have the name of one of ours, and be another.
         let library = if catalog.is_declared() { &[] } else { self.plan_library.as_slice() };
-        for demo in library {
+        let of_tools = catalog.iter().flat_map(|tool| tool.demos());
+        for demo in library.iter().chain(of_tools) {
             if let Some(ready) = self.library_demo(demo, catalog)? {
                 demos.push(ready);
                 shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
@@ -288,10 +277,7 @@ impl Prompts {
 
     /// A demo as the LLM sees it, unless it calls tools that are not there.
     fn library_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Option<LibraryDemo>> {
-        let plan = Plan::parse(&demo.plan).map_err(|faults| {
-            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            Error::invalid(format!("the demo for `{}` is not a plan: {}", demo.question, faults.join("; ")))
-        })?;
+        let plan = demo.parse()?;
         if plan.steps.iter().any(|step| catalog.get(&step.tool).is_none()) {
             return Ok(None);
         }

@@ -1,5 +1,6 @@
 //! Runners: what turns input tensors into output tensors for an expert.
 
+mod batch;
 mod exit;
 mod ort;
 
@@ -10,6 +11,7 @@ use async_trait::async_trait;
 use ndarray::ArrayD;
 use serde::Serialize;
 
+pub use self::batch::Batching;
 pub use self::exit::close;
 pub use self::ort::{LazyFile, OrtModel, OrtRunner, OrtRuntime};
 
@@ -28,6 +30,8 @@ pub enum Tensor {
     I64(ArrayD<i64>),
     /// Bytes.
     U8(ArrayD<u8>),
+    /// Yes or no.
+    Bool(ArrayD<bool>),
 }
 
 impl Tensor {
@@ -38,6 +42,7 @@ impl Tensor {
             Self::I32(a) => a.shape(),
             Self::I64(a) => a.shape(),
             Self::U8(a) => a.shape(),
+            Self::Bool(a) => a.shape(),
         }
     }
 
@@ -59,6 +64,7 @@ impl Tensor {
             Self::I32(_) => "i32",
             Self::I64(_) => "i64",
             Self::U8(_) => "u8",
+            Self::Bool(_) => "bool",
         }
     }
 }

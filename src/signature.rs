@@ -83,6 +83,8 @@ impl ValueType {
         match (self, given) {
             (Self::Any, _) | (_, Self::Any) => true,
             (Self::List(want), Self::List(have)) => want.accepts(have),
+            // A mask is a region whose outline is known.
+            (Self::Region, Self::Mask) => true,
             // Which of its types a result has shows when it is there.
             (Self::Named(want), Self::Named(have)) => want.iter().any(|word| have.contains(word)),
             // JSON is untyped: whether it fits shows when it is there.
@@ -116,12 +118,20 @@ impl ValueType {
         }
     }
 
+    /// The type of what stands in JSON.
+    pub fn of_json(json: &Json) -> Self {
+        match json {
+            Json::Array(items) => Self::of(&Value::List(items.iter().cloned().map(Value::plain).collect())),
+            other => Self::of(&Value::plain(other.clone())),
+        }
+    }
+
     /// The type that a reference's `.name` has, when this type has such a field.
     pub fn field(&self, name: &str) -> Option<Self> {
         match (self, name) {
-            (Self::Region, "label") | (Self::Line, "text") => Some(Self::Text),
-            (Self::Region | Self::Line, "score") => Some(Self::Number),
-            (Self::Region, "box") => Some(Self::list(Self::Number)),
+            (Self::Region | Self::Mask, "label") | (Self::Line, "text") => Some(Self::Text),
+            (Self::Region | Self::Mask | Self::Line, "score") => Some(Self::Number),
+            (Self::Region | Self::Mask, "box") => Some(Self::list(Self::Number)),
             (Self::Line, "polygon") => Some(Self::list(Self::list(Self::Number))),
             (Self::Table, "rows") => Some(Self::Json),
             (Self::Json | Self::Any, _) => Some(Self::Any),
@@ -132,7 +142,7 @@ impl ValueType {
     /// The field names a reference may use on this type; empty when it has none or any.
     pub fn fields(&self) -> &'static [&'static str] {
         match self {
-            Self::Region => &["label", "score", "box"],
+            Self::Region | Self::Mask => &["label", "score", "box"],
             Self::Line => &["text", "score", "polygon"],
             Self::Table => &["rows"],
             _ => &[],

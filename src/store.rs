@@ -29,6 +29,7 @@ mod meter;
 mod npm;
 mod options;
 mod piece;
+mod pins;
 mod pip;
 mod pip_config;
 mod place;
@@ -53,6 +54,7 @@ use crate::error::{Error, ErrorKind, Result};
 use acquire::Acquisition;
 use digest::Check;
 use lock::Lock;
+use pins::Pins;
 use place::Place;
 use web::Web;
 
@@ -68,6 +70,7 @@ pub struct Store {
 struct Inner {
     options: StoreOptions,
     place: Place,
+    pins: Pins,
     web: Web,
     pip: pip::Pip,
     transfers: Semaphore,
@@ -82,9 +85,9 @@ impl Store {
         let home = options.home_folder()?;
         let web = Web::new(&options, &home);
         let pip = pip::Pip::new(options.vars.clone());
-        let place = Place::new(&home);
+        let (place, pins) = (Place::new(&home), Pins::new(&home));
         let transfers = Semaphore::new(TRANSFERS);
-        Ok(Self { inner: Arc::new(Inner { options, place, web, pip, transfers }) })
+        Ok(Self { inner: Arc::new(Inner { options, place, pins, web, pip, transfers }) })
     }
 
     /// The folder that holds everything of this store.
@@ -112,10 +115,19 @@ impl Store {
     /// file is read on the calling thread, so call it from where blocking is allowed.
     pub fn path_if_ready(&self, artefact: &Artefact) -> Option<PathBuf> {
         artefact.validate().ok()?;
-        match self.inner.place.check(artefact) {
-            Ok(Check::Ready) => Some(self.inner.place.file(artefact)),
+        let pinned = self.pinned(artefact).ok()??;
+        match self.inner.place.check(&pinned) {
+            Ok(Check::Ready) => Some(self.inner.place.file(&pinned)),
             _ => None,
         }
+    }
+
+    /// The artefact with its size and digest; nothing when its manifest states none and it was not fetched yet.
+    ///
+    /// # Errors
+    /// `InvalidInput` when `lavr.lock` is damaged.
+    pub fn pinned(&self, artefact: &Artefact) -> Result<Option<Artefact>> {
+        if artefact.is_open() { self.inner.pins.pinned(artefact) } else { Ok(Some(artefact.clone())) }
     }
 
     /// The path of an artefact's verified file, fetched first when it is missing or damaged.
@@ -130,6 +142,7 @@ impl Store {
     /// lists every source and why it failed. `Io` when the disk fails.
     pub async fn get(&self, artefact: &Artefact, progress: &dyn Progress) -> Result<PathBuf> {
         artefact.validate()?;
+        let Some(artefact) = &self.pinned(artefact)? else { return self.first(artefact, progress).await };
         let before = self.check(artefact).await?;
         let path = self.inner.place.file(artefact);
         if before == Check::Ready {
@@ -151,6 +164,26 @@ impl Store {
         Ok(path)
     }
 
+    /// Fetches a file of which nothing is known, and pins what it is.
+    async fn first(&self, artefact: &Artefact, progress: &dyn Progress) -> Result<PathBuf> {
+        let acquisition = Acquisition::new(&self.inner, artefact, progress);
+        let place = &self.inner.place;
+        if self.is_offline() && !acquisition.has_local_source() && !place.file(artefact).is_file() {
+            return Err(self.offline(artefact, Check::Missing));
+        }
+        place.prepare(artefact)?;
+        let _lock = Lock::take(&place.lock(artefact), || {
+            progress.note(&artefact.name, "waiting for another process that fetches it");
+        })
+        .await?;
+        // The other process may have pinned it.
+        let pinned = match self.pinned(artefact)? {
+            Some(pinned) if self.check(&pinned).await? == Check::Ready => pinned,
+            _ => acquisition.first().await?,
+        };
+        Ok(place.file(&pinned))
+    }
+
     /// Checks the file; hashing happens off the async threads.
     async fn check(&self, artefact: &Artefact) -> Result<Check> {
         if let Some(check) = self.inner.place.quick_check(artefact)? {
@@ -161,16 +194,17 @@ impl Store {
     }
 
     fn offline(&self, artefact: &Artefact, found: Check) -> Error {
-        let Artefact { name, size, sha256, .. } = artefact;
+        let Artefact { name, size, .. } = artefact;
         let path = self.inner.place.file(artefact);
         let state = if found == Check::Damaged { "damaged" } else { "missing" };
         Error::new(
             ErrorKind::Offline,
             format!(
                 "`{name}` ({}) is {state} and LAVR_OFFLINE forbids fetching it. Run `lavr models pull {name}` \
-                 without LAVR_OFFLINE, or place the file at {} ({size} bytes, sha256 {sha256})",
-                human_size(*size),
-                path.display()
+                 without LAVR_OFFLINE, or place the file at {} ({})",
+                if artefact.is_open() { "of unknown size".to_owned() } else { human_size(*size) },
+                path.display(),
+                artefact.identity()
             ),
         )
     }

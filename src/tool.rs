@@ -13,7 +13,10 @@ pub mod color_of;
 pub mod compare;
 pub mod count;
 pub mod crop;
+pub mod cut_out;
 pub(crate) mod declared;
+mod demo;
+pub mod depth_of;
 pub mod describe_scene;
 mod detect;
 pub mod difference;
@@ -35,6 +38,7 @@ pub mod palette;
 pub mod read_codes;
 pub mod read_small_text;
 pub mod read_table;
+mod ready;
 pub mod relate;
 mod resize;
 mod tiles;
@@ -52,12 +56,13 @@ use serde_json::{Map, Value as Json};
 
 pub use added::Added;
 pub use catalog::Catalog;
+pub use demo::PlanDemo;
 pub use describe_scene::DescribeScene;
 pub use detect::{DetectObjects, NANODET};
 pub use guarded::call_guarded;
 pub use manifest::{Available, Manifest};
 pub use ocr::ReadText;
-pub use typed::{ImageRef, Item, Items, ToolOutput, Typed, TypedTool};
+pub use typed::{ImageRef, Item, Items, MaskRef, ToolOutput, Typed, TypedTool};
 
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
@@ -110,6 +115,8 @@ pub struct ToolSpec {
     pub signature: Signature,
     /// What it does besides returning a value.
     pub effects: Effects,
+    /// Whether `describe_scene` tells what it says of a whole image, when it returns Labels or Text.
+    pub describes: bool,
     /// How long one call may take.
     pub timeout: Duration,
 }
@@ -154,6 +161,11 @@ pub trait Tool: Send + Sync {
     /// does not know, so that a plan is mended before it runs.
     fn objections(&self, _args: &Json) -> Vec<Objection> {
         Vec::new()
+    }
+
+    /// Examples of plans that use this tool, for questions that resemble theirs. None by default.
+    fn demos(&self) -> &[PlanDemo] {
+        &[]
     }
 
     /// The words of a question that this tool knows by name, so that a planner need not guess them.
@@ -251,6 +263,15 @@ impl Args {
 fn wrong(name: &str, wanted: &str, got: Option<&Value>) -> Error {
     let got = got.map_or("nothing", Value::type_name);
     Error::new(ErrorKind::Tool, format!("argument `{name}` should be {wanted}, got {got}"))
+}
+
+impl IntoIterator for Args {
+    type Item = (String, Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
 }
 
 impl FromIterator<(String, Value)> for Args {

@@ -20,6 +20,40 @@ pub struct Region {
     pub bounds: [f64; 4],
 }
 
+/// A thing with its outline: `{"label","score","box":[x1,y1,x2,y2],"mask":{"blob":...}}`.
+///
+/// It stands wherever a region may stand. The pixels are stretched over the box, and need not be those of the image:
+/// 255 is the thing, 0 is not, and what lies outside the box is not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mask {
+    /// What it is, and the box around it.
+    pub region: Region,
+    /// A grey picture of the box.
+    pub pixels: Image,
+}
+
+impl Mask {
+    /// How sure it is that a point of the root image, in pixels, is the thing, 0 to 1.
+    pub fn at(&self, x: f64, y: f64) -> f64 {
+        let [left, top, right, bottom] = self.region.bounds;
+        let place = |at: f64, from: f64, to: f64, size: u32| -> Option<u32> {
+            let share = (at - from) / (to - from);
+            (0.0..1.0).contains(&share).then(|| (share * f64::from(size)) as u32)
+        };
+        let pixels = self.pixels.pixels();
+        let (x, y) = (place(x, left, right, pixels.width()), place(y, top, bottom, pixels.height()));
+        let pixel = x.zip(y).and_then(|(x, y)| pixels.get_pixel_checked(x, y));
+        pixel.map_or(0.0, |pixel| f64::from(pixel.0[0]) / 255.0)
+    }
+
+    /// How much of its box the thing fills, 0 to 1.
+    pub fn fill(&self) -> f64 {
+        let sum: u64 = self.pixels.pixels().pixels().map(|pixel| u64::from(pixel.0[0])).sum();
+        let all = f64::from(self.pixels.width()) * f64::from(self.pixels.height());
+        sum as f64 / (255.0 * all.max(1.0))
+    }
+}
+
 /// A line of text: `{"text","score","polygon":[[x,y] x 4]}`.
 ///
 /// The polygon runs clockwise from the text's own top left corner, in float pixels of the root image.
@@ -75,7 +109,7 @@ pub struct Point {
     pub y: f64,
 }
 
-/// A grid of numbers over an image, e.g. depth; row by row.
+/// A grid of numbers over an image or a part of it, e.g. depth; row by row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grid {
@@ -83,6 +117,9 @@ pub struct Grid {
     pub width: u32,
     /// Rows.
     pub height: u32,
+    /// What it lies over: left, top, right, bottom, in pixels of the root image.
+    #[serde(rename = "box")]
+    pub bounds: [f64; 4],
     /// `width * height` numbers.
     pub data: Vec<f32>,
 }
@@ -101,8 +138,8 @@ pub struct Table {
 pub enum Value {
     /// An image.
     Image(Image),
-    /// A picture whose bright pixels mark what is meant.
-    Mask(Image),
+    /// A thing with its outline.
+    Mask(Mask),
     /// A labelled box.
     Region(Region),
     /// A line of text.
@@ -150,7 +187,7 @@ impl Value {
         }
     }
 
-    /// The JSON form. Images and masks become `{"blob":"sha256:..."}`.
+    /// The JSON form. The pixels of images and masks become `{"blob":"sha256:..."}`.
     pub fn to_json(&self) -> Json {
         self.to_json_naming(&|image| image.digest().to_owned())
     }
@@ -158,7 +195,10 @@ impl Value {
     /// The JSON form with other names than the digests for images and masks.
     pub(crate) fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
         match self {
-            Self::Image(image) | Self::Mask(image) => json!({ "blob": name(image) }),
+            Self::Image(image) => json!({ "blob": name(image) }),
+            Self::Mask(Mask { region: Region { label, score, bounds }, pixels }) => {
+                json!({ "label": label, "score": score, "box": bounds, "mask": { "blob": name(pixels) } })
+            }
             Self::Region(region) => json!(region),
             Self::Line(line) => json!(line),
             Self::Points(points) => json!(points),
@@ -177,7 +217,7 @@ impl Value {
     /// All images and masks in the value, in order: what a trace stores as blobs.
     pub fn images(&self) -> Vec<&Image> {
         match self {
-            Self::Image(image) | Self::Mask(image) => vec![image],
+            Self::Image(image) | Self::Mask(Mask { pixels: image, .. }) => vec![image],
             Self::List(items) => items.iter().flat_map(Self::images).collect(),
             _ => Vec::new(),
         }
@@ -187,22 +227,32 @@ impl Value {
     pub fn is_finite(&self) -> bool {
         match self {
             Self::Number(number) => number.is_finite(),
-            Self::Region(region) => region.score.is_finite() && region.bounds.iter().all(|v| v.is_finite()),
+            Self::Region(region) | Self::Mask(Mask { region, .. }) => {
+                region.score.is_finite() && region.bounds.iter().all(|v| v.is_finite())
+            }
             Self::Line(line) => line.score.is_finite() && line.polygon.iter().flatten().all(|v| v.is_finite()),
             Self::Points(points) => points.iter().all(|p| [p.score, p.x, p.y].iter().all(|v| v.is_finite())),
             Self::Labels(labels) => labels.iter().all(|label| label.score.is_finite()),
             Self::Vector(vector) => vector.iter().all(|v| v.is_finite()),
             Self::Map(grid) => grid.data.iter().all(|v| v.is_finite()),
             Self::List(items) => items.iter().all(Self::is_finite),
-            Self::Image(_) | Self::Mask(_) | Self::Table(_) | Self::Text(_) | Self::Bool(_) | Self::Json(_) => true,
+            Self::Image(_) | Self::Table(_) | Self::Text(_) | Self::Bool(_) | Self::Json(_) => true,
         }
     }
 
-    /// A field by name: `label`, `score`, `box` of a region; `text`, `score`, `polygon` of a line;
+    /// The labelled box of a region or a mask.
+    pub fn region(&self) -> Option<&Region> {
+        match self {
+            Self::Region(region) | Self::Mask(Mask { region, .. }) => Some(region),
+            _ => None,
+        }
+    }
+
+    /// A field by name: `label`, `score`, `box` of a region or a mask; `text`, `score`, `polygon` of a line;
     /// any key of a JSON object.
     pub fn field(&self, name: &str) -> Option<Self> {
         match self {
-            Self::Region(region) => match name {
+            Self::Region(region) | Self::Mask(Mask { region, .. }) => match name {
                 "label" => Some(Self::Text(region.label.clone())),
                 "score" => Some(Self::Number(region.score)),
                 "box" => Some(numbers(&region.bounds)),
@@ -217,6 +267,16 @@ impl Value {
             Self::Json(Json::Object(object)) => object.get(name).map(|v| Self::plain(v.clone())),
             Self::Table(table) if name == "rows" => Some(Self::Json(json!(table.rows))),
             _ => None,
+        }
+    }
+
+    /// The same value with regions in place of masks.
+    #[must_use]
+    pub fn without_outlines(self) -> Self {
+        match self {
+            Self::Mask(mask) => Self::Region(mask.region),
+            Self::List(items) => Self::List(items.into_iter().map(Self::without_outlines).collect()),
+            other => other,
         }
     }
 

@@ -84,7 +84,7 @@ impl Report {
                 self.collect(id, &image_name(image), &mut seen, &mut items);
             }
             let quotes = items.iter().any(|item| is_quoted(item, &claim.text));
-            items.retain(|item| !quotes || matches!(item, Item::Region(_)) || is_quoted(item, &claim.text));
+            items.retain(|item| !quotes || !matches!(item, Item::Line(_)) || is_quoted(item, &claim.text));
             for item in items {
                 if !found.contains(&item) {
                     found.push(item);
@@ -143,6 +143,8 @@ fn step_json(observation: &Observation) -> Json {
 pub fn placed(value: &Value) -> Vec<Item> {
     match value {
         Value::Region(region) => vec![Item::Region(region.clone())],
+        Value::Mask(mask) => vec![Item::Mask(mask.clone().into())],
+        Value::Points(points) => points.iter().cloned().map(Item::Point).collect(),
         Value::Line(line) => vec![Item::Line(line.clone())],
         Value::List(items) => items.iter().flat_map(placed).collect(),
         Value::Json(json) => placed_in(json),
@@ -150,7 +152,7 @@ pub fn placed(value: &Value) -> Vec<Item> {
     }
 }
 
-/// The regions and lines anywhere inside JSON, e.g. in the sentences of a description.
+/// The things with a place anywhere inside JSON, e.g. in the sentences of a description.
 fn placed_in(json: &Json) -> Vec<Item> {
     match json {
         Json::Array(items) => items.iter().flat_map(placed_in).collect(),

@@ -20,6 +20,8 @@ struct Needed {
     artefact: Artefact,
     /// What uses it: tools by name, options for LLMs.
     used_by: Vec<String>,
+    /// Whether it is fetched only when it is named.
+    is_more: bool,
 }
 
 /// `lavr models`.
@@ -39,7 +41,7 @@ enum ModelsCommand {
     },
     /// Fetch files ahead of time: the named ones, or all
     Pull {
-        /// Names as `lavr models list` shows them
+        /// Files or tools, as `lavr models list` shows them; without any, all but the files of tools that are off
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
@@ -70,8 +72,9 @@ fn needed() -> Result<Vec<Needed>> {
         let users = vec![user_of(&artefact, &embedder)];
         (artefact, users)
     });
-    let all = for_tools.into_iter().chain(others);
-    Ok(all.map(|(artefact, used_by)| Needed { artefact, used_by }).collect())
+    let usual = for_tools.into_iter().chain(others).map(|usual| (usual, false));
+    let all = usual.chain(tool::builtin::more_artefacts()?.into_iter().map(|more| (more, true)));
+    Ok(all.map(|((artefact, used_by), is_more)| Needed { artefact, used_by, is_more }).collect())
 }
 
 /// What uses an artefact of `lavr`'s own: the option of an LLM, or the embedder.
@@ -105,7 +108,8 @@ const AT_ONCE: usize = 3;
 /// Prints every artefact: name, size, licence, whether it is there, what uses it.
 async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
     let mut rows = Vec::new();
-    for Needed { artefact, used_by } in needed {
+    for Needed { artefact, used_by, .. } in needed {
+        let artefact = store.pinned(artefact)?.unwrap_or_else(|| artefact.clone());
         let (store, wanted) = (store.clone(), artefact.clone());
         // A file that is not known to be unchanged is read whole: not on this thread.
         let check = tokio::task::spawn_blocking(move || store.path_if_ready(&wanted)).await;
@@ -126,7 +130,8 @@ async fn list(store: &Store, needed: &[Needed], json: bool) -> Result<()> {
             .iter()
             .map(|(Artefact { name, size, licence, .. }, used_by, path)| {
                 let state = if path.is_some() { "ready" } else { "missing" };
-                [name.clone(), human_size(*size), licence.clone(), state.to_owned(), used_by.join(", ")]
+                let size = if *size == 0 { "?".to_owned() } else { human_size(*size) };
+                [name.clone(), size, licence.clone(), state.to_owned(), used_by.join(", ")]
             })
             .collect();
         in_columns(&table)
@@ -148,7 +153,8 @@ fn in_columns(rows: &[[String; 5]]) -> String {
     text
 }
 
-/// Fetches the named artefacts, all of them when none is named, and prints where they are.
+/// Fetches the named artefacts, or those of the named tools, and prints where they are. When none is named these are all
+/// that are needed without switching a tool on.
 ///
 /// One that fails does not keep the others from being fetched; the error tells of all that failed.
 async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> {
@@ -181,21 +187,32 @@ async fn pull(store: &Store, needed: &[Needed], names: &[String]) -> Result<()> 
 
 fn choose<'a>(needed: &'a [Needed], names: &[String]) -> Result<Vec<&'a Artefact>> {
     if names.is_empty() {
-        return Ok(needed.iter().map(|needed| &needed.artefact).collect());
+        return Ok(needed.iter().filter(|needed| !needed.is_more).map(|needed| &needed.artefact).collect());
     }
-    let find = |name: &String| {
-        let found = needed.iter().find(|needed| needed.artefact.name == *name);
-        found.map(|needed| &needed.artefact).ok_or_else(|| unknown(needed, name))
-    };
-    names.iter().map(find).collect()
+    let mut chosen: Vec<&Artefact> = Vec::new();
+    for name in names {
+        let is_meant = |needed: &&Needed| needed.artefact.name == *name || needed.used_by.contains(name);
+        let found: Vec<&Artefact> = needed.iter().filter(is_meant).map(|needed| &needed.artefact).collect();
+        if found.is_empty() {
+            return Err(unknown(needed, name));
+        }
+        for artefact in found {
+            if chosen.iter().all(|known| known.name != artefact.name) {
+                chosen.push(artefact);
+            }
+        }
+    }
+    Ok(chosen)
 }
 
 fn unknown(needed: &[Needed], name: &str) -> Error {
-    let known = || needed.iter().map(|needed| needed.artefact.name.as_str());
+    let names: Vec<&str> = needed.iter().map(|needed| needed.artefact.name.as_str()).collect();
+    let tools = needed.iter().flat_map(|needed| &needed.used_by).map(String::as_str);
+    let known = || names.iter().copied().chain(tools.clone());
     let closest = known().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
     let hint = match closest.filter(|closest| strsim::jaro_winkler(closest, name) > 0.75) {
         Some(closest) => format!("did you mean `{closest}`?"),
-        None => format!("there are: {}", known().collect::<Vec<_>>().join(", ")),
+        None => format!("there are: {}", names.join(", ")),
     };
     Error::new(ErrorKind::NotFound, format!("there is no artefact `{name}`; {hint}"))
 }
@@ -207,7 +224,8 @@ mod tests {
 
     fn some() -> Vec<Needed> {
         let artefacts = store::builtin().unwrap();
-        artefacts.into_iter().map(|artefact| Needed { artefact, used_by: vec!["llm".to_owned()] }).collect()
+        let of_llm = |artefact| Needed { artefact, used_by: vec!["llm".to_owned()], is_more: false };
+        artefacts.into_iter().map(of_llm).collect()
     }
 
     #[test]
@@ -218,6 +236,17 @@ mod tests {
         let error = choose(&needed, &["zzz".to_owned()]).unwrap_err();
         assert!(error.to_string().contains("there are: "), "{error}");
         assert_eq!(choose(&needed, &[]).unwrap().len(), needed.len());
+    }
+
+    #[test]
+    fn a_tool_stands_for_its_files() {
+        let needed = needed().unwrap();
+        let names = |chosen: Vec<&Artefact>| chosen.into_iter().map(|a| a.name.clone()).collect::<Vec<_>>();
+        let caption = names(choose(&needed, &["caption".to_owned()]).unwrap());
+        assert_eq!(caption, ["vit-gpt2-encoder", "vit-gpt2-decoder", "vit-gpt2-tokenizer"]);
+        let both = ["detect_objects".to_owned(), "onnxruntime".to_owned()];
+        assert_eq!(names(choose(&needed, &both).unwrap()), ["onnxruntime"]);
+        assert!(!names(choose(&needed, &[]).unwrap()).iter().any(|name| caption.contains(name)));
     }
 
     #[test]

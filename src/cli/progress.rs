@@ -67,7 +67,8 @@ impl Progress for Bars {
         let running = Running { bar: self.bar(name, bytes), bytes, since: Instant::now() };
         self.running().insert(name.to_owned(), running);
         if self.screen.is_none() {
-            self.line(&format!("fetching {name} ({})", human_size(bytes)));
+            let size = if bytes == 0 { "of unknown size".to_owned() } else { human_size(bytes) };
+            self.line(&format!("fetching {name} ({size})"));
         }
     }
 
@@ -86,7 +87,8 @@ impl Progress for Bars {
         running.bar.finish_and_clear();
         if ok {
             let seconds = running.since.elapsed().as_secs_f64();
-            self.line(&format!("fetched {name} ({}) in {seconds:.1} s", human_size(running.bytes)));
+            let size = if running.bytes == 0 { String::new() } else { format!(" ({})", human_size(running.bytes)) };
+            self.line(&format!("fetched {name}{size} in {seconds:.1} s"));
         }
     }
 }

@@ -24,9 +24,10 @@ use crate::image::Image;
 use crate::observation::{Failure, Outcome};
 use crate::plan::{Plan, PlanLimits};
 use crate::signature::Returns;
-use crate::store::Progress;
-use crate::tool::{Available, Catalog, Manifest, SharedTool, Tool, ToolSpec, annotate, builtin};
-use crate::value::Value;
+use crate::store::{Progress, Store, StoreOptions};
+use crate::tool::builtin::{self, Off};
+use crate::tool::{Available, Catalog, Manifest, Tool, ToolSpec, annotate};
+use crate::value::{Mask, Value};
 
 #[derive(Args)]
 pub(super) struct ToolsArgs {
@@ -98,7 +99,15 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
             let catalog = catalog(tools)?;
             list(&catalog, &off(&catalog)?, json)
         }
-        ToolsCommand::Show { name, tools, json } => show(&with_off(catalog(tools)?)?, &name, json),
+        ToolsCommand::Show { name, tools, json } => {
+            let catalog = catalog(tools)?;
+            let off = off(&catalog)?;
+            let spec = off.iter().find(|off| off.name == name).map(|off| off.tool.spec());
+            match spec {
+                Some(spec) => show(spec, json),
+                None => show(with_off(catalog)?.find(&name).map_err(usage)?.spec(), json),
+            }
+        }
         ToolsCommand::New(args) => new::run(args, cancel).await,
         ToolsCommand::Test(args) => test::run(args, cancel).await,
         ToolsCommand::Schema => {
@@ -126,29 +135,31 @@ fn catalog(tools: Vec<PathBuf>) -> Result<Catalog, Stop> {
 }
 
 /// The built-in tools that are off, in this catalog.
-fn off(catalog: &Catalog) -> Result<Vec<SharedTool>> {
+fn off(catalog: &Catalog) -> Result<Vec<Off>> {
     if catalog.is_declared() {
         return Ok(Vec::new());
     }
-    let mut off = builtin::off(catalog)?;
-    off.retain(|tool| catalog.get(&tool.spec().name).is_none());
+    let progress: Arc<dyn Progress> = Arc::new(Bars::new());
+    let mut off = builtin::off(catalog, &Store::open(StoreOptions::from_env()?)?, &progress)?;
+    off.retain(|off| catalog.get(&off.name).is_none());
     Ok(off)
 }
 
 /// The same tools with those that are off: who names a tool need not switch it on.
 fn with_off(mut catalog: Catalog) -> Result<Catalog> {
-    for tool in off(&catalog)? {
-        catalog.add(tool)?;
+    for off in off(&catalog)?.into_iter().filter(|off| !off.replaces()) {
+        catalog.add(off.tool)?;
     }
     Ok(catalog)
 }
 
-fn list(catalog: &Catalog, off: &[SharedTool], json: bool) -> Result<Exit, Stop> {
-    let (on, off) = (catalog.iter().map(Tool::spec), off.iter().map(|tool| tool.spec()));
+fn list(catalog: &Catalog, off: &[Off], json: bool) -> Result<Exit, Stop> {
+    let (on, off) = (catalog.iter().map(Tool::spec), off.iter());
     if json {
-        let off = off.map(|spec| {
-            let mut spec = json!(spec);
+        let off = off.map(|off| {
+            let mut spec = json!(off.tool.spec());
             if let Some(object) = spec.as_object_mut() {
+                object.insert("name".to_owned(), json!(off.name));
                 object.insert("available".to_owned(), json!(Available::Off));
             }
             spec
@@ -157,15 +168,15 @@ fn list(catalog: &Catalog, off: &[SharedTool], json: bool) -> Result<Exit, Stop>
         output::print_json(&json!({ "tools": tools }))?;
         return Ok(Exit::Answered);
     }
-    let line = |spec: &ToolSpec, mark: &str| format!("{:<16} {mark}{}", spec.name, spec.description);
-    for text in on.map(|spec| line(spec, "")).chain(off.map(|spec| line(spec, "(off) "))) {
+    let line = |name: &str, mark: &str, spec: &ToolSpec| format!("{name:<16} {mark}{}", spec.description);
+    let off = off.map(|off| line(&off.name, "(off) ", off.tool.spec()));
+    for text in on.map(|spec| line(&spec.name, "", spec)).chain(off) {
         output::print(&output::safe(&text))?;
     }
     Ok(Exit::Answered)
 }
 
-fn show(catalog: &Catalog, name: &str, json: bool) -> Result<Exit, Stop> {
-    let spec = catalog.find(name).map_err(usage)?.spec();
+fn show(spec: &ToolSpec, json: bool) -> Result<Exit, Stop> {
     if json {
         output::print_json(&json!(spec))?;
     } else {
@@ -282,7 +293,7 @@ fn readable(value: &Value) -> String {
     match value {
         Value::List(items) if items.is_empty() => "nothing found".to_owned(),
         Value::List(items) => items.iter().map(readable).collect::<Vec<_>>().join("\n"),
-        Value::Region(region) => {
+        Value::Region(region) | Value::Mask(Mask { region, .. }) => {
             let [x1, y1, x2, y2] = region.bounds.map(|v| v.round());
             format!("{} {:.2} at [{x1}, {y1}, {x2}, {y2}]", region.label, region.score)
         }
@@ -292,7 +303,7 @@ fn readable(value: &Value) -> String {
         Value::Labels(labels) => {
             labels.iter().map(|label| format!("{} {:.2}", label.label, label.score)).collect::<Vec<_>>().join("\n")
         }
-        Value::Image(image) | Value::Mask(image) => {
+        Value::Image(image) => {
             format!("an image of {} x {} pixels; write it with --output OUT.png", image.width(), image.height())
         }
         other => other.to_json().to_string(),

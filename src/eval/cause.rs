@@ -12,7 +12,7 @@ use crate::error::ErrorKind;
 use crate::observation::Observation;
 use crate::tool::Catalog;
 use crate::tool::labels::same_label;
-use crate::value::Value;
+use crate::value::{Mask, Value};
 
 /// A truth of no more letters has to be a word of its own: "no" does not stand in "nothing".
 const SHORT: usize = 4;
@@ -88,13 +88,13 @@ fn holds(case: &Case, metric: Metric, value: &Value) -> bool {
     match metric {
         Metric::Yesno => truth_yes(case).is_some_and(|yes| match value {
             Value::Bool(decided) => *decided == yes,
-            Value::List(items) => items.is_empty() != yes && items.iter().all(|i| matches!(i, Value::Region(_))),
+            Value::List(items) => items.is_empty() != yes && items.iter().all(|i| i.region().is_some()),
             Value::Number(n) => (*n > 0.0) == yes,
             _ => false,
         }),
         Metric::Number => truth_number(case).is_some_and(|truth| match value {
             Value::Number(n) => (n - truth).abs() < 1e-9,
-            Value::List(items) if items.iter().all(|i| matches!(i, Value::Region(_))) => items.len() as f64 == truth,
+            Value::List(items) if items.iter().all(|i| i.region().is_some()) => items.len() as f64 == truth,
             other => number::numbers(&text_of(other)).contains(&truth),
         }),
         _ => {
@@ -111,9 +111,9 @@ fn text_of(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::Line(line) => line.text.clone(),
-        Value::Region(region) => region.label.clone(),
+        Value::Region(region) | Value::Mask(Mask { region, .. }) => region.label.clone(),
         Value::List(items) => items.iter().map(text_of).collect::<Vec<_>>().join(" "),
-        Value::Image(_) | Value::Mask(_) => String::new(),
+        Value::Image(_) => String::new(),
         other => other.to_json().to_string(),
     }
 }

@@ -185,7 +185,7 @@ impl Evaluation {
                 (judge::read(case, &lines), json!(lines))
             }
             _ => {
-                let regions: Vec<Region> = items.into_iter().filter_map(region_of).collect();
+                let regions: Vec<Region> = items.iter().filter_map(|item| item.region().cloned()).collect();
                 let shown: Vec<&Region> = regions.iter().filter(|r| r.score >= sure).collect();
                 (judge::found(case, &regions, sure, size_of(image)), json!(shown))
             }
@@ -270,10 +270,6 @@ fn size_of(image: &Image) -> (f64, f64) {
 
 fn line_of(value: &Value) -> Option<String> {
     if let Value::Line(line) = value { Some(line.text.clone()) } else { None }
-}
-
-fn region_of(value: Value) -> Option<Region> {
-    if let Value::Region(region) = value { Some(region) } else { None }
 }
 
 /// What a tool returns, by the name of its type.

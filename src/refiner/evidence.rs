@@ -12,7 +12,7 @@ use crate::observation::Observation;
 use crate::signature::ValueType;
 use crate::tool::color_of::is_color;
 use crate::trace::Trace;
-use crate::value::{Label, Line, Region, Table, Value};
+use crate::value::{Label, Line, Mask, Region, Table, Value};
 
 /// Most characters of the whole evidence; about 250 tokens.
 const MAX_TOTAL: usize = 900;
@@ -325,7 +325,7 @@ fn short_text(value: &Value) -> String {
         Value::Bool(false) => "no".to_owned(),
         Value::Text(text) => quoted(text, MAX_ONE),
         Value::Line(line) => quoted(&line.text, MAX_ONE),
-        Value::Region(region) => plain(&region.label),
+        Value::Region(region) | Value::Mask(Mask { region, .. }) => plain(&region.label),
         Value::Labels(labels) => labels_text(labels),
         Value::Table(table) => format!("{} rows", table.rows.len()),
         Value::List(items) if items.is_empty() => "nothing found".to_owned(),
@@ -339,6 +339,8 @@ fn short_text(value: &Value) -> String {
             }
         }
         Value::Image(image) => format!("an image of {} x {} pixels", image.width(), image.height()),
+        Value::Points(points) => plain(&points.iter().map(|point| point.label.as_str()).collect::<Vec<_>>().join(", ")),
+        Value::Map(_) => "a map".to_owned(),
         other => other.type_name().to_owned(),
     }
 }
@@ -367,7 +369,7 @@ fn lines_of(items: &[Value]) -> Vec<&Line> {
 }
 
 pub(super) fn regions_of(items: &[Value]) -> Vec<&Region> {
-    items.iter().filter_map(|v| if let Value::Region(region) = v { Some(region) } else { None }).collect()
+    items.iter().filter_map(Value::region).collect()
 }
 
 /// How many of each label, in order of appearance.
@@ -473,7 +475,7 @@ pub(super) fn whole_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::Line(line) => line.text.clone(),
-        Value::Region(region) => region.label.clone(),
+        Value::Region(region) | Value::Mask(Mask { region, .. }) => region.label.clone(),
         Value::Labels(labels) => labels_text(labels),
         Value::Table(table) => rows_text(table).join("\n"),
         Value::Json(json) => match sentences_of(json) {

@@ -30,7 +30,7 @@ impl Evidence<'_> {
             Value::Bool(true) => "Yes.".to_owned(),
             Value::Bool(false) => "No.".to_owned(),
             Value::Number(_) if observation.tool == "count" && !asks_number(self.question) => return None,
-            Value::Number(_) | Value::Region(_) => whole_text(value) + unit(observation),
+            Value::Number(_) | Value::Region(_) | Value::Mask(_) => whole_text(value) + unit(observation),
             Value::Text(_) | Value::Line(_) if self.may_be_read(observation, 1) => whole_text(value),
             Value::List(items) if items.is_empty() => return self.nothing_found().or_else(|| self.none_of_them()),
             Value::List(items) if items.len() <= MAX_ITEMS => {
@@ -71,7 +71,7 @@ impl Evidence<'_> {
         let from = super::evidence::inputs(self.known, id);
         let all_found = from.iter().all(|id| {
             let value = self.known.observation(id).and_then(Observation::value);
-            matches!(value, Some(Value::Region(_)))
+            value.is_some_and(|value| value.region().is_some())
                 || matches!(value, Some(Value::List(items)) if !regions_of(items).is_empty())
         });
         if from.is_empty() || !all_found || !asks_how_many(self.question) {

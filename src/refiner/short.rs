@@ -80,7 +80,7 @@ impl Evidence<'_> {
             Value::Text(text) => self.text_said(observation, &[text], said),
             Value::Line(line) => self.text_said(observation, &[&line.text], said),
             Value::Labels(labels) => self.label_said(labels, said),
-            Value::Region(_) => self.things_said(std::slice::from_ref(value), said),
+            Value::Region(_) | Value::Mask(_) => self.things_said(std::slice::from_ref(value), said),
             Value::List(items) if items.is_empty() => asks_how_many(self.question).then(|| "0".to_owned()),
             Value::List(items) if !regions_of(items).is_empty() => self.things_said(items, said),
             Value::List(items) => {

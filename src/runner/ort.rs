@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as SyncMutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ::ort::environment::Environment;
 use ::ort::logging::LogLevel;
@@ -16,6 +17,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use super::batch::{self, Batching};
 use super::exit::Inside;
 use super::{ModelFacts, Port, Runner, Tensor, Tensors};
 use crate::cx::Cx;
@@ -25,8 +27,8 @@ use crate::store::{Artefact, Progress, Store};
 /// The variable that names the ONNX Runtime library to load instead of the store's.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 
-/// How many calls may wait for a session before callers wait to be queued.
-const QUEUE: usize = 8;
+/// How long a worker that gathers a batch sleeps before it looks again.
+const NAP: Duration = Duration::from_micros(300);
 
 /// A file that is found, or fetched, when it is first needed.
 #[derive(Clone)]
@@ -114,7 +116,8 @@ impl OrtRuntime {
 
     /// A runner for one model, which is loaded on first use. `name` stands in errors and names the worker thread.
     pub fn runner(&self, name: impl Into<String>, model: OrtModel) -> OrtRunner {
-        OrtRunner { name: name.into(), model, runtime: self.clone(), worker: Mutex::new(None) }
+        let (batching, worker) = (Batching::default(), Mutex::new(None));
+        OrtRunner { name: name.into(), model, runtime: self.clone(), batching, worker }
     }
 }
 
@@ -129,10 +132,20 @@ pub struct OrtRunner {
     name: String,
     model: OrtModel,
     runtime: OrtRuntime,
+    batching: Batching,
     worker: Mutex<Option<mpsc::Sender<Job>>>,
 }
 
 impl OrtRunner {
+    /// Gathers calls into batches: one run of the model for several inputs of one shape, where the model takes them.
+    ///
+    /// What it does not take in one is run one by one, so that no call suffers from another.
+    #[must_use]
+    pub fn with_batching(mut self, batching: Batching) -> Self {
+        self.batching = batching;
+        self
+    }
+
     /// The queue of a live worker; starts one when there is none.
     async fn worker(&self) -> Result<mpsc::Sender<Job>> {
         let mut worker = self.worker.lock().await;
@@ -158,8 +171,8 @@ impl OrtRunner {
         {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no file `{}`", path.display())));
         }
-        let threads = self.runtime.threads;
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (threads, batching) = (self.runtime.threads, self.batching);
+        let (jobs, queue) = mpsc::channel(batching.max_queue.max(1));
         let (ready, opened) = oneshot::channel();
         let work = move || {
             let Some(inside) = Inside::enter() else { return };
@@ -167,7 +180,7 @@ impl OrtRunner {
                 Ok(session) => {
                     drop(inside);
                     if ready.send(Ok(())).is_ok() {
-                        leave(serve(session, queue));
+                        leave(serve(session, queue, batching));
                     } else {
                         leave(session);
                     }
@@ -247,17 +260,78 @@ enum Found {
     Bytes(&'static [u8]),
 }
 
-fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>) -> Session {
-    while let Some(job) = queue.blocking_recv() {
+fn serve(mut session: Session, mut queue: mpsc::Receiver<Job>, batching: Batching) -> Session {
+    let mut next = None;
+    while let Some(job) = next.take().or_else(|| queue.blocking_recv()) {
         let Some(_inside) = Inside::enter() else { break };
         // An answer that nobody waits for any more is not an error.
         match job {
             Job::Run { reply, .. } if reply.is_closed() => {}
-            Job::Run { inputs, options, reply } => drop(reply.send(run(&mut session, inputs, &options))),
+            Job::Run { inputs, options, reply } => {
+                let first = Call { inputs, options, reply };
+                if batching.max_batch > 1 {
+                    let (calls, other) = gather(first, &mut queue, batching);
+                    next = other;
+                    run_all(&mut session, calls);
+                } else {
+                    first.run(&mut session);
+                }
+            }
             Job::Facts { reply } => drop(reply.send(facts(&session))),
         }
     }
     session
+}
+
+/// One call of the model.
+struct Call {
+    inputs: Tensors,
+    options: Arc<RunOptions>,
+    reply: Reply<Tensors>,
+}
+
+impl Call {
+    fn run(self, session: &mut Session) {
+        drop(self.reply.send(run(session, self.inputs, &self.options)));
+    }
+}
+
+/// The calls of a batch, and the job that was there but does not belong to it.
+fn gather(first: Call, queue: &mut mpsc::Receiver<Job>, batching: Batching) -> (Vec<Call>, Option<Job>) {
+    let until = Instant::now() + batching.max_delay;
+    let mut calls = vec![first];
+    while calls.len() < batching.max_batch {
+        match queue.try_recv() {
+            Ok(Job::Run { reply, .. }) if reply.is_closed() => {}
+            Ok(Job::Run { inputs, options, reply })
+                if calls.first().is_some_and(|first| batch::alike(&first.inputs, &inputs)) =>
+            {
+                calls.push(Call { inputs, options, reply });
+            }
+            Ok(other) => return (calls, Some(other)),
+            Err(mpsc::error::TryRecvError::Empty) if Instant::now() < until => thread::sleep(NAP),
+            Err(_) => break,
+        }
+    }
+    (calls, None)
+}
+
+/// Runs the calls of a batch in one; one by one where the model does not take them so.
+fn run_all(session: &mut Session, calls: Vec<Call>) {
+    let sizes: Option<Vec<usize>> = calls.iter().map(|call| batch::samples(&call.inputs)).collect();
+    let inputs: Vec<&Tensors> = calls.iter().map(|call| &call.inputs).collect();
+    let together = sizes.filter(|_| calls.len() > 1).and_then(|sizes| {
+        let outputs = run(session, batch::stacked(&inputs)?, &RunOptions::new().ok()?).ok()?;
+        batch::parted(&outputs, &sizes)
+    });
+    match together {
+        Some(outputs) => {
+            for (call, outputs) in calls.into_iter().zip(outputs) {
+                drop(call.reply.send(Ok(outputs)));
+            }
+        }
+        None => calls.into_iter().for_each(|call| call.run(session)),
+    }
 }
 
 /// Drops a session; at the end of the process it is left to the operating system.
@@ -288,6 +362,7 @@ fn port(outlet: &Outlet) -> Port {
         TensorElementType::Int32 => "i32".to_owned(),
         TensorElementType::Int64 => "i64".to_owned(),
         TensorElementType::Uint8 => "u8".to_owned(),
+        TensorElementType::Bool => "bool".to_owned(),
         other => other.to_string().to_lowercase(),
     };
     Port { name, of, shape: shape.iter().map(|length| usize::try_from(*length).ok()).collect() }
@@ -318,6 +393,7 @@ fn input(tensor: Tensor) -> ::ort::Result<SessionInputValue<'static>> {
         Tensor::I32(array) => OrtTensor::from_array(array)?.into(),
         Tensor::I64(array) => OrtTensor::from_array(array)?.into(),
         Tensor::U8(array) => OrtTensor::from_array(array)?.into(),
+        Tensor::Bool(array) => OrtTensor::from_array(array)?.into(),
     })
 }
 
@@ -331,6 +407,7 @@ fn output(name: &str, value: &DynValue) -> ::ort::Result<Tensor> {
         TensorElementType::Int32 => Tensor::I32(value.try_extract_array()?.to_owned()),
         TensorElementType::Int64 => Tensor::I64(value.try_extract_array()?.to_owned()),
         TensorElementType::Uint8 => Tensor::U8(value.try_extract_array()?.to_owned()),
+        TensorElementType::Bool => Tensor::Bool(value.try_extract_array()?.to_owned()),
         other => {
             return Err(::ort::Error::new(format!(
                 "output `{name}` has elements of type {other}, which cannot be read; export the model in 32-bit floats"

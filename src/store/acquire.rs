@@ -13,8 +13,10 @@ use super::artefact::Artefact;
 use super::digest;
 use super::download::{Ended, Transfer, Want};
 use super::hosts::NotAsked;
+use super::lock::Lock;
 use super::meter::{Meter, Share};
 use super::piece::{Assembly, Form, Piece};
+use super::pins::PLACED;
 use super::progress::Progress;
 use super::source::Source;
 use super::web::{Ask, Auth};
@@ -61,6 +63,83 @@ impl<'a> Acquisition<'a> {
         let result = self.all_sources().await;
         self.progress.finish(&self.artefact.name, result.is_ok());
         result
+    }
+
+    /// Fetches a file of which nothing is known, puts it in its place, and pins what it is. The caller holds the lock.
+    pub(super) async fn first(&self) -> Result<Artefact> {
+        let result = self.first_of_sources().await;
+        self.progress.finish(&self.artefact.name, result.is_ok());
+        result
+    }
+
+    async fn first_of_sources(&self) -> Result<Artefact> {
+        let mut failures = Vec::new();
+        if self.inner.place.file(self.artefact).is_file() {
+            return self.placed().await;
+        }
+        for source in &self.artefact.sources {
+            match self.pin(source).await {
+                Ok(pinned) => return Ok(pinned),
+                Err(error) if error.kind() == ErrorKind::Io => return Err(self.at_home(&error)),
+                Err(error) => {
+                    let source = source.label();
+                    self.progress.note(&self.artefact.name, &format!("{source}: {error}"));
+                    failures.push(Failure { source, error });
+                }
+            }
+        }
+        Err(self.summary(&failures))
+    }
+
+    /// Takes a file that was put in its place by hand.
+    async fn placed(&self) -> Result<Artefact> {
+        let (path, open) = (self.inner.place.file(self.artefact), self.artefact.clone());
+        let pinned = blocking(move || {
+            let size = path.metadata()?.len();
+            Ok(Artefact { size, sha256: digest::of_file(&path)?, ..open })
+        })
+        .await?;
+        pinned.validate()?;
+        self.write_pin(&pinned, PLACED.to_owned()).await?;
+        Ok(pinned)
+    }
+
+    /// Writes down what a file is, and says so; other tasks and processes that do are waited for.
+    async fn write_pin(&self, pinned: &Artefact, source: String) -> Result<()> {
+        let pins = &self.inner.pins;
+        let _lock = Lock::take(&pins.lock(), || {}).await?;
+        pins.write(pinned, source)?;
+        let Artefact { size, sha256, .. } = pinned;
+        let note = format!("pinned in {}: {size} bytes, sha256 {sha256}", pins.path().display());
+        self.progress.note(&self.artefact.name, &note);
+        Ok(())
+    }
+
+    async fn pin(&self, source: &Source) -> Result<Artefact> {
+        if self.inner.options.offline && !source.is_local() {
+            return Err(Error::new(ErrorKind::Offline, "LAVR_OFFLINE forbids it"));
+        }
+        // Of any size, up to that of the largest archives.
+        let open = Artefact { size: MAX_ARCHIVE, ..self.artefact.clone() };
+        let job =
+            Acquisition { inner: self.inner, artefact: &open, progress: self.progress, folder: self.folder.clone() };
+        let meter = Meter::begin(self.progress, &self.artefact.name, 0);
+        let piece = job.piece(source, false, meter.share(0)).await?;
+        let folder = self.folder.clone();
+        let (path, pinned) = blocking(move || {
+            let mut assembly = Assembly::start(&folder, &open)?;
+            assembly.append(&piece)?;
+            let (path, size, sha256) = assembly.taken()?;
+            let pinned = Artefact { size, sha256, ..open };
+            pinned.validate()?;
+            Ok((path, pinned))
+        })
+        .await?;
+        self.write_pin(&pinned, source.label()).await?;
+        self.inner.place.settle(&pinned, &path)?;
+        // What is left over is of no use to anyone now; failing to remove it harms nothing.
+        drop(std::fs::remove_dir_all(&self.folder));
+        Ok(pinned)
     }
 
     async fn all_sources(&self) -> Result<()> {
@@ -195,16 +274,17 @@ impl<'a> Acquisition<'a> {
     }
 
     fn summary(&self, failures: &[Failure]) -> Error {
-        let Artefact { name, size, sha256, .. } = self.artefact;
+        let Artefact { name, .. } = self.artefact;
         let all_wrong = failures.iter().all(|failure| failure.error.kind() == ErrorKind::Integrity);
         let kind = if all_wrong { ErrorKind::Integrity } else { ErrorKind::Network };
         let tried: Vec<String> =
             failures.iter().map(|Failure { source, error }| format!("{source}: {error}")).collect();
         let path = self.inner.place.file(self.artefact);
         let text = format!(
-            "cannot get `{name}`; tried {}; or place it at {} ({size} bytes, sha256 {sha256})",
+            "cannot get `{name}`; tried {}; or place it at {} ({})",
             tried.join("; "),
-            path.display()
+            path.display(),
+            self.artefact.identity()
         );
         Error::new(kind, text)
     }

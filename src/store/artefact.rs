@@ -37,9 +37,10 @@ pub struct Artefact {
     pub name: String,
     /// The final file's name in the store, without folders. One name must mean one content.
     pub file: String,
-    /// The final file's size in bytes.
+    /// The final file's size in bytes; 0 when it is not known beforehand.
     pub size: u64,
-    /// The final file's SHA-256, 64 lower-case hexadecimal digits.
+    /// The final file's SHA-256, 64 lower-case hexadecimal digits; empty when it is not known beforehand: then the first
+    /// fetch pins what it got in `lavr.lock`, in the store's folder.
     pub sha256: String,
     /// The licence of the content, as an SPDX expression where there is one.
     pub licence: String,
@@ -59,9 +60,11 @@ struct Entry {
     name: String,
     /// The file's name in the store, without folders.
     file: String,
-    /// The file's size in bytes.
+    /// The file's size in bytes; left out, as `sha256`, when it is not known beforehand.
+    #[serde(default)]
     size: u64,
-    /// The file's SHA-256, 64 lower-case hexadecimal digits.
+    /// The file's SHA-256, 64 lower-case hexadecimal digits. When it is left out, the first fetch pins it.
+    #[serde(default)]
     sha256: String,
     /// The licence of the content, as an SPDX expression where there is one.
     licence: String,
@@ -109,9 +112,11 @@ impl Artefact {
             "`name` must be letters, digits, `.`, `_`, `-`, `+`, and not start with a dot or dash"
         } else if !is_file_name(&self.file) {
             "`file` must be a plain file name: letters, digits, `.`, `_`, `-`, `+`, no folders"
-        } else if self.size == 0 {
+        } else if self.is_open() && self.sources.iter().any(|source| matches!(source, Source::Parts(_))) {
+            "a file of parts needs `size` and `sha256`"
+        } else if self.size == 0 && !self.is_open() {
             "`size` must be the size of the file in bytes"
-        } else if !is_sha256(&self.sha256) {
+        } else if !is_sha256(&self.sha256) && !self.is_open() {
             "`sha256` must be 64 lower-case hexadecimal digits"
         } else if self.sources.is_empty() {
             "`sources` must name at least one source"
@@ -119,6 +124,20 @@ impl Artefact {
             return Ok(());
         };
         Err(Error::invalid(format!("artefact `{}`: {fault}", self.name)))
+    }
+
+    /// Size and digest in words.
+    pub(super) fn identity(&self) -> String {
+        if self.is_open() {
+            "its manifest states neither size nor digest".to_owned()
+        } else {
+            format!("{} bytes, sha256 {}", self.size, self.sha256)
+        }
+    }
+
+    /// Whether nothing is known of the file beforehand: neither size nor digest.
+    pub fn is_open(&self) -> bool {
+        self.size == 0 && self.sha256.is_empty()
     }
 
     /// Whether it is of use on this platform (see [`platform`]).

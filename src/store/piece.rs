@@ -105,6 +105,12 @@ impl Assembly {
         }
     }
 
+    /// What has been put together, whatever it is: its path, size and digest; it is safely on the disk.
+    pub(super) fn taken(self) -> Result<(PathBuf, u64, String)> {
+        self.file.sync_all().map_err(|error| disk_fault(&self.path, error))?;
+        Ok((self.path, self.written, hex::encode(self.hasher.finalize())))
+    }
+
     /// Checks size and digest; what comes back is safely on the disk.
     pub(super) fn finish(self, artefact: &Artefact) -> Result<PathBuf> {
         if self.written != artefact.size {

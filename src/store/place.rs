@@ -33,7 +33,10 @@ impl Place {
 
     /// The folder of an artefact's downloads in progress.
     pub(super) fn partial(&self, artefact: &Artefact) -> PathBuf {
-        self.folder().join(".partial").join(&artefact.sha256)
+        // Of a file that is not known yet, its name stands for its digest.
+        let unknown = || digest::of_text(&artefact.name);
+        let digest = if artefact.is_open() { unknown() } else { artefact.sha256.clone() };
+        self.folder().join(".partial").join(digest)
     }
 
     fn stamp(&self, artefact: &Artefact) -> PathBuf {

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog::is_name;
-use super::model::{ModelTool, beside};
+use super::model::{ModelTool, Parts, beside};
 use super::{Available, Catalog, Manifest, ToolKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
-use crate::runner::{LazyFile, OrtModel, OrtRuntime};
+use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use crate::store::{Progress, Store};
 
 /// Most bytes of a manifest.
@@ -22,6 +22,8 @@ pub struct Added {
     pub path: PathBuf,
     /// The tool.
     pub tool: Arc<ModelTool>,
+    /// Whether all files that it names are in the store.
+    is_pulled: bool,
 }
 
 impl Added {
@@ -36,9 +38,25 @@ impl Added {
         }
         let bytes = files::read_at_most(path, MAX_BYTES).map_err(|e| place(e.into()))?;
         let text = String::from_utf8(bytes).map_err(|e| place(Error::invalid("it is not UTF-8").with_source(e)))?;
-        let manifest = Manifest::parse(&text).map_err(place)?;
+        Self::of(&text, path, runtime, store, progress)
+    }
+
+    /// The tool of a manifest with this text, in this file.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the file, when it is faulty.
+    pub fn of(
+        text: &str,
+        path: &Path,
+        runtime: &OrtRuntime,
+        store: &Store,
+        progress: &Arc<dyn Progress>,
+    ) -> Result<Self> {
+        let place = |error: Error| error.context(format!("`{}`", path.display()));
+        let manifest = Manifest::parse(text).map_err(place)?;
         let tool = tool(&manifest, path, runtime, store, progress).map_err(place)?;
-        Ok(Self { manifest, path: path.to_owned(), tool: Arc::new(tool) })
+        let is_pulled = manifest.artefacts.iter().all(|artefact| store.path_if_ready(artefact).is_some());
+        Ok(Self { manifest, path: path.to_owned(), tool: Arc::new(tool), is_pulled })
     }
 
     /// Adds it to a catalog, unless its manifest says that it is off.
@@ -46,11 +64,26 @@ impl Added {
     /// # Errors
     /// As [`Catalog::add`].
     pub fn add_to(&self, catalog: &mut Catalog) -> Result<()> {
-        match self.manifest.available {
-            Available::Off => Ok(()),
-            Available::Auto => {
-                catalog.add(self.tool.clone()).map_err(|e| e.context(format!("`{}`", self.path.display())))
+        if !self.is_available() {
+            return Ok(());
+        }
+        let place = |e: Error| e.context(format!("`{}`", self.path.display()));
+        match &self.manifest.replaces {
+            Some(name) => {
+                catalog.takes_place_of(name, self.tool.as_ref()).map_err(place)?;
+                catalog.replace(self.tool.clone()).map_err(place)
             }
+            None => catalog.add(self.tool.clone()).map_err(place),
+        }?;
+        self.manifest.demos.iter().try_for_each(|demo| demo.check(catalog)).map_err(place)
+    }
+
+    /// Whether plans may call it.
+    pub fn is_available(&self) -> bool {
+        match self.manifest.available {
+            Available::Off => false,
+            Available::Auto => true,
+            Available::Pulled => self.is_pulled,
         }
     }
 }
@@ -94,11 +127,34 @@ fn tool(
     }
     let model = manifest.model.as_ref().ok_or_else(|| Error::invalid("it has no [model]"))?;
     let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-    let file = match (&model.file, &model.artefact) {
-        (Some(file), None) => LazyFile::at(beside(&folder, file)?),
-        (None, Some(name)) => LazyFile::stored(store, manifest.artefact(name)?.clone(), progress),
-        _ => return Err(Error::invalid("[model] needs one of `file` and `artefact`")),
+    let stored = |name: &str| Ok::<_, Error>(LazyFile::stored(store, manifest.artefact(name)?.clone(), progress));
+    // A plain name is that of an artefact, or else of a file beside the manifest.
+    let named = |name: &str| match manifest.artefacts.iter().any(|artefact| artefact.name == name) {
+        true => stored(name),
+        false => beside(&folder, name).map(LazyFile::at),
     };
-    let runner = runtime.runner(manifest.name.clone(), OrtModel::File(file));
-    ModelTool::new(manifest, &folder, Arc::new(runner))
+    let file = |file: &Option<String>, artefact: &Option<String>| match (file, artefact) {
+        (Some(file), None) => beside(&folder, file).map(LazyFile::at).map(Some),
+        (None, Some(name)) => stored(name).map(Some),
+        _ => Ok(None),
+    };
+    let batching = manifest.batching.clone().unwrap_or_default().batching()?;
+    let runner = |part: &str, file: LazyFile| -> Arc<dyn Runner> {
+        let name = if part.is_empty() { manifest.name.clone() } else { format!("{}/{part}", manifest.name) };
+        Arc::new(runtime.runner(name, OrtModel::File(file)).with_batching(batching))
+    };
+    let main = file(&model.file, &model.artefact)?;
+    let main = main.ok_or_else(|| Error::invalid("[model] needs one of `file` and `artefact`"))?;
+    let mut parts = Parts::of(runner("", main));
+    if let Some(text) = &manifest.text {
+        parts.text = file(&text.file, &text.artefact)?.map(|file| runner("text", file));
+        parts.text_tokenizer = Some(named(&text.tokenizer)?);
+    }
+    if let Some(decoder) = &manifest.decoder {
+        parts.decoder = file(&decoder.file, &decoder.artefact)?.map(|file| runner("decoder", file));
+        parts.with_past =
+            decoder.with_past.as_deref().map(named).transpose()?.map(|file| runner("decoder with past", file));
+        parts.decoder_tokenizer = Some(named(&decoder.tokenizer)?);
+    }
+    ModelTool::new(manifest, &folder, parts)
 }

@@ -37,7 +37,8 @@ impl TypedTool for Annotate {
 
     async fn call(&self, cx: &Cx, args: AnnotateArgs) -> Result<Image> {
         let image = args.image.load(cx)?;
-        Ok(draw_titled(&image, &args.items.0, args.title.as_deref()))
+        let items = args.items.0.into_iter().map(|item| item.resolved(cx)).collect::<Result<Vec<_>>>()?;
+        Ok(draw_titled(&image, &items, args.title.as_deref()))
     }
 }
 
@@ -45,7 +46,8 @@ impl TypedTool for Annotate {
 const PALETTE: [Colour; 7] =
     [[230, 159, 0], [0, 114, 178], [0, 158, 115], [213, 94, 0], [86, 180, 233], [204, 121, 167], [240, 228, 66]];
 
-/// Draws items on an image: regions as boxes with label and score, lines of text as outlines with their text.
+/// Draws items on an image: regions as boxes with label and score, masks as tinted areas, lines of text as outlines
+/// with their text, points as dots.
 ///
 /// Boxes and polygons are in pixels of the root image, so this works on crops, too; what lies
 /// outside is left out. The result keeps the image's place in the root.
@@ -63,8 +65,21 @@ fn draw_titled(image: &Image, items: &[Item], title: Option<&str>) -> Image {
             let (x, y) = image.frame().to_local(x, y);
             [x, y]
         });
-        canvas.outline(&corners);
-        canvas.polygon(&corners, colour);
+        match item {
+            Item::Mask(mask) => {
+                if let Some(mask) = mask.loaded() {
+                    canvas.tint(&corners, mask.pixels.pixels(), colour);
+                }
+            }
+            Item::Point(_) => {
+                canvas.dot(corners[0], colour);
+                continue;
+            }
+            _ => {
+                canvas.outline(&corners);
+                canvas.polygon(&corners, colour);
+            }
+        }
         if matches!(item, Item::Line(_)) {
             canvas.keep_clear(&corners);
         }
@@ -82,10 +97,7 @@ fn draw_titled(image: &Image, items: &[Item], title: Option<&str>) -> Image {
 
 /// One colour a label, in order of appearance; lines of text share one.
 fn colour_of<'a>(item: &'a Item, names: &mut Vec<&'a str>) -> Colour {
-    let name = match item {
-        Item::Region(region) => region.label.as_str(),
-        Item::Line(_) => "",
-    };
+    let name = if matches!(item, Item::Line(_)) { "" } else { item.name() };
     let index = names.iter().position(|n| *n == name).unwrap_or_else(|| {
         names.push(name);
         names.len() - 1
@@ -95,21 +107,21 @@ fn colour_of<'a>(item: &'a Item, names: &mut Vec<&'a str>) -> Colour {
 
 fn corners(item: &Item) -> [[f64; 2]; 4] {
     match item {
-        Item::Region(region) => {
-            let [x1, y1, x2, y2] = region.bounds;
+        Item::Line(line) => line.polygon,
+        other => {
+            let [x1, y1, x2, y2] = other.bounds();
             [[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
         }
-        Item::Line(line) => line.polygon,
     }
 }
 
 fn label_of(item: &Item) -> String {
     match item {
-        Item::Region(region) if region.score.is_finite() && region.score < 1.0 => {
-            format!("{} {:.0}%", region.label, region.score * 100.0)
-        }
-        Item::Region(region) => region.label.clone(),
         Item::Line(line) => line.text.clone(),
+        thing if thing.score().is_finite() && thing.score() < 1.0 => {
+            format!("{} {:.0}%", thing.name(), thing.score() * 100.0)
+        }
+        thing => thing.name().to_owned(),
     }
 }
 

@@ -4,11 +4,17 @@
 const FUSED_OVERLAP: f64 = 0.55;
 
 /// A found thing: its class, and its box (left, top, right, bottom).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Detection {
     pub(crate) class: usize,
     pub(crate) score: f32,
     pub(crate) bounds: [f64; 4],
+}
+
+impl AsRef<Self> for Detection {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 /// What was found in a picture of this width, as if it had been found in its mirror image.
@@ -71,13 +77,14 @@ impl Cluster {
 
 /// Non-maximum suppression by class, best score first: a box is dropped when it overlaps a better one of its class by
 /// more than `limit` (intersection over union).
-pub(crate) fn without_doubles(mut found: Vec<Detection>, limit: f64) -> Vec<Detection> {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Detection> = Vec::new();
-    for detection in found {
-        let rival = |k: &&Detection| k.class == detection.class;
-        if kept.iter().filter(rival).all(|k| overlap(&k.bounds, &detection.bounds) <= limit) {
-            kept.push(detection);
+pub(crate) fn without_doubles<T: AsRef<Detection>>(mut found: Vec<T>, limit: f64) -> Vec<T> {
+    found.sort_by(|a, b| b.as_ref().score.total_cmp(&a.as_ref().score));
+    let mut kept: Vec<T> = Vec::new();
+    for one in found {
+        let new = one.as_ref();
+        let rivals = kept.iter().map(AsRef::as_ref).filter(|known| known.class == new.class);
+        if rivals.into_iter().all(|known| overlap(&known.bounds, &new.bounds) <= limit) {
+            kept.push(one);
         }
     }
     kept

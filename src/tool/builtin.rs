@@ -8,9 +8,11 @@ use super::read_small_text::ReadSmallText;
 use super::zoom_detect::ZoomDetect;
 use super::{
     Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, added, operations,
+    ready,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
+use crate::signature::{Returns, ValueType};
 use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 
 /// The manifests of the built-in experts.
@@ -55,38 +57,116 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
     catalog.register(DetectObjects::new(Arc::new(runner))?, &Manifest::parse(DETECT_OBJECTS)?)?;
     operations::register(&mut catalog)?;
+    let experts = ready::experts(&runtime, store, progress)?;
+    experts.iter().try_for_each(|expert| expert.add_to(&mut catalog))?;
+    complete(&mut catalog)?;
     let describe = describe_scene(&catalog)?;
     catalog.add(describe)?;
     Ok(catalog)
 }
 
+/// The files of experts that are off, or offered once their files are there, each with the tool that uses it.
+///
+/// # Errors
+/// `InvalidInput` when a manifest is faulty.
+pub fn more_artefacts() -> Result<Vec<(Artefact, Vec<String>)>> {
+    ready::artefacts()
+}
+
+/// Adds what can be done with masks and maps of depth, where some tool returns them.
+fn complete(catalog: &mut Catalog) -> Result<()> {
+    for (of, tool) in operations::companions()? {
+        let returns = |tool: &SharedTool| match &tool.spec().signature.returns {
+            Returns::Type(ValueType::List(element)) => **element == of,
+            Returns::Type(returned) => *returned == of,
+            Returns::SameAs(_) => false,
+        };
+        if catalog.get(&tool.spec().name).is_none() && catalog.shared().any(returns) {
+            catalog.add(tool)?;
+        }
+    }
+    Ok(())
+}
+
+/// A built-in tool that is off until it is switched on by name.
+pub struct Off {
+    /// The name that switches it on; its tool has another one when it takes the place of that.
+    pub name: String,
+    /// The tool.
+    pub tool: SharedTool,
+}
+
+impl Off {
+    /// Whether it takes the place of another tool.
+    pub fn replaces(&self) -> bool {
+        self.name != self.tool.spec().name
+    }
+}
+
+impl From<SharedTool> for Off {
+    fn from(tool: SharedTool) -> Self {
+        Self { name: tool.spec().name.clone(), tool }
+    }
+}
+
 /// The built-in tools that are off until they are switched on by name, made of the tools of `catalog` where they need
-/// others.
+/// others. Those whose files have to be pulled first are among them, until they are.
 ///
 /// # Errors
 /// `InvalidInput` when a manifest is faulty, `NotFound` when the catalog lacks a tool that one of them needs.
-pub fn off(catalog: &Catalog) -> Result<Vec<SharedTool>> {
-    let mut tools = operations::off()?;
-    let (detector, reader) = (catalog.find("detect_objects")?, catalog.find("read_text")?);
-    tools.push(ZoomDetect::tool(Arc::clone(detector), &Manifest::parse(ZOOM_DETECT)?)?);
-    let small_text = ReadSmallText::new(Arc::clone(reader));
-    tools.push(Arc::new(Typed::new(small_text, &Manifest::parse(READ_SMALL_TEXT)?)?));
-    Ok(tools)
+pub fn off(catalog: &Catalog, store: &Store, progress: &Arc<dyn Progress>) -> Result<Vec<Off>> {
+    let mut off: Vec<Off> = operations::off()?.into_iter().map(Off::from).collect();
+    off.extend(on_pieces(catalog)?.map(Off::from));
+    let companions = operations::companions()?.into_iter().map(|(_, tool)| tool);
+    off.extend(companions.filter(|tool| catalog.get(&tool.spec().name).is_none()).map(Off::from));
+    let files = Files { store: store.clone(), progress: Arc::clone(progress) };
+    let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
+    let experts = ready::experts(&runtime, store, progress)?.into_iter().filter(|expert| !expert.is_available());
+    off.extend(experts.map(|expert| Off { name: expert.manifest.name.clone(), tool: expert.tool }));
+    Ok(off)
 }
 
-/// Adds the built-in tool of this name, which is off otherwise. One that is there already stays as it is.
+/// The detector and the reader of a catalog, looking at enlarged pieces as well.
+fn on_pieces(catalog: &Catalog) -> Result<[SharedTool; 2]> {
+    let (detector, reader) = (catalog.find("detect_objects")?, catalog.find("read_text")?);
+    let small_text = Typed::new(ReadSmallText::new(Arc::clone(reader)), &Manifest::parse(READ_SMALL_TEXT)?)?;
+    Ok([ZoomDetect::tool(Arc::clone(detector), &Manifest::parse(ZOOM_DETECT)?)?, Arc::new(small_text)])
+}
+
+/// Makes the tools anew that are made of others, which may have been replaced.
+fn remake(catalog: &mut Catalog) -> Result<()> {
+    if catalog.get("detect_objects").is_none() || catalog.get("read_text").is_none() {
+        return Ok(());
+    }
+    for tool in on_pieces(catalog)? {
+        let known = catalog.get(&tool.spec().name).map(|known| known.spec().description.clone());
+        if known.is_some_and(|description| description == tool.spec().description) {
+            catalog.replace(tool)?;
+        }
+    }
+    if catalog.get("describe_scene").is_some() {
+        catalog.replace(describe_scene(catalog)?)?;
+    }
+    Ok(())
+}
+
+/// Switches on the built-in tool of this name, which is off otherwise. One that is there already stays as it is.
 ///
 /// # Errors
 /// `NotFound` when there is no such tool, with the names that there are; else as [`off`].
-pub fn switch_on(catalog: &mut Catalog, name: &str) -> Result<()> {
+pub fn switch_on(catalog: &mut Catalog, name: &str, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     if catalog.get(name).is_some() {
         return Ok(());
     }
-    let off = off(catalog)?;
-    if let Some(tool) = off.iter().find(|tool| tool.spec().name == name) {
-        return catalog.add(Arc::clone(tool));
+    let off = off(catalog, store, progress)?;
+    if let Some(found) = off.iter().find(|off| off.name == name) {
+        return catalog.replace(Arc::clone(&found.tool));
     }
-    let names: Vec<&str> = off.iter().map(|tool| tool.spec().name.as_str()).collect();
+    if ready::names()?.iter().any(|known| known == name) {
+        // Its files are there, so it is on already, in the place of another.
+        return Ok(());
+    }
+    let names: Vec<&str> = off.iter().map(|off| off.name.as_str()).collect();
     let meant = nearest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
     let all = names.join(", ");
     let message = format!(
@@ -112,13 +192,11 @@ pub fn name_of(path: &Path) -> Option<&str> {
 /// When there is no manifest, or the file is a faulty one; those of [`switch_on`].
 pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     match name_of(path) {
-        Some(name) => switch_on(catalog, name)?,
+        Some(name) => switch_on(catalog, name, store, progress)?,
         None => add_manifests(catalog, path, store, progress)?,
     }
-    if catalog.get("describe_scene").is_some() {
-        catalog.replace(describe_scene(catalog)?)?;
-    }
-    Ok(())
+    complete(catalog)?;
+    remake(catalog)
 }
 
 fn add_manifests(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Effects, Manifest, Mention, Objection, SharedTool, Tool, ToolKind, Typed, TypedTool, declared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits};
-use crate::signature::{Signature, Signatures};
+use crate::signature::{Arg, Returns, Signature, Signatures};
 
 /// All tools of an agent, in the order they were registered.
 #[derive(Clone, Default)]
@@ -85,6 +85,30 @@ impl Catalog {
         match self.tools.iter_mut().find(|known| known.spec().name == tool.spec().name) {
             Some(known) => *known = tool,
             None => self.add(tool)?,
+        }
+        Ok(())
+    }
+
+    /// Whether a tool can take the place of the one with this name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `InvalidInput` when plans for the one do not fit the other.
+    pub fn takes_place_of(&self, name: &str, tool: &dyn Tool) -> Result<()> {
+        let (old, new) = (&self.find(name)?.spec().signature, &tool.spec().signature);
+        let fits = |arg: &Arg| new.arg(&arg.name).is_some_and(|own| arg.types.iter().all(|of| own.accepts(of)));
+        let same = |a: &Returns, b: &Returns| match (a, b) {
+            (Returns::Type(a), Returns::Type(b)) => a.accepts(b),
+            (a, b) => a == b,
+        };
+        let more = new.args.iter().any(|arg| arg.required && old.arg(&arg.name).is_none_or(|old| !old.required));
+        if more || !old.args.iter().all(fits) || !same(&old.returns, &new.returns) {
+            let args: Vec<&str> = old.args.iter().map(|arg| arg.name.as_str()).collect();
+            let returns = match &old.returns {
+                Returns::Type(of) => of.to_string(),
+                Returns::SameAs(arg) => format!("what `{arg}` is"),
+            };
+            let message = format!("it cannot replace `{name}`, which takes {} and returns {returns}", args.join(", "));
+            return Err(Error::invalid(message));
         }
         Ok(())
     }

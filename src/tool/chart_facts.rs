@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::value::Line;
 
+/// Most rectangles that may be bars, the largest.
+const MOST: usize = 400;
 /// The longer side, in pixels, of the copy that is looked at; smaller images are looked at as they are.
 const SIDE: u32 = 1600;
 /// Least length and thickness of a bar, pixels.
@@ -156,7 +158,10 @@ fn rectangles(image: &Image) -> Vec<(&'static str, [f64; 4])> {
         let ((left, top), (right, bottom)) = (image.frame().to_root(left, top), image.frame().to_root(right, bottom));
         (color_name(part.color()), [left, top, right, bottom])
     };
-    parts(&copy, LEAST).iter().filter(is_bar).map(placed).collect()
+    let mut bars: Vec<Part> = parts(&copy, LEAST).into_iter().filter(|part| is_bar(&part)).collect();
+    bars.sort_by_key(|part| std::cmp::Reverse(part.extent()));
+    bars.truncate(MOST);
+    bars.iter().map(placed).collect()
 }
 
 /// The largest group of rectangles that begin on one line and are about as thick as each other, in their order.

@@ -14,7 +14,7 @@ use super::{ImageRef, Item, TypedTool};
 use crate::cx::Cx;
 use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::value::Label;
+use crate::value::{Label, Mask};
 
 /// Colours with a smaller share are not named.
 const MIN_SHARE: f64 = 0.1;
@@ -46,8 +46,13 @@ impl TypedTool for ColorOf {
 
     async fn call(&self, cx: &Cx, args: ColorOfArgs) -> Result<Vec<Label>> {
         let image = args.image.load(cx)?;
-        let work = move || match args.region {
+        let item = args.region.map(|item| item.resolved(cx)).transpose()?;
+        let work = move || match item {
             None => Ok(colors(&image)),
+            Some(Item::Mask(mask)) => match mask.loaded() {
+                Some(mask) => mask_colors(&image, &mask),
+                None => region_colors(&image, mask.region.bounds),
+            },
             Some(item) => region_colors(&image, item.bounds()),
         };
         let ended = |e| Error::internal("naming colours ended unexpectedly").with_source(e);
@@ -72,6 +77,22 @@ pub fn colors(image: &Image) -> Vec<Label> {
 /// `Tool` when nothing of the image lies within the bounds.
 pub fn region_colors(image: &Image, bounds: [f64; 4]) -> Result<Vec<Label>> {
     Ok(dominant(crop(image, bounds, 0.0)?.pixels(), &|t| (-FADE * t * t).exp()))
+}
+
+/// The dominant colours of a thing whose outline is known, best first; every pixel counts as much as the mask is bright.
+///
+/// # Errors
+/// `Tool` when nothing of the image lies within the mask's box.
+pub fn mask_colors(image: &Image, mask: &Mask) -> Result<Vec<Label>> {
+    let part = crop(image, mask.region.bounds, 0.0)?;
+    let mut shares = [0.0; COLORS.len()];
+    for (x, y, pixel) in part.pixels().enumerate_pixels() {
+        let (x, y) = part.frame().to_root(f64::from(x) + 0.5, f64::from(y) + 0.5);
+        if let Some(share) = shares.get_mut(name::index(pixel.0)) {
+            *share += mask.at(x, y);
+        }
+    }
+    Ok(labels(&shares))
 }
 
 /// The colours by their weighted share. `weight` takes the distance from the middle along one axis, -1 to 1.

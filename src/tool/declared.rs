@@ -87,6 +87,7 @@ fn spec(node: &Map<String, Json>) -> Result<ToolSpec> {
         licence: "unknown".to_owned(),
         signature: Signature { args: args(node)?, returns: Returns::Type(returned(node)?), maps_over: None },
         effects: Effects::Unknown,
+        describes: false,
         timeout: Duration::ZERO,
         name,
     })

@@ -108,7 +108,7 @@ fn speaks_of_images(tool: &SharedTool) -> bool {
     let mut needed = spec.signature.args.iter().filter(|arg| arg.required);
     let takes_image = needed.next().is_some_and(|arg| arg.name == "image" && arg.accepts(&ValueType::Image));
     let speaks = matches!(spec.signature.returns, Returns::Type(ValueType::Labels | ValueType::Text));
-    spec.kind == ToolKind::Expert && takes_image && needed.next().is_none() && speaks
+    spec.describes && spec.kind == ToolKind::Expert && takes_image && needed.next().is_none() && speaks
 }
 
 fn of_image(image: &Image) -> Args {

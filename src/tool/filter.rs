@@ -109,7 +109,7 @@ impl TypedTool for Filter {
     type Args = FilterArgs;
     type Output = Vec<Item>;
 
-    async fn call(&self, _cx: &Cx, args: FilterArgs) -> Result<Vec<Item>> {
+    async fn call(&self, cx: &Cx, args: FilterArgs) -> Result<Vec<Item>> {
         let labels = args.label.map(Labels::into_texts).unwrap_or_default();
         let min_score = args.min_score.map(fraction).transpose()?;
         let regions: Option<Vec<[f64; 4]>> = args.inside.map(|items| items.0.iter().map(Item::bounds).collect());
@@ -119,10 +119,11 @@ impl TypedTool for Filter {
                 && regions.as_ref().is_none_or(|all| all.iter().any(|r| lies_inside(item.bounds(), *r)))
         };
         let kept: Vec<Item> = args.items.into_iter().filter(fits).collect();
-        Ok(match args.keep {
+        let kept = match args.keep {
             Some(keep) => keep.of(kept),
             None => kept,
-        })
+        };
+        kept.into_iter().map(|item| item.resolved(cx)).collect()
     }
 }
 
@@ -137,8 +138,8 @@ fn fraction(score: f64) -> Result<f64> {
 
 fn is_called(item: &Item, label: &str) -> bool {
     match item {
-        Item::Region(region) => split(label).iter().any(|l| same_label(&region.label, l)),
         Item::Line(line) => bears(&line.text, label),
+        thing => split(label).iter().any(|l| same_label(thing.name(), l)),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Manifests: one TOML file a tool, what a person edits to describe it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
-use super::model::{Head, Input, Labels, ModelFile};
-use super::{Effects, ToolKind, ToolSpec};
+use super::model::{BatchingPart, DecoderPart, Head, Input, Labels, ModelFile, TextPart};
+use super::{Effects, PlanDemo, ToolKind, ToolSpec};
 use crate::error::{Error, Result};
-use crate::signature::Signature;
+use crate::signature::{Signature, ValueType};
 use crate::store::Artefact;
 
 /// The description of a tool, as it stands in `tools/NAME.toml`.
@@ -31,15 +33,31 @@ pub struct Manifest {
     /// What it does besides returning a value.
     #[serde(default)]
     pub effects: Effects,
+    /// Whether `describe_scene` tells what it says of a whole image, when it returns Labels or Text.
+    #[serde(default = "yes")]
+    pub describes: bool,
     /// How long one call may take, milliseconds.
     #[serde(default = "default_timeout")]
     pub timeout_ms: u64,
     /// The files it needs, in the order its code names them.
     #[serde(default)]
     pub artefacts: Vec<Artefact>,
-    /// Whether plans may call it: `auto` when everything it needs is there, `off` never.
+    /// What is different about its arguments, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, ArgPart>,
+    /// The tool that this one takes the place of, under its name: one with the same arguments and result, such as a
+    /// stronger detector for `detect_objects`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// Examples that the planner is shown with questions that resemble theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demos: Vec<PlanDemo>,
+    /// Whether plans may call it: `auto` always, `pulled` when its files are in the store, `off` never.
     #[serde(default)]
     pub available: Available,
+    /// For a tool without code of its own: how calls of its model are gathered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batching: Option<BatchingPart>,
     /// For a tool without code of its own: where its model is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelFile>,
@@ -52,17 +70,61 @@ pub struct Manifest {
     /// For a tool without code of its own: what the model's classes are called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
+    /// For a zero-shot model: what reads the labels. For a vqa model: what reads the question, where that is a model of
+    /// its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextPart>,
+    /// For a captioner or a vqa model: what writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<DecoderPart>,
+}
+
+/// What a manifest says otherwise of an argument than the tool's code or head.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ArgPart {
+    /// What it is for, in a few words.
+    pub doc: Option<String>,
+    /// What stands in its place when a plan does not give it.
+    pub default: Option<Json>,
+}
+
+impl ArgPart {
+    fn apply(&self, name: &str, signature: &mut Signature) -> Result<()> {
+        let names: Vec<String> = signature.args.iter().map(|arg| arg.name.clone()).collect();
+        let arg = signature.args.iter_mut().find(|arg| arg.name == name).ok_or_else(|| {
+            Error::invalid(format!("[args.{name}]: the tool takes no such argument, only {}", names.join(", ")))
+        })?;
+        if let Some(doc) = &self.doc {
+            arg.doc.clone_from(doc);
+        }
+        if let Some(default) = &self.default {
+            let of = ValueType::of_json(default);
+            if !arg.accepts(&of) {
+                let types = arg.types_text();
+                return Err(Error::invalid(format!("[args.{name}]: `default` is {default}, but it should be {types}")));
+            }
+            (arg.default, arg.required) = (Some(default.clone()), false);
+        }
+        Ok(())
+    }
 }
 
 /// Whether plans may call a tool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Available {
-    /// When everything it needs is there.
+    /// Always; its files are fetched when they are first needed.
     #[default]
     Auto,
+    /// When all its files are in the store: `lavr models pull` fetches them.
+    Pulled,
     /// Never.
     Off,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_timeout() -> u64 {
@@ -87,9 +149,15 @@ impl Manifest {
     }
 
     /// Joins the description with a signature.
-    pub fn spec(&self, signature: Signature) -> ToolSpec {
-        ToolSpec {
-            name: self.name.clone(),
+    ///
+    /// # Errors
+    /// `InvalidInput` naming an argument that the tool does not have, or a default that it does not take.
+    pub fn spec(&self, mut signature: Signature) -> Result<ToolSpec> {
+        for (name, part) in &self.args {
+            part.apply(name, &mut signature)?;
+        }
+        Ok(ToolSpec {
+            name: self.replaces.as_ref().unwrap_or(&self.name).clone(),
             kind: self.kind,
             description: self.description.clone(),
             use_for: self.use_for.clone(),
@@ -97,8 +165,9 @@ impl Manifest {
             licence: self.licence.clone(),
             signature,
             effects: self.effects,
+            describes: self.describes,
             timeout: Duration::from_millis(self.timeout_ms),
-        }
+        })
     }
 
     /// The artefact of this name.

@@ -42,10 +42,10 @@ pub enum What {
     Width,
     /// Pixels from top to bottom.
     Height,
-    /// Square pixels.
+    /// Square pixels: of the box, or of the outline where a mask is given.
     #[serde(alias = "size")]
     Area,
-    /// Percent of the image that the region's box covers, 0 to 100.
+    /// Percent of the image that the region's box or the mask's outline covers, 0 to 100.
     #[serde(alias = "percent", alias = "percentage")]
     Share,
     /// Pixels between the nearest edges of two boxes, 0 when they touch.
@@ -113,8 +113,11 @@ impl TypedTool for Measure {
         let number = match args.what {
             What::Width => width,
             What::Height => height,
-            What::Area => width * height,
-            What::Share => 100.0 * shared_area(region.unwrap_or_default(), whole()) / area(whole()).max(1.0),
+            What::Area => width * height * fill(cx, args.region.as_ref())?,
+            What::Share => {
+                let fill = fill(cx, args.region.as_ref())?;
+                100.0 * fill * shared_area(region.unwrap_or_default(), whole()) / area(whole()).max(1.0)
+            }
             What::Distance => distance(args.region.as_ref(), region.unwrap_or_default(), &args.to.unwrap_or_default())?,
             What::Brightness => bright(image, region).await?,
         };
@@ -125,6 +128,14 @@ impl TypedTool for Measure {
         let what = args.get("what").and_then(|what| serde_json::from_value::<What>(what.clone()).ok());
         let given = |name: &str| args.get(name).is_some_and(|value| !value.is_null());
         what.and_then(|what| what.lacks(given)).into_iter().collect()
+    }
+}
+
+/// How much of its box a thing fills, 0 to 1: all of it, where its outline is not known.
+fn fill(cx: &Cx, item: Option<&Item>) -> Result<f64> {
+    match item {
+        Some(Item::Mask(mask)) => mask.load(cx).map(|mask| mask.fill()),
+        _ => Ok(1.0),
     }
 }
 

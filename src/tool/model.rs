@@ -25,48 +25,53 @@
 //! metadata = "character"
 //! ```
 
+mod depth;
 mod detector;
 mod draft;
 mod head;
 mod input;
+mod meaning;
 mod names;
+mod outputs;
+mod parts;
+mod pose;
+mod segmenter;
+mod tables;
+mod text;
+mod writer;
+mod zero_shot;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
-pub use self::detector::Family;
 pub use self::draft::{Draft, draft};
-pub use self::head::{Activation, Head, HeadKind, Stats, numbers_of};
-pub use self::input::{Colour, Dtype, Filter, Input, Layout, PerChannel, Place, Placement, Resize};
+pub use self::head::{Activation, Family, Head, HeadKind, Stats, numbers_of};
+pub use self::input::{Colour, Dtype, Filter, Input, Layout, Middle, PerChannel, Place, Placement, Resize};
+use self::meaning::{Asked, meaning};
 pub use self::names::Labels;
 pub(super) use self::names::beside;
+pub use self::parts::{BatchingPart, ModelFile, Parts};
+use self::segmenter::Sight;
+pub use self::text::TextPart;
+use self::text::{Reader, STATES, Words};
+pub use self::writer::{DecoderPart, Token};
+use self::writer::{Seen, Writer};
 use super::labels::{named_in, same_label};
-use super::{Args, Manifest, Mention, Objection, Tool, ToolSpec};
+use super::tiles::{joined, tiles};
+use super::{Args, Manifest, Mention, Objection, PlanDemo, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::runner::{ModelFacts, Port, Runner, Tensors};
 use crate::signature::{Arg, Returns, Signature, ValueType};
-use crate::value::{Region, Value};
+use crate::value::Value;
 
 /// How many labels an error names.
 const SHOWN: usize = 12;
-
-/// The table `[model]`: where the model is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ModelFile {
-    /// The file's name; it is beside the manifest.
-    pub file: Option<String>,
-    /// The name of one of `[[artefacts]]`.
-    pub artefact: Option<String>,
-}
 
 /// A tool that a manifest describes in full.
 pub struct ModelTool {
@@ -77,13 +82,17 @@ pub struct ModelTool {
     /// The labels that are known before the model is loaded.
     listed: Vec<String>,
     runner: Arc<dyn Runner>,
+    reader: Option<Reader>,
+    writer: Option<Writer>,
+    demos: Vec<PlanDemo>,
     ready: OnceCell<Ready>,
 }
 
 /// What is known once the model is loaded.
 struct Ready {
+    facts: ModelFacts,
     port: Port,
-    names: Vec<String>,
+    names: Arc<[String]>,
 }
 
 /// One call, with what went into the model and what came out.
@@ -100,25 +109,36 @@ pub struct Look {
 }
 
 impl ModelTool {
-    /// The tool of a manifest with a head, whose folder this is; `runner` runs its model.
+    /// The tool of a manifest with a head, whose folder this is; `parts` run its models.
     ///
     /// # Errors
     /// `InvalidInput` naming the table and the key that is missing or cannot be.
-    pub fn new(manifest: &Manifest, folder: &Path, runner: Arc<dyn Runner>) -> Result<Self> {
+    pub fn new(manifest: &Manifest, folder: &Path, parts: Parts) -> Result<Self> {
         let head = manifest.head.clone().ok_or_else(|| Error::invalid("it has no [head]"))?;
         let input = manifest.input.clone().unwrap_or_default();
         head.check()?;
         input.check()?;
-        match &manifest.labels {
-            Some(labels) if head.has_classes() => labels.check()?,
-            None if head.has_classes() => return Err(Error::invalid(format!("a {} needs [labels]", head.kind))),
-            Some(_) => return Err(Error::invalid(format!("[labels] has no meaning for type = \"{}\"", head.kind))),
-            None => {}
-        }
-        let spec = manifest.spec(signature(&head));
+        tables::check(manifest, &head)?;
+        let spec = manifest.spec(signature(&head))?;
         let labels = manifest.labels.clone();
         let listed = labels.as_ref().map(|labels| labels.listed(folder)).transpose()?.unwrap_or_default();
-        Ok(Self { spec, input, head, labels, listed, runner, ready: OnceCell::new() })
+        let listed = if head.kind == HeadKind::Pose { pose::names(&listed) } else { listed };
+        let runner = Arc::clone(&parts.model);
+        let reader = manifest.text.clone().zip(parts.text_tokenizer);
+        let reader = reader.map(|(part, file)| Reader { part, words: Words::new(file), runner: parts.text });
+        let writer = manifest.decoder.clone().zip(parts.decoder_tokenizer).map(|(part, file)| Writer {
+            part,
+            words: Words::new(file),
+            runner: parts.decoder.unwrap_or(parts.model),
+            with_past: parts.with_past,
+        });
+        if let Some(Json::Number(least)) = spec.signature.arg("min_score").and_then(|arg| arg.default.as_ref()) {
+            let in_range = least.as_f64().is_some_and(|least| (0.0..=1.0).contains(&least));
+            in_range.then_some(()).ok_or_else(|| Error::invalid("[args.min_score]: `default` goes from 0 to 1"))?;
+        }
+        let demos = manifest.demos.clone();
+        demos.iter().try_for_each(|demo| demo.parse().map(drop))?;
+        Ok(Self { spec, input, head, labels, listed, runner, reader, writer, demos, ready: OnceCell::new() })
     }
 
     async fn ready(&self, cx: &Cx) -> Result<&Ready> {
@@ -127,12 +147,20 @@ impl ModelTool {
 
     async fn load(&self) -> Result<Ready> {
         let facts = self.runner.facts().await?;
-        let port = port(&self.input, &facts)?;
+        let takes_text = self.reader.as_ref().is_some_and(|reader| reader.runner.is_none());
+        let writes = self.writer.as_ref().is_some_and(|writer| Arc::ptr_eq(&writer.runner, &self.runner));
+        let port = port(&self.input, &facts, takes_text || writes)?;
         let names = match &self.labels {
             Some(labels) if self.listed.is_empty() => labels.noted(&facts)?,
             _ => self.listed.clone(),
         };
-        Ok(Ready { port, names })
+        if let Some(writer) = &self.writer {
+            writer.load().await?;
+        }
+        if let Some(reader) = &self.reader {
+            reader.load().await?;
+        }
+        Ok(Ready { facts, port, names: names.into() })
     }
 
     /// Runs the model on an image, and shows what went in and came out.
@@ -141,8 +169,7 @@ impl ModelTool {
     /// `Model` when the model cannot be loaded, refuses its input or returns something else than its head expects;
     /// `Tool` when an argument is wrong; `Cancelled` or `Budget` when the run ends first.
     pub async fn look(&self, cx: &Cx, image: &Image, args: &Args) -> Result<Look> {
-        let Ready { port, names } = self.ready(cx).await?;
-        let wanted = self.wanted(args, names)?;
+        let Ready { facts, port, names } = self.ready(cx).await?;
         let (input, name) = (self.input.clone(), port.name.clone());
         let (pixels, port) = (image.clone(), port.clone());
         let prepare = move || input.tensor(pixels.pixels(), &port);
@@ -150,30 +177,89 @@ impl ModelTool {
             .await
             .map_err(|e| Error::internal("preparing an image ended unexpectedly").with_source(e))??;
         let input = vec![(name, tensor)];
-        let outputs = self.runner.run(cx, input.clone()).await?;
-        let value = match self.head.kind {
-            HeadKind::Classifier | HeadKind::Tagger => Value::Labels(self.head.labels(outputs.clone(), names)?),
-            HeadKind::Embedder => Value::Vector(self.head.vector(outputs.clone())?),
-            HeadKind::Raw => Value::Json(head::raw(&outputs)),
-            HeadKind::Detector => {
-                let least = least(args)?.unwrap_or_else(|| self.head.least());
-                let family = self.head.family.ok_or_else(|| Error::internal("a detector without a family"))?;
-                let found = detector::detections(family, outputs.clone(), &self.head, names.len(), least, &place)?;
-                let mut regions = Vec::new();
-                for found in found.iter().filter(|found| wanted.get(found.class).copied().unwrap_or(wanted.is_empty()))
-                {
-                    let name = names.get(found.class).ok_or_else(|| no_name(found.class, names))?;
-                    regions.extend(region(image, name, f64::from(found.score), found.bounds).map(Value::Region));
-                }
-                Value::List(regions)
+        let (outputs, value) = match self.head.kind {
+            HeadKind::ZeroShot => self.compared(cx, facts, &input, args).await?,
+            HeadKind::Captioner | HeadKind::Vqa => self.written(cx, &input, args).await?,
+            _ => {
+                let outputs = self.runner.run(cx, input.clone()).await?;
+                let asked = Asked {
+                    wanted: self.wanted(args, names)?,
+                    least: least(args)?.unwrap_or_else(|| self.head.least()),
+                };
+                let (head, names, image) = (self.head.clone(), Arc::clone(names), image.clone());
+                let given = outputs.clone();
+                let work = move || meaning(&head, given, &names, &asked, &Sight { image: &image, place: &place });
+                let ended = |e| Error::internal("reading a model's outputs ended unexpectedly").with_source(e);
+                (outputs, cx.within(async { tokio::task::spawn_blocking(work).await.map_err(ended)? }).await?)
             }
         };
         Ok(Look { input, place, outputs, value })
     }
 
+    async fn seen(&self, cx: &Cx, image: &Image, args: &Args) -> Result<Value> {
+        self.look(cx, image, args).await.map(|look| look.value)
+    }
+
+    /// What a detector finds in the whole image and in pieces of it.
+    async fn in_pieces(&self, cx: &Cx, image: &Image, args: &Args) -> Result<Value> {
+        let regions = |value: Value| match value {
+            Value::List(items) => items.iter().filter_map(Value::region).cloned().collect(),
+            _ => Vec::new(),
+        };
+        let whole = regions(self.seen(cx, image, args).await?);
+        let mut found = Vec::new();
+        for piece in tiles(image, Some(self.input.tiles))? {
+            let of_piece = regions(self.seen(cx, &piece, args).await?);
+            found.push((piece, of_piece));
+        }
+        Ok(Value::List(joined(image, whole, found).into_iter().map(Value::Region).collect()))
+    }
+
+    /// Which of the labels that are asked for fits best.
+    async fn compared(&self, cx: &Cx, facts: &ModelFacts, input: &Tensors, args: &Args) -> Result<(Tensors, Value)> {
+        let reader = self.reader.as_ref().ok_or_else(|| Error::internal("a zero-shot model without [text]"))?;
+        let labels = args.texts("labels")?.unwrap_or_default();
+        if labels.is_empty() {
+            return Err(Error::new(ErrorKind::Tool, "`labels` is empty: name the words to choose from"));
+        }
+        let said: Vec<String> = labels.iter().map(|label| reader.part.said(label)).collect();
+        let (outputs, logits) = if reader.runner.is_some() {
+            let (outputs, texts) = tokio::try_join!(self.runner.run(cx, input.clone()), reader.read(cx, said, None))?;
+            let logits = zero_shot::logits(&self.head, outputs.clone(), &texts, labels.len())?;
+            (outputs, logits)
+        } else {
+            let inputs = reader.tokens(said, facts).await?.inputs(facts, input.clone())?;
+            let outputs = self.runner.run(cx, inputs).await?;
+            let logits = self.head.numbers(outputs.clone())?;
+            (outputs, logits)
+        };
+        let family = self.head.family.unwrap_or(Family::Clip);
+        Ok((outputs, Value::Labels(zero_shot::labels(family, &self.head, &logits, &labels)?)))
+    }
+
+    /// What the decoder writes about the picture.
+    async fn written(&self, cx: &Cx, input: &Tensors, args: &Args) -> Result<(Tensors, Value)> {
+        let writer = self.writer.as_ref().ok_or_else(|| Error::internal("a captioner without [decoder]"))?;
+        let question = args.text("question")?;
+        let mut outputs = Tensors::new();
+        let seen = if Arc::ptr_eq(&writer.runner, &self.runner) {
+            let (name, tensor) = input.first().cloned().ok_or_else(|| Error::internal("a picture was lost"))?;
+            Seen { name, states: tensor.into_f32()? }
+        } else {
+            outputs = self.runner.run(cx, input.clone()).await?;
+            let (_, states) = self.head.counting(outputs.clone())?;
+            let states = match (&self.reader, question) {
+                (Some(reader), Some(question)) => reader.read(cx, vec![question.to_owned()], Some(&states)).await?,
+                _ => states.into_f32()?,
+            };
+            Seen { name: STATES.to_owned(), states }
+        };
+        Ok((outputs, Value::Text(writer.write(cx, &seen, question).await?)))
+    }
+
     /// The labels, as far as they are known by now.
     fn names(&self) -> &[String] {
-        self.ready.get().map_or(self.listed.as_slice(), |ready| ready.names.as_slice())
+        self.ready.get().map_or(self.listed.as_slice(), |ready| ready.names.as_ref())
     }
 
     /// For each class whether it is asked for; empty when all are.
@@ -195,12 +281,22 @@ impl ModelTool {
         let more = if names.len() > shown.len() { " ..." } else { "" };
         format!("`{}` does not know `{label}`, only {}{more}", self.spec.name, shown.join(", "))
     }
+
+    /// Whether plans choose among the labels.
+    fn chooses(&self) -> bool {
+        matches!(self.head.kind, HeadKind::Detector | HeadKind::Segmenter) && self.head.has_classes()
+    }
 }
 
 /// The input that the picture goes into.
-fn port(input: &Input, facts: &ModelFacts) -> Result<Port> {
+fn port(input: &Input, facts: &ModelFacts, takes_tokens: bool) -> Result<Port> {
     let names: Vec<&str> = facts.inputs.iter().map(|port| port.name.as_str()).collect();
-    if facts.inputs.len() > 1 {
+    if takes_tokens && input.name.is_none() {
+        // Of several inputs that of the picture has four dimensions.
+        if let Some(picture) = facts.inputs.iter().find(|port| port.shape.len() == 4) {
+            return Ok(picture.clone());
+        }
+    } else if facts.inputs.len() > 1 && !takes_tokens {
         let message = format!("the model takes more than a picture ({}): export it without", names.join(", "));
         return Err(Error::new(ErrorKind::Model, message));
     }
@@ -222,22 +318,6 @@ fn least(args: &Args) -> Result<Option<f64>> {
     }
 }
 
-fn no_name(class: usize, names: &[String]) -> Error {
-    let message = format!("the model found class {class}, and [labels] names only {}", names.len());
-    Error::new(ErrorKind::Model, message)
-}
-
-/// A box in the picture as a region of the root image; nothing where it has no area inside the picture.
-fn region(image: &Image, label: &str, score: f64, bounds: [f64; 4]) -> Option<Region> {
-    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-    let [left, top, right, bottom] = bounds;
-    let ([left, right], [top, bottom]) =
-        ([left, right].map(|x| x.clamp(0.0, width)), [top, bottom].map(|y| y.clamp(0.0, height)));
-    let ((x1, y1), (x2, y2)) = (image.frame().to_root(left, top), image.frame().to_root(right, bottom));
-    let has_area = left < right && top < bottom;
-    has_area.then(|| Region { label: label.to_owned(), score, bounds: [x1, y1, x2, y2] })
-}
-
 fn signature(head: &Head) -> Signature {
     let arg = |name: &str, doc: &str, of: ValueType, required: bool| Arg {
         name: name.to_owned(),
@@ -248,17 +328,29 @@ fn signature(head: &Head) -> Signature {
         default: None,
     };
     let mut args = vec![arg("image", "The image to look at.", ValueType::Image, true)];
+    let texts = || ValueType::list(ValueType::Text);
+    match head.kind {
+        HeadKind::Detector | HeadKind::Segmenter if head.has_classes() => {
+            args.push(arg("labels", "Only these things; everything when left out.", texts(), false));
+        }
+        HeadKind::ZeroShot => args.push(arg("labels", "The words to choose from.", texts(), true)),
+        HeadKind::Vqa => args.push(arg("question", "What to answer.", ValueType::Text, true)),
+        _ => {}
+    }
+    if head.has_boxes() {
+        let score = arg("min_score", "Least confidence, 0 to 1.", ValueType::Number, false);
+        args.push(Arg { default: Some(json!(head.least())), ..score });
+    }
     let returns = match head.kind {
         HeadKind::Classifier | HeadKind::Tagger => ValueType::Labels,
         HeadKind::Embedder => ValueType::Vector,
         HeadKind::Raw => ValueType::Json,
-        HeadKind::Detector => {
-            let labels = ValueType::list(ValueType::Text);
-            args.push(arg("labels", "Only these things; everything when left out.", labels, false));
-            let score = arg("min_score", "Least confidence, 0 to 1.", ValueType::Number, false);
-            args.push(Arg { default: Some(json!(head.least())), ..score });
-            ValueType::list(ValueType::Region)
-        }
+        HeadKind::Depth => ValueType::Map,
+        HeadKind::Pose => ValueType::list(ValueType::Points),
+        HeadKind::Detector => ValueType::list(ValueType::Region),
+        HeadKind::Segmenter => ValueType::list(ValueType::Mask),
+        HeadKind::ZeroShot => ValueType::Labels,
+        HeadKind::Captioner | HeadKind::Vqa => ValueType::Text,
     };
     Signature { args, returns: Returns::Type(returns), maps_over: Some("image".to_owned()) }
 }
@@ -271,7 +363,7 @@ impl Tool for ModelTool {
 
     async fn call(&self, cx: &Cx, args: Args) -> Result<Value> {
         let image = args.image("image")?.clone();
-        self.look(cx, &image, &args).await.map(|look| look.value)
+        if self.input.tiles > 1 { self.in_pieces(cx, &image, &args).await } else { self.seen(cx, &image, &args).await }
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
@@ -279,6 +371,9 @@ impl Tool for ModelTool {
     }
 
     fn objections(&self, args: &Json) -> Vec<Objection> {
+        if !self.chooses() {
+            return Vec::new();
+        }
         let names = self.names();
         let labels = args.get("labels").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
         let unknown = labels.filter(|label| {
@@ -287,9 +382,13 @@ impl Tool for ModelTool {
         unknown.map(|label| Objection { arg: "labels".to_owned(), reason: self.unknown(label, names) }).collect()
     }
 
-    /// A detector's labels that a question names; the longest phrase counts.
+    fn demos(&self) -> &[PlanDemo] {
+        &self.demos
+    }
+
+    /// The labels of a detector or segmenter that a question names; the longest phrase counts.
     fn mentions(&self, question: &str) -> Vec<Mention> {
-        if self.head.kind != HeadKind::Detector {
+        if !self.chooses() {
             return Vec::new();
         }
         named_in(question, |phrase| {

@@ -9,6 +9,8 @@ use super::color_of::ColorOf;
 use super::compare::Compare;
 use super::count::Count;
 use super::crop::Crop;
+use super::cut_out::CutOut;
+use super::depth_of::DepthOf;
 use super::difference::Difference;
 use super::file_facts::FileFacts;
 use super::filter::Filter;
@@ -24,6 +26,7 @@ use super::read_table::ReadTable;
 use super::relate::Relate;
 use super::{Available, Catalog, Manifest, SharedTool, Typed, TypedTool};
 use crate::error::Result;
+use crate::signature::ValueType;
 
 /// Adds all operations that are on to a catalog, in the order a planner reads them.
 ///
@@ -31,6 +34,16 @@ use crate::error::Result;
 /// `InvalidInput` when the catalog has a tool of the same name already.
 pub fn register(catalog: &mut Catalog) -> Result<()> {
     made(Available::Auto)?.into_iter().try_for_each(|tool| catalog.add(tool))
+}
+
+/// What can be done with values that only some experts return: the type, and the operation on it.
+///
+/// # Errors
+/// `InvalidInput` when a manifest is faulty.
+pub(super) fn companions() -> Result<[(ValueType, SharedTool); 2]> {
+    let cut_out = Typed::new(CutOut, &Manifest::parse(include_str!("../../tools/cut_out.toml"))?)?;
+    let depth_of = Typed::new(DepthOf, &Manifest::parse(include_str!("../../tools/depth_of.toml"))?)?;
+    Ok([(ValueType::Mask, Arc::new(cut_out)), (ValueType::Map, Arc::new(depth_of))])
 }
 
 /// The operations that are off until they are switched on by name: a small LLM plans worse with a longer list.

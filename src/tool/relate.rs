@@ -62,8 +62,9 @@ impl TypedTool for Relate {
     type Args = RelateArgs;
     type Output = Vec<Item>;
 
-    async fn call(&self, _cx: &Cx, args: RelateArgs) -> Result<Vec<Item>> {
-        Ok(relate(&args.items, args.relation, &args.to.0))
+    async fn call(&self, cx: &Cx, args: RelateArgs) -> Result<Vec<Item>> {
+        let related = relate(&args.items, args.relation, &args.to.0);
+        related.into_iter().map(|item| item.resolved(cx)).collect()
     }
 }
 

@@ -13,14 +13,14 @@ use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::signature::{Arg, Returns, Signature, ValueType};
-use crate::value::{Label, Line, Region, Table, Value};
+use crate::value::{Grid, Label, Line, Mask, Point, Region, Table, Value};
 
 /// A tool as a Rust type.
 ///
 /// `Args` derives `Deserialize` and `JsonSchema`: its doc comments become the
 /// arguments' docs, `Option` fields and `#[serde(default)]` are optional,
 /// enums of unit variants are choices, and [`ImageRef`], [`Region`], [`Line`]
-/// and [`Item`] stand for values.
+/// and [`Item`] stand for values. An argument of plain regions gets the boxes of masks.
 #[async_trait]
 pub trait TypedTool: Send + Sync + 'static {
     /// The tool's name, `[a-z][a-z0-9_]*`.
@@ -80,6 +80,9 @@ macro_rules! output {
 output!(Image, Image);
 output!(Region, Region);
 output!(Line, Line);
+output!(Mask, Mask);
+output!(Grid, Map);
+output!(Vec<Point>, Points);
 output!(Table, Table);
 output!(String, Text);
 output!(f64, Number);
@@ -92,6 +95,8 @@ output!(Vec<f32>, Vector);
 pub trait Element: ToolOutput {}
 impl Element for Image {}
 impl Element for Region {}
+impl Element for Mask {}
+impl Element for Vec<Point> {}
 impl Element for Line {}
 impl Element for String {}
 impl Element for f64 {}
@@ -123,38 +128,113 @@ impl ImageRef {
     }
 }
 
-/// Something with a place in the image: a region or a line of text.
+/// Something with a place in the image: a region, with its outline where that is known, or a line of text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Item {
     /// A labelled box.
     Region(Region),
+    /// A thing with its outline.
+    Mask(MaskRef),
     /// A line of text.
     Line(Line),
+    /// A named point.
+    Point(Point),
+}
+
+/// A mask argument: a labelled box with a handle to its pixels that [`MaskRef::load`] resolves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenMask", into = "WrittenMask")]
+pub struct MaskRef {
+    /// What it is, and the box around it.
+    pub region: Region,
+    mask: ImageRef,
+    /// The pixels, once they were asked for.
+    pixels: Option<Image>,
+}
+
+/// A mask as it stands in JSON.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMask {
+    label: String,
+    score: f64,
+    #[serde(rename = "box")]
+    bounds: [f64; 4],
+    mask: ImageRef,
+}
+
+impl From<WrittenMask> for MaskRef {
+    fn from(WrittenMask { label, score, bounds, mask }: WrittenMask) -> Self {
+        Self { region: Region { label, score, bounds }, mask, pixels: None }
+    }
+}
+
+impl From<MaskRef> for WrittenMask {
+    fn from(MaskRef { region: Region { label, score, bounds }, mask, .. }: MaskRef) -> Self {
+        Self { label, score, bounds, mask }
+    }
+}
+
+impl From<Mask> for MaskRef {
+    fn from(Mask { region, pixels }: Mask) -> Self {
+        Self { region, mask: ImageRef { blob: pixels.digest().to_owned() }, pixels: Some(pixels) }
+    }
+}
+
+impl MaskRef {
+    /// The mask itself.
+    ///
+    /// # Errors
+    /// `NotFound` when the handle is of another run.
+    pub fn load(&self, cx: &Cx) -> Result<Mask> {
+        let pixels = self.pixels.clone().map_or_else(|| self.mask.load(cx), Ok)?;
+        Ok(Mask { region: self.region.clone(), pixels })
+    }
+
+    /// The mask, where its pixels are there already.
+    pub fn loaded(&self) -> Option<Mask> {
+        let pixels = self.pixels.clone()?;
+        Some(Mask { region: self.region.clone(), pixels })
+    }
 }
 
 impl Item {
     /// Left, top, right, bottom, in pixels of the root image.
     pub fn bounds(&self) -> [f64; 4] {
         match self {
-            Self::Region(region) => region.bounds,
+            Self::Region(region) | Self::Mask(MaskRef { region, .. }) => region.bounds,
             Self::Line(line) => line.bounds(),
+            Self::Point(point) => [point.x, point.y, point.x, point.y],
         }
     }
 
-    /// The region's label or the line's text.
+    /// The label, or the line's text.
     pub fn name(&self) -> &str {
         match self {
-            Self::Region(region) => &region.label,
+            Self::Region(region) | Self::Mask(MaskRef { region, .. }) => &region.label,
             Self::Line(line) => &line.text,
+            Self::Point(point) => &point.label,
         }
+    }
+
+    /// The same item with the pixels of its mask, where it has one: a tool that returns its items returns these.
+    ///
+    /// # Errors
+    /// `NotFound` when the mask is of another run.
+    pub fn resolved(self, cx: &Cx) -> Result<Self> {
+        Ok(match self {
+            Self::Mask(mask) => Self::Mask(mask.load(cx)?.into()),
+            other => other,
+        })
     }
 
     /// Confidence, 0 to 1.
     pub fn score(&self) -> f64 {
         match self {
-            Self::Region(region) => region.score,
+            Self::Region(region) | Self::Mask(MaskRef { region, .. }) => region.score,
             Self::Line(line) => line.score,
+            Self::Point(point) => point.score,
         }
     }
 }
@@ -166,7 +246,10 @@ impl ToolOutput for Item {
     fn into_value(self) -> Value {
         match self {
             Self::Region(region) => Value::Region(region),
+            // What was never resolved has no pixels to show.
+            Self::Mask(mask) => mask.loaded().map_or(Value::Region(mask.region), Value::Mask),
             Self::Line(line) => Value::Line(line),
+            Self::Point(point) => Value::Points(vec![point]),
         }
     }
 }
@@ -214,6 +297,8 @@ schema!(Region, "Region");
 schema!(Line, "Line");
 schema!(Item, "Region", "Line");
 schema!(Items, "List<Region>", "List<Line>", "Region", "Line");
+schema!(MaskRef, "Mask");
+schema!(Grid, "Map");
 
 /// A [`TypedTool`] with the spec that makes it a [`Tool`].
 pub struct Typed<T> {
@@ -230,7 +315,7 @@ impl<T: TypedTool> Typed<T> {
         if manifest.name != T::NAME {
             return Err(Error::invalid(format!("the manifest of `{}` describes `{}`", T::NAME, manifest.name)));
         }
-        Ok(Self { tool, spec: manifest.spec(signature_of::<T>()?) })
+        Ok(Self { tool, spec: manifest.spec(signature_of::<T>()?)? })
     }
 }
 
@@ -241,6 +326,7 @@ impl<T: TypedTool> Tool for Typed<T> {
     }
 
     async fn call(&self, cx: &Cx, args: Args) -> Result<Value> {
+        let args = boxed(&self.spec.signature, args);
         let args = serde_json::from_value(args.to_json_naming(&|image| cx.keep_image(image)))
             .map_err(|e| Error::new(ErrorKind::Tool, format!("the arguments do not fit: {e}")).with_source(e))?;
         Ok(self.tool.call(cx, args).await?.into_value())
@@ -257,6 +343,19 @@ impl<T: TypedTool> Tool for Typed<T> {
     fn mentions(&self, question: &str) -> Vec<Mention> {
         self.tool.mentions(question)
     }
+}
+
+/// The arguments with boxes for masks where only a region is taken; [`Item`] takes lines, too, and masks as they are.
+fn boxed(signature: &Signature, args: Args) -> Args {
+    let takes_masks = |of: &ValueType| match of {
+        ValueType::List(of) => matches!(**of, ValueType::Line | ValueType::Mask | ValueType::Any),
+        of => matches!(of, ValueType::Line | ValueType::Mask | ValueType::Any),
+    };
+    let boxed = |(name, value): (String, Value)| {
+        let keeps = signature.arg(&name).is_none_or(|arg| arg.types.iter().any(takes_masks));
+        (name, if keeps { value } else { value.without_outlines() })
+    };
+    args.into_iter().map(boxed).collect()
 }
 
 /// The signature that a typed tool's argument schema describes.

@@ -7,11 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::bounds::{area, shared_area};
-use super::tiles::{is_cut, tiles};
-use super::{
-    Args, ImageRef, Manifest, Mention, Objection, SharedTool, Tool, ToolSpec, Typed, TypedTool, boxes, call_guarded,
-};
+use super::tiles::{joined, tiles};
+use super::{Args, ImageRef, Manifest, Mention, Objection, SharedTool, Tool, ToolSpec, Typed, TypedTool, call_guarded};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -19,12 +16,6 @@ use crate::value::{Region, Value};
 
 /// Least score of what is found in a piece, when none is asked for: with more looks more is found that is not there.
 const TILE_SCORE: f64 = 0.35;
-/// Boxes of a thing that overlap by more (intersection over union) are one.
-const SAME: f64 = 0.5;
-/// What a border cuts off is part of a thing that holds more than this share of it.
-const PART: f64 = 0.6;
-/// What comes so near to a border, in pixels of the root, may be cut off by it.
-const MARGIN: f64 = 2.0;
 
 /// The tool `zoom_detect`, made of a detector.
 ///
@@ -89,16 +80,13 @@ impl ZoomDetect {
         min_score: Option<f64>,
     ) -> Result<Vec<Region>> {
         let pieces = tiles(image, count)?;
-        let mut whole = cx.within(self.look(cx, image, labels, min_score)).await?;
-        let mut cut = Vec::new();
+        let whole = cx.within(self.look(cx, image, labels, min_score)).await?;
+        let mut in_pieces = Vec::new();
         for piece in pieces {
             let found = cx.within(self.look(cx, &piece, labels, min_score.or(Some(TILE_SCORE)))).await?;
-            let (off, entire): (Vec<Region>, Vec<Region>) =
-                found.into_iter().partition(|region| is_cut(region.bounds, &piece, image, MARGIN));
-            whole.extend(entire);
-            cut.extend(off);
+            in_pieces.push((piece, found));
         }
-        Ok(joined(whole, cut))
+        Ok(joined(image, whole, in_pieces))
     }
 
     /// One call of the detector.
@@ -126,40 +114,6 @@ impl ZoomDetect {
             }
         }
     }
-}
-
-/// What was found whole, without doubles, and what was cut off and is not part of that; best first.
-fn joined(whole: Vec<Region>, cut: Vec<Region>) -> Vec<Region> {
-    let mut kept = without_doubles(whole);
-    let is_part = |part: &Region, kept: &[Region]| {
-        let holds = |of: &Region| shared_area(part.bounds, of.bounds) > PART * area(part.bounds);
-        kept.iter().any(|of| of.label == part.label && holds(of))
-    };
-    for part in without_doubles(cut) {
-        if !is_part(&part, &kept) {
-            kept.push(part);
-        }
-    }
-    kept.sort_by(|a, b| b.score.total_cmp(&a.score));
-    kept
-}
-
-fn without_doubles(found: Vec<Region>) -> Vec<Region> {
-    let mut classes: Vec<String> = Vec::new();
-    let detections = found.into_iter().map(|region| {
-        let class = classes.iter().position(|label| *label == region.label).unwrap_or(classes.len());
-        if class == classes.len() {
-            classes.push(region.label);
-        }
-        // Between 0 and 1.
-        boxes::Detection { class, score: region.score as f32, bounds: region.bounds }
-    });
-    let kept = boxes::without_doubles(detections.collect(), SAME);
-    let region = |found: boxes::Detection| {
-        let label = classes.get(found.class)?.clone();
-        Some(Region { label, score: f64::from(found.score), bounds: found.bounds })
-    };
-    kept.into_iter().filter_map(region).collect()
 }
 
 #[async_trait]

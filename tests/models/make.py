@@ -103,6 +103,9 @@ def inputs():
         "bilinear": chw(pillow(Image.BILINEAR).astype(np.float64)),
         "lanczos": chw(pillow(Image.LANCZOS).astype(np.float64)),
         "grey": grey / 127.5 - 1,
+        "cut": chw(
+            np.asarray(Image.fromarray(rgb).resize((21, 21), Image.BILINEAR).crop((4, 4, 16, 16))).astype(np.float64)
+        ),
         "keep": chw(cv2.resize(rgb, (32, 32), interpolation=cv2.INTER_LINEAR) / 255),
         "bytes": stretched,
     }
@@ -241,6 +244,15 @@ def detectors():
     inside = [*one, score, ("z", np.array(0, np.float32))]
     names = {"names": "{0: 'cat', 1: 'dog', 2: 'zebra'}"}
     save("end_to_end_unnamed", nodes, [("images", "f32", [1, 3, 64, 64])], ports, inside, names)
+    # Each row says how many rows there are.
+    ones = [helper.make_node("Mul", ["x", "zero"], ["none"]), helper.make_node("Add", ["none", "one"], ["ones"])]
+    ones.append(helper.make_node("ReduceSum", ["ones", "across"], ["row"], keepdims=1))
+    ones.append(helper.make_node("Div", ["ones", "row"], ["shares"]))
+    ones.append(helper.make_node("ReduceSum", ["shares"], ["all"], keepdims=1))
+    ones.append(helper.make_node("ReduceSum", ["none", "across"], ["zeros"], keepdims=1))
+    ones.append(helper.make_node("Add", ["zeros", "all"], ["y"]))
+    inside = [("zero", np.array(0, np.float32)), ("one", np.array(1, np.float32)), ("across", np.array([1], np.int64))]
+    save("rows", ones, [("x", "f32", ["n", "m"])], [("y", "f32", ["n", 1])], inside)
     both = [("x", "f32", [1, 3, 4, 4]), ("sizes", "f32", [1, 2])]
     save("two_inputs", [helper.make_node("Add", ["x", "x"], ["y"]), helper.make_node("Add", ["sizes", "sizes"], ["s"])],
          both, [("y", "f32", [1, 3, 4, 4]), ("s", "f32", [1, 2])])
@@ -258,8 +270,77 @@ def detectors():
     return places
 
 
+def bilinear(grid, width, height):
+    """A grid of numbers in another size, as torch's interpolate without align_corners."""
+    return cv2.resize(grid.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def segmenters():
+    """A subject as U2-Net tells it, and things in boxes with their share of each of eight grids."""
+    rng = np.random.default_rng(4)
+    y, x = np.mgrid[0:20, 0:20]
+    hill = 3 * np.exp(-((x - 11) ** 2 + (y - 8) ** 2) / 18) - 1 + rng.normal(0, 0.05, (20, 20))
+    constant("u2net", [("d0", hill[None, None]), ("d1", rng.normal(size=(1, 1, 20, 20)))])
+    # As rembg's session does.
+    hill = hill.astype(np.float32)
+    scores = (hill - hill.min()) / (hill.max() - hill.min())
+    grey = Image.fromarray((scores * 255).astype(np.uint8), mode="L").resize((37, 23), Image.LANCZOS)
+
+    grids = np.stack([bilinear(rng.normal(size=(4, 4)), 16, 16) for _ in range(8)])
+    cells = 8 * 8 + 4 * 4 + 2 * 2
+    table = np.zeros((cells, 4 + CLASSES + 8), np.float32)
+    table[:, :4] = rng.uniform(4, 60, (cells, 4))
+    table[:, 4 : 4 + CLASSES] = rng.uniform(0, 0.2, (cells, CLASSES))
+    masks = []
+    for row, (label, score, box) in zip(rng.permutation(cells), TRUTH + DOUBLES):
+        table[row, :4], table[row, 4 : 4 + CLASSES] = centre(box), 0.01
+        table[row, 4 + label] = score
+        table[row, 4 + CLASSES :] = rng.normal(size=8)
+        if (label, score, box) not in TRUTH:
+            continue
+        # As ultralytics' process_mask_native, over the picture into which the input of 64 x 64 was stretched.
+        sum = np.tensordot(table[row, 4 + CLASSES :], grids.astype(np.float32), 1)
+        whole = bilinear(sum, 37, 23)
+        left, top, right, bottom = np.array(box) * [37 / 64, 23 / 64, 37 / 64, 23 / 64]
+        across, down = np.arange(37)[None], np.arange(23)[:, None]
+        inside = (across >= left) & (across < right) & (down >= top) & (down < bottom)
+        masks.append({"class": label, "score": score, "mask": ((whole > 0) & inside).astype(int).ravel().tolist()})
+    constant("yolov8_seg", [("output0", table.T[None]), ("output1", grids[None])])
+    return {"salient": np.asarray(grey).ravel().tolist(), "masks": masks}
+
+
+def poses():
+    """One person as MoveNet tells them, and two as YOLOv8 does."""
+    rng = np.random.default_rng(5)
+    one = np.stack([rng.uniform(0.1, 0.9, 17), rng.uniform(0.1, 0.9, 17), rng.uniform(0.1, 1, 17)], -1)
+    constant("movenet", [("Identity", one[None, None])])
+    cells = 8 * 8 + 4 * 4 + 2 * 2
+    table = np.zeros((cells, 5 + 51), np.float32)
+    table[:, :4], table[:, 4] = rng.uniform(4, 60, (cells, 4)), rng.uniform(0, 0.2, cells)
+    people = []
+    for row, (_, score, box) in zip(rng.permutation(cells), TRUTH[:2]):
+        table[row, :4], table[row, 4] = centre(box), score
+        points = np.stack([rng.uniform(4, 60, 17), rng.uniform(4, 60, 17), rng.uniform(0.1, 1, 17)], -1)
+        table[row, 5:] = points.ravel()
+        people.append(points.ravel())
+    constant("yolov8_pose", [("output0", table.T[None])])
+    # Across, down in the picture of 37 x 23 pixels that was stretched, and score.
+    scale = np.array([37, 23, 1])
+    flat = lambda points: [round(float(v), 5) for v in (points * scale).ravel()]
+    return {
+        "movenet": [flat(one[:, [1, 0, 2]])],
+        "yolov8_pose": [flat(p.reshape(17, 3) * [1 / 64, 1 / 64, 1]) for p in people],
+    }
+
+
 def main():
-    reference = {"inputs": inputs(), "heads": heads(), "detectors": detectors()}
+    reference = {
+        "inputs": inputs(),
+        "heads": heads(),
+        "detectors": detectors(),
+        "segmenters": segmenters(),
+        "poses": poses(),
+    }
     rgb = picture(37, 23)
     Image.fromarray(rgb).save(HERE / "picture.png")
     reference["picture"] = hashlib.sha256(rgb.tobytes()).hexdigest()

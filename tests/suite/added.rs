@@ -1,8 +1,12 @@
 //! Tools that manifests describe: pre-processing, heads, and how they are added.
 
+mod architectures;
 mod binary;
+mod catalogue;
 mod hostile;
 mod off;
+mod offering;
+mod seeing;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,6 +86,13 @@ async fn pictures_become_inputs_as_they_do_in_python() {
         ("bilinear", format!("[input]\n{small}filter = \"bilinear\"\nscale = 1\n"), 0.0),
         ("lanczos", format!("[input]\n{small}filter = \"lanczos\"\nscale = 1\n"), 0.0),
         ("grey", format!("[input]\n{small}colour = \"grey\"\nscale = 127.5\nmean = 1\n"), 1.0 / 127.5),
+        (
+            "cut",
+            "[input]\nscale = 1\nsize = [12, 12]\nscaled = [21, 21]\nresize = \"cut\"\nmiddle = \"lower\"\n\
+             filter = \"bilinear\"\n"
+                .to_owned(),
+            0.0,
+        ),
         ("keep", "[input]\nresize = \"keep\"\n".to_owned(), 0.0),
         ("bytes", format!("[input]\n{small}scale = 1\n"), 0.0),
     ];
@@ -249,7 +260,55 @@ fn faulty_manifests_say_where_and_what_would_be_right() {
         (format!("{}[input]\nstd = 0\n", head("type = \"raw\"")), "`std`"),
         (format!("{}[input]\nsize = [0, 3]\n", head("type = \"raw\"")), "from 1 to 4096"),
         (format!("{}[input]\nshort = 3\n", head("type = \"raw\"")), "`short` belongs to"),
+        (format!("{}[input]\ntiles = 2\n", head("type = \"raw\"")), "`tiles` has no meaning"),
+        (format!("{}[input]\nresize = \"within\"\n", head("type = \"raw\"")), "needs `short` and `long`"),
+        (format!("{}[input]\nresize = \"cut\"\n", head("type = \"raw\"")), "`scaled` belongs to"),
+        (format!("{}{classes}", head("type = \"segmenter\"\nfamily = \"yolov8\"")), "none of a segmenter"),
+        (format!("{}{classes}", head("type = \"depth\"")), "[labels] has no meaning"),
+        (head("type = \"zero_shot\"\nfamily = \"clip\""), "needs [text]"),
+        (head("type = \"captioner\""), "needs [decoder]"),
+        (format!("{}[decoder]\ntokenizer = \"t\"\nend = [1]\n", head("type = \"captioner\"")), "`start` or `prompt`"),
+        (
+            format!("{}[decoder]\ntokenizer = \"t\"\nend = [1]\nstart = [1]\n", head("type = \"vqa\"")),
+            "has `{question}`",
+        ),
+        (
+            format!("{}[decoder]\ntokenizer = \"../t\"\nend = [1]\nstart = [1]\n", head("type = \"captioner\"")),
+            "plain name of a file",
+        ),
+        (
+            format!(
+                "{}[text]\ntokenizer = \"t\"\ntemplate = \"no place\"\n",
+                head("type = \"zero_shot\"\nfamily = \"clip\"")
+            ),
+            "`template` has `{}` once",
+        ),
         (String::new(), "it has no [head]"),
+        (format!("{}[args.size]\ndoc = \"x\"\n", head("type = \"raw\"")), "takes no such argument, only image"),
+        (
+            format!("{}{classes}[args.min_score]\ndefault = 7\n", head("type = \"detector\"\nfamily = \"yolov8\"")),
+            "`default` goes from 0 to 1",
+        ),
+        (
+            format!("{}{classes}", head("type = \"segmenter\"\nfamily = \"semantic\"\nmin_score = 0.5")),
+            "`min_score` has no",
+        ),
+        (format!("{}{classes}", head("type = \"classifier\"\nactivation = \"min_max\"")), "`activation` has no"),
+        (
+            format!(
+                "{}[text]\nfile = \"t.onnx\"\ntokenizer = \"t\"\n",
+                head("type = \"zero_shot\"\nfamily = \"siglip\"")
+            ),
+            "needs `logit_scale`",
+        ),
+        (
+            format!(
+                "{}{classes}[args.min_score]\ndefault = \"high\"\n",
+                head("type = \"detector\"\nfamily = \"yolov8\"")
+            ),
+            "`default` is \"high\", but it should be Number",
+        ),
+        (format!("{}[batching]\nmax_batch = 0\n", head("type = \"raw\"")), "`max_batch` goes from 1 to 256"),
     ];
     for (tables, part) in cases {
         let (_folder, path) = folder("identity.onnx", &tables);
@@ -359,4 +418,77 @@ async fn a_trained_detector_needs_no_rust() {
         assert_eq!((&found.label, found.score), (&own.label, own.score));
         assert!(found.bounds.iter().zip(own.bounds).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?}, {own:?}");
     }
+}
+
+/// What a manifest says of an argument is what planners and checkers see, and what a call gets that does not give it.
+#[test]
+fn a_manifest_says_otherwise_of_an_argument() {
+    use lavr::tool::Tool as _;
+    let tables = format!(
+        "{}[args.min_score]\ndefault = 0.7\ndoc = \"how sure\"\n[args.labels]\ndefault = [\"zebra\"]\n",
+        detector("family = \"yolov8\"")
+    );
+    let (_folder, path) = folder("yolov8.onnx", &tables);
+    let added = read(&path, &runtime().unwrap()).unwrap();
+    let signature = &added.tool.spec().signature;
+    let score = signature.arg("min_score").unwrap();
+    assert_eq!((score.doc.as_str(), score.default.clone()), ("how sure", Some(json!(0.7))));
+    assert_eq!(signature.arg("labels").unwrap().default, Some(json!(["zebra"])));
+}
+
+/// Calls that come at the same time go through the model as one; what each gets is what it would get alone.
+#[tokio::test]
+async fn calls_in_batches_get_what_they_would_get_alone() {
+    use lavr::runner::{Batching, LazyFile, OrtModel, Runner as _, Tensor};
+    use ndarray::ArrayD;
+    let delay = std::time::Duration::from_millis(300);
+    let batching = Batching { max_batch: 4, max_delay: delay, max_queue: 16 };
+    // Each row of its output says how many rows there were.
+    let rows = OrtModel::File(LazyFile::at(repository("tests/models/rows.onnx")));
+    let together = runtime().unwrap().runner("batched", rows).with_batching(batching);
+    let input =
+        |rows: usize, width: usize| vec![("x".to_owned(), Tensor::F32(ArrayD::from_elem(vec![rows, width], 1.0)))];
+    together.load().await.unwrap();
+    let cx = cx();
+    let said = async |calls: &[(usize, usize)]| -> Vec<Vec<f64>> {
+        let calls = calls.iter().map(|(rows, width)| together.run(&cx, input(*rows, *width)));
+        let all = futures::future::join_all(calls).await;
+        all.into_iter().map(|outputs| numbers_of(&outputs.unwrap()[0].1)).collect()
+    };
+    assert_eq!(said(&[(1, 2); 4]).await, vec![vec![4.0]; 4], "four calls in one");
+    assert_eq!(said(&[(1, 2), (2, 2), (1, 2)]).await, [vec![4.0], vec![4.0, 4.0], vec![4.0]], "of several rows each");
+    assert_eq!(said(&[(1, 2), (1, 3)]).await, [vec![1.0], vec![1.0]], "of two shapes");
+    // A model of a fixed first dimension takes them one by one.
+    let fixed = OrtModel::File(LazyFile::at(repository("tests/models/classifier.onnx")));
+    let fixed = runtime().unwrap().runner("fixed", fixed).with_batching(batching);
+    let picture = |n: usize| vec![("x".to_owned(), Tensor::F32(ArrayD::from_elem(vec![1, 3, 12, 16], n as f32 / 9.0)))];
+    let alone = fixed.run(&cx, picture(3)).await.unwrap();
+    let all = futures::future::join_all((0..4).map(|n| fixed.run(&cx, picture(n)))).await;
+    assert_eq!(all[3].as_ref().unwrap(), &alone);
+}
+
+/// Small things are found in pieces of the picture: with the compiled-in detector's weights, as `zoom_detect` finds them.
+#[tokio::test]
+async fn a_detector_looks_at_pieces_when_its_manifest_says_so() {
+    use lavr::tool::Tool as _;
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["nanodet.onnx", "coco80.txt"] {
+        std::fs::copy(repository("tools/weights").join(file), folder.path().join(file)).unwrap();
+    }
+    let path = folder.path().join("my_tool.toml");
+    let found = async |tiles: u32| {
+        let tables = format!(
+            "[model]\nfile = \"nanodet.onnx\"\n[input]\nsize = [416, 416]\ntiles = {tiles}\ncolour = \"bgr\"\nscale = 1\n\
+             mean = [103.53, 116.28, 123.675]\nstd = [57.375, 57.12, 58.395]\n\
+             [head]\ntype = \"detector\"\nfamily = \"nanodet\"\noverlap = 0.5\n[labels]\nfile = \"coco80.txt\"\n"
+        );
+        std::fs::write(&path, format!("{ABOUT}{tables}")).unwrap();
+        let added = read(&path, &runtime().unwrap()).unwrap();
+        let picture = image(&repository("tests/images/gallery.jpg"));
+        let args = [("image".to_owned(), Value::Image(picture))].into_iter().collect();
+        regions(&added.tool.call(&cx(), args).await.unwrap()).into_iter().cloned().collect::<Vec<_>>()
+    };
+    let (whole, pieces) = (found(1).await, found(2).await);
+    assert!(whole.iter().all(|one| pieces.iter().any(|other| other.label == one.label)), "{pieces:?}");
+    assert!(pieces.windows(2).all(|pair| pair[0].score >= pair[1].score) && pieces != whole, "{pieces:?}");
 }

@@ -70,6 +70,7 @@ pub fn spec(name: &str, signature: Signature) -> ToolSpec {
         licence: "MIT".to_owned(),
         signature,
         effects: Effects::None,
+        describes: true,
         timeout: Duration::from_secs(30),
     }
 }

@@ -13,6 +13,7 @@ mod heads;
 mod judging;
 mod measuring;
 mod normalizing;
+mod outlines;
 mod pairing;
 mod palettes;
 pub mod receipts;

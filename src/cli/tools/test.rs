@@ -17,12 +17,13 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
+use crate::executor::arguments;
 use crate::image::Image;
 use crate::observation::Failure;
 use crate::runner::Tensors;
 use crate::store::{Progress, Store, StoreOptions};
 use crate::tool::model::{Stats, numbers_of};
-use crate::tool::{Added, annotate, builtin};
+use crate::tool::{Added, Tool, annotate, builtin};
 use crate::value::Value;
 
 /// Numbers of a result may differ by this, or by this share of them where they are greater than 1.
@@ -42,6 +43,9 @@ pub(super) struct TestArgs {
     /// The image to look at
     #[arg(long, value_name = "IMAGE")]
     image: PathBuf,
+    /// Its other arguments as a JSON object, such as the labels of a zero-shot model or a question
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    args: String,
     /// Compare the result with the one in this file: numbers may differ by 0.001, or that share of them; exit 1 when
     /// it differs
     #[arg(long, value_name = "FILE.json")]
@@ -76,7 +80,9 @@ async fn test(args: &TestArgs, cancel: CancellationToken) -> Result<Exit, Stop> 
     let config = Config::default();
     let images = open_images(std::slice::from_ref(&args.image), &config)?;
     let image = images.first().ok_or_else(|| Error::internal("an image was lost"))?;
-    let seen = Seen::of(tool, image, &cancel).await?;
+    let written: serde_json::Map<String, Json> = serde_json::from_str(&args.args)
+        .map_err(|e| usage(Error::invalid(format!("--args is no JSON object: {e}")).with_source(e)))?;
+    let seen = Seen::of(tool, image, &written, &cancel).await?;
     if let Some(path) = &args.annotate {
         save_image(&annotate::draw(image, &placed(&seen.value)), path)?;
     }
@@ -125,21 +131,28 @@ struct Seen {
 }
 
 impl Seen {
-    async fn of(added: &Added, image: &Image, cancel: &CancellationToken) -> Result<Self> {
+    async fn of(
+        added: &Added,
+        image: &Image,
+        written: &serde_json::Map<String, Json>,
+        cancel: &CancellationToken,
+    ) -> Result<Self> {
         // Fetching and loading is not bounded by the limits of a run.
         let budget = Budget { timeout_ms: 86_400_000, ..Budget::default() };
         let cx = Cx::with(budget, cancel.clone(), Vec::new());
-        let args = crate::tool::Args::new();
+        let mut args = arguments(&added.tool.spec().signature, written)?;
+        args.set("image", Value::Image(image.clone()));
         let ms = |began: Instant| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let began = Instant::now();
-        crate::tool::Tool::prepare(added.tool.as_ref(), &cx).await?;
+        added.tool.prepare(&cx).await?;
         let load = ms(began);
         let began = Instant::now();
         let look = added.tool.look(&cx, image, &args).await?;
         let first = ms(began);
         let began = Instant::now();
-        added.tool.look(&cx, image, &args).await?;
-        Ok(Self { input: look.input, outputs: look.outputs, value: look.value, ms: [load, first, ms(began)] })
+        // The second time as a plan calls it.
+        let value = added.tool.call(&cx, args).await?;
+        Ok(Self { input: look.input, outputs: look.outputs, value, ms: [load, first, ms(began)] })
     }
 
     fn text(&self) -> String {

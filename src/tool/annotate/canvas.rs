@@ -54,6 +54,30 @@ impl Canvas {
         }
     }
 
+    /// A spot with a dark edge.
+    pub(super) fn dot(&mut self, at: [f64; 2], colour: Colour) {
+        self.segment(at, at, BLACK, 3.0 * self.stroke + 1.6, 0.55);
+        self.segment(at, at, colour, 3.0 * self.stroke, 1.0);
+    }
+
+    /// Colours the box between two corners where a picture that is stretched over it is bright.
+    pub(super) fn tint(&mut self, corners: &[[f64; 2]; 4], mask: &RgbImage, colour: Colour) {
+        let Some([left, top, right, bottom]) = bounds(corners) else { return };
+        let (columns, rows) = (within(left, right, self.pixels.width()), within(top, bottom, self.pixels.height()));
+        let at = |n: u32, from: f64, to: f64, size: u32| {
+            (((f64::from(n) + 0.5 - from) / (to - from).max(f64::MIN_POSITIVE)) * f64::from(size)).max(0.0) as u32
+        };
+        for y in rows.0..rows.1 {
+            for x in columns.0..columns.1 {
+                let (u, v) = (at(x, left, right, mask.width()), at(y, top, bottom, mask.height()));
+                let cover = mask.get_pixel_checked(u, v).map_or(0.0, |pixel| f64::from(pixel.0[0]) / 255.0);
+                if let Some(pixel) = self.pixels.get_pixel_mut_checked(x, y) {
+                    blend(&mut pixel.0, colour, cover * 0.5);
+                }
+            }
+        }
+    }
+
     /// A straight stroke with round ends and smooth edges, clipped to the image.
     fn segment(&mut self, a: [f64; 2], b: [f64; 2], colour: Colour, width: f64, opacity: f64) {
         if ![a, b].as_flattened().iter().all(|v| v.is_finite()) {

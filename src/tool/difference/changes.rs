@@ -69,6 +69,10 @@ fn changed(a: &RgbImage, b: &RgbImage) -> GrayImage {
 
 /// The boxes around what is white, near pieces joined.
 fn boxes(mask: &GrayImage) -> Vec<[f64; 4]> {
+    // One pixel has no parts to connect.
+    if let [level] = mask.as_raw().as_slice() {
+        return if *level > 0 { vec![[0.0, 0.0, 1.0, 1.0]] } else { Vec::new() };
+    }
     let longer = f64::from(mask.width().max(mask.height()));
     // At most half the distance, and at most 255.
     let reach = (longer * JOINED / 2.0).ceil().min(255.0) as u8;

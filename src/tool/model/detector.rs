@@ -1,13 +1,12 @@
 //! Detectors: what the outputs of the usual families mean.
 
-use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2, Slice};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 
-use super::head::{Head, sigmoid, softmax};
+use super::head::{Family, Head, sigmoid, softmax};
 use super::input::Placement;
+use super::outputs::{Output, Outputs, flat};
 use crate::error::{Error, ErrorKind, Result};
-use crate::runner::{Tensor, Tensors};
+use crate::runner::Tensors;
 use crate::tool::boxes::{Detection, without_doubles};
 use crate::tool::cells::Grid;
 
@@ -18,37 +17,9 @@ const MOST: usize = 1_000;
 /// Boxes that overlap a better one of their class by more are dropped, where a family needs that.
 const OVERLAP: f64 = 0.45;
 
-/// How a detector writes its boxes down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// YOLOv5 and YOLOv7: one output of boxes by centre and size, how sure it is of a thing, and of each class.
-    Yolov5,
-    /// YOLOv8, v9, v11 and v12: one output of boxes by centre and size, and how sure it is of each class.
-    Yolov8,
-    /// YOLOX: as YOLOv5, but in cells of three grids.
-    Yolox,
-    /// NanoDet and PicoDet: for each of several grids the scores of the classes and the bins of the distances to the four
-    /// sides, in one output, or two for each grid.
-    Nanodet,
-    /// NanoDet-Plus: as NanoDet in one output, with cells that begin where their box is measured from.
-    NanodetPlus,
-    /// DETR: `logits` with a last class for nothing, and `pred_boxes` by centre and size, from 0 to 1.
-    Detr,
-    /// RT-DETR and D-FINE: `logits` without a class for nothing, and `pred_boxes` by centre and size, from 0 to 1.
-    RtDetr,
-    /// TensorFlow's SSD: `detection_boxes` (top, left, bottom, right, from 0 to 1), `detection_classes` and
-    /// `detection_scores`, without doubles.
-    Ssd,
-    /// Boxes without doubles in the input's pixels: one output of left, top, right, bottom, score and class (YOLOv10),
-    /// or three: boxes, scores and classes, in any order.
-    EndToEnd,
-}
-
-impl Family {
-    fn has_doubles(self) -> bool {
-        matches!(self, Self::Yolov5 | Self::Yolov8 | Self::Yolox | Self::Nanodet | Self::NanodetPlus)
-    }
+fn has_doubles(family: Family) -> bool {
+    use Family::{Nanodet, NanodetPlus, Yolov5, Yolov8, Yolox};
+    matches!(family, Yolov5 | Yolov8 | Yolox | Nanodet | NanodetPlus)
 }
 
 /// What a detector found, best first, in the picture's pixels.
@@ -73,89 +44,66 @@ pub(super) fn detections(
         Family::Detr | Family::RtDetr => queries(&outputs, family, min_score, place)?,
         Family::Ssd => ssd(&outputs, min_score, place)?,
         Family::EndToEnd => end_to_end(&outputs, min_score)?,
+        _ => return Err(Error::internal("a family of no detector")),
     };
     let first = head.first_class.unwrap_or(0);
-    let sound = |d: &Detection| d.bounds.iter().all(|side| side.is_finite()) && d.score.is_finite();
     let mut found: Vec<Detection> = found
         .into_iter()
-        .filter(sound)
+        .filter(is_sound)
         .filter_map(|d| Some(Detection { class: d.class.checked_sub(first)?, ..d }))
-        .map(|d| {
-            let [left, top, right, bottom] = d.bounds;
-            let ((left, top), (right, bottom)) = (place.to_picture(left, top), place.to_picture(right, bottom));
-            Detection { bounds: [left, top, right, bottom], ..d }
-        })
+        .map(|d| in_picture(d, place))
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     found.truncate(MOST);
-    Ok(match head.overlap.or_else(|| family.has_doubles().then_some(OVERLAP)) {
+    Ok(match head.overlap.or_else(|| has_doubles(family).then_some(OVERLAP)) {
         Some(limit) => without_doubles(found, limit),
         None => found,
     })
 }
 
-/// A model's outputs as floats.
-struct Outputs(Vec<Output>);
-
-struct Output {
-    name: String,
-    /// Whether its elements are whole numbers, as those of classes are.
-    is_whole: bool,
-    array: ArrayD<f32>,
+fn is_sound(detection: &Detection) -> bool {
+    detection.bounds.iter().all(|side| side.is_finite()) && detection.score.is_finite()
 }
 
-impl Outputs {
-    fn new(outputs: Tensors) -> Result<Self> {
-        let output = |(name, tensor): (String, Tensor)| {
-            let (is_whole, array) = match tensor {
-                Tensor::I64(array) => (true, array.mapv(|v| v as f32)),
-                Tensor::I32(array) => (true, array.mapv(|v| v as f32)),
-                other => (false, other.into_f32()?),
-            };
-            Ok(Output { name, is_whole, array })
-        };
-        outputs.into_iter().map(output).collect::<Result<_>>().map(Self)
-    }
+/// A box of the input in the picture's pixels.
+fn in_picture(detection: Detection, place: &Placement) -> Detection {
+    let [left, top, right, bottom] = detection.bounds;
+    let ((left, top), (right, bottom)) = (place.to_picture(left, top), place.to_picture(right, bottom));
+    Detection { bounds: [left, top, right, bottom], ..detection }
+}
 
-    fn shapes(&self) -> String {
-        let shapes = self.0.iter().map(|output| format!("`{}` {:?}", output.name, output.array.shape()));
-        shapes.collect::<Vec<_>>().join(", ")
-    }
+/// A thing with the numbers that stand behind its scores: how much of each grid, or its points.
+pub(super) struct Found {
+    pub(super) detection: Detection,
+    pub(super) rest: Vec<f32>,
+}
 
-    fn unfit(&self, wanted: &str) -> Error {
-        Error::new(ErrorKind::Model, format!("the family wants {wanted}, and the outputs are {}", self.shapes()))
-    }
-
-    /// The first output as a row of so many numbers for each box. Which of the two comes first differs from export to
-    /// export; where that cannot be seen, the numbers do (`is_turned`) or the boxes.
-    fn only(&self, numbers: usize, is_turned: bool) -> Result<Array2<f32>> {
-        let unfit = || self.unfit(&format!("one output of boxes with {numbers} numbers each, by the number of labels"));
-        let table = self.0.first().and_then(|output| flat(&output.array)).ok_or_else(unfit)?;
-        let fits = [table.ncols() == numbers, table.nrows() == numbers];
-        let table = match fits {
-            [true, true] if is_turned => table.reversed_axes(),
-            [true, _] => table,
-            [false, true] => table.reversed_axes(),
-            [false, false] => return Err(unfit()),
-        };
-        Ok(table.as_standard_layout().into_owned())
-    }
-
-    /// The output of this name, or else the one at this place.
-    fn named(&self, name: &str, at: usize) -> Option<&ArrayD<f32>> {
-        let named = self.0.iter().find(|output| output.name == name);
-        named.or_else(|| self.0.get(at)).map(|output| &output.array)
+impl AsRef<Detection> for Found {
+    fn as_ref(&self) -> &Detection {
+        &self.detection
     }
 }
 
-/// Without the batch of one.
-fn flat(array: &ArrayD<f32>) -> Option<Array2<f32>> {
-    let mut view = array.view();
-    while view.ndim() > 2 {
-        let one = view.shape().iter().position(|length| *length == 1)?;
-        view = view.index_axis_move(Axis(one), 0);
-    }
-    view.into_dimensionality::<Ix2>().ok().map(|view| view.to_owned())
+/// Boxes as YOLOv8 writes them down, with more numbers behind the scores of so many classes.
+pub(super) fn found_rows(table: &ArrayView2<'_, f32>, classes: usize, min_score: f64) -> Vec<Found> {
+    let found = |row: ndarray::ArrayView1<'_, f32>| {
+        let numbers = row.to_vec();
+        let bounds: [f32; 4] = *numbers.first_chunk()?;
+        let (class, score) = best(numbers.get(4..4 + classes)?)?;
+        let rest = numbers.get(4 + classes..)?.to_vec();
+        let detection = Detection { class, score, bounds: around(bounds.map(f64::from)) };
+        (f64::from(score) > min_score && rest.iter().all(|n| n.is_finite())).then_some(Found { detection, rest })
+    };
+    table.outer_iter().filter_map(found).collect()
+}
+
+/// The same without doubles, best first, in the picture's pixels.
+pub(super) fn sparse(found: Vec<Found>, head: &Head, place: &Placement) -> Vec<Found> {
+    let mut found: Vec<Found> = found.into_iter().filter(|found| is_sound(&found.detection)).collect();
+    found.sort_by(|a, b| b.detection.score.total_cmp(&a.detection.score));
+    found.truncate(MOST);
+    let kept = without_doubles(found, head.overlap.unwrap_or(OVERLAP));
+    kept.into_iter().map(|found| Found { detection: in_picture(found.detection, place), ..found }).collect()
 }
 
 /// Boxes by centre and size, each with its scores; the first score is that of there being a thing at all, where

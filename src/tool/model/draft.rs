@@ -164,6 +164,9 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
                 why: "its `task` is to classify, and such exports end with scores".to_owned(),
             };
         }
+        Some("segment") => return of_yolo("segmenter", "yolov8_seg", "to segment", labels.or(Some(80))),
+        // A pose model's label is the person; its points have usual names.
+        Some("pose") => return of_yolo("pose", "yolov8_pose", "to find poses", None),
         Some(task) => return raw(format!("its `task` is `{}`, for which manifests have no head", task.escape_debug())),
     }
     let detector = |family: &str, input: &[&str], classes: Option<usize>, why: String| Guess {
@@ -198,6 +201,12 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
     }
     let Some(first) = facts.outputs.first() else { return raw("no output at all".to_owned()) };
     match first.shape.as_slice() {
+        [_, _, _] if first.name.contains("depth") => Guess {
+            head: owned(&["type = \"depth\""]),
+            input: owned(&IMAGENET),
+            classes: None,
+            why: format!("`{}` {first}: a map of depth", first.name),
+        },
         [_, rows, columns] => {
             let why = |family: &str| format!("`{}` {first}, as {family} writes its boxes down", first.name);
             let shape = (*rows, *columns);
@@ -205,10 +214,18 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
             let boxes = shape.0.max(shape.1);
             let of_grids = |times: usize| boxes.is_some() && boxes == cells(port).map(|cells| times * cells);
             match labels {
+                // So many numbers for each box as there are labels, four more, and a share of each grid of a second output.
+                Some(labels) if grids(facts).is_some_and(|grids| numbers(labels + 4 + grids)) => {
+                    of_yolo("segmenter", "yolov8_seg", "not noted, but there are grids to add up", Some(labels))
+                }
                 // So many numbers for each box as there are labels, and four or five more.
                 Some(labels) if numbers(labels + 4) => detector("yolov8", &YOLO, None, why("YOLOv8")),
                 Some(labels) if numbers(labels + 5) && of_grids(1) => detector("yolox", &YOLOX, None, why("YOLOX")),
                 Some(labels) if numbers(labels + 5) => detector("yolov5", &YOLO, None, why("YOLOv5")),
+                // Boxes of people with across, down and score of 17 points each.
+                _ if numbers(56) => {
+                    of_yolo("pose", "yolov8_pose", "not noted, but 56 numbers are a box and 17 points", None)
+                }
                 _ => match shape {
                     (Some(rows), Some(columns)) if columns <= rows && of_grids(1) => {
                         detector("yolox", &YOLOX, columns.checked_sub(5), why("YOLOX"))
@@ -227,7 +244,44 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
             }
         }
         [_, Some(numbers)] | [_, Some(numbers), Some(1), Some(1)] => classes(first, *numbers, port, labels, bytes),
+        [_, Some(1), Some(17), Some(3)] => Guess {
+            head: owned(&["type = \"pose\"", "family = \"movenet\"", "min_score = 0.3"]),
+            input: owned(&["resize = \"letterbox\"", "pad = 0", "scale = 1"]),
+            classes: None,
+            why: format!("`{}` {first}: 17 points of one person, as MoveNet's", first.name),
+        },
+        [_, Some(1), Some(_), Some(_)] => Guess {
+            head: owned(&["type = \"segmenter\"", "family = \"salient\" # or type = \"depth\", without a family"]),
+            input: owned(&IMAGENET),
+            classes: None,
+            why: format!("`{}` {first}: one grid of numbers, a mask or a map of depth", first.name),
+        },
+        [_, Some(classes), Some(_), Some(_)] if *classes > 1 => Guess {
+            head: owned(&["type = \"segmenter\"", "family = \"semantic\""]),
+            input: owned(&IMAGENET),
+            classes: Some(*classes),
+            why: format!("`{}` {first}: a grid for each class", first.name),
+        },
         _ => raw(format!("`{}` {first} is of no family that is known", first.name)),
+    }
+}
+
+/// How many grids a second output has.
+fn grids(facts: &ModelFacts) -> Option<usize> {
+    facts
+        .outputs
+        .iter()
+        .find(|output| output.shape.len() == 4)
+        .and_then(|output| output.shape.get(1).copied().flatten())
+}
+
+/// What ultralytics' exports say of themselves.
+fn of_yolo(kind: &str, family: &str, task: &str, classes: Option<usize>) -> Guess {
+    Guess {
+        head: vec![format!("type = \"{kind}\""), format!("family = \"{family}\""), "min_score = 0.35".to_owned()],
+        input: owned(&YOLO),
+        classes,
+        why: format!("its `task` is {task}; ultralytics' exports note it"),
     }
 }
 
@@ -274,7 +328,14 @@ fn words(kind: &str, labels: &[String]) -> (String, String) {
     let shown: Vec<&str> = labels.iter().map(String::as_str).filter(|name| !name.is_empty()).take(NAMED).collect();
     let more = if labels.len() > shown.len() { format!(" ... ({} in all)", labels.len()) } else { String::new() };
     let listed = if shown.is_empty() { "certain things".to_owned() } else { format!("{}{more}", shown.join(", ")) };
-    if kind.contains("detector") {
+    if kind.contains("segmenter") {
+        (format!("Finds the outlines of these things: {listed}."), format!("the exact outlines of {listed}"))
+    } else if kind.contains("pose") {
+        let text = "Finds the joints of people: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.";
+        (text.to_owned(), "where a person's hands, feet or other joints are".to_owned())
+    } else if kind.contains("depth") {
+        ("Tells how near each place of an image is.".to_owned(), "which of several things is nearer".to_owned())
+    } else if kind.contains("detector") {
         (format!("Finds these things, with a box around each: {listed}."), format!("finding {listed}"))
     } else if kind.contains("classifier") {
         (format!("Says which of these an image shows: {listed}."), format!("whether an image shows {listed}"))

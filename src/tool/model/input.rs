@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{Port, Tensor};
 use crate::tool::resize::{self, Kernel};
+use crate::tool::tiles::MOST;
 
 /// Most pixels of an input's side: a model that wants more is described wrongly.
 const MAX_SIDE: u32 = 4_096;
@@ -21,12 +22,21 @@ pub struct Input {
     pub name: Option<String>,
     /// Width and height in pixels; those that the model's file states when left out.
     pub size: Option<[u32; 2]>,
+    /// For a detector: it looks at the whole picture and at so many overlapping pieces to a side, 1 to 4, enlarged: for
+    /// small things. 1 is the whole alone.
+    pub tiles: u32,
     /// How a picture of another size is brought to that one.
     pub resize: Resize,
     /// For `resize = "shortest"`: what the shorter side becomes before the middle is cut out, in pixels; the smaller
-    /// side of `size` when left out.
+    /// side of `size` when left out. For `resize = "within"`: what the shorter side becomes.
     pub short: Option<u32>,
-    /// For `resize = "keep"`: width and height are brought to the nearest multiple of this, in pixels.
+    /// For `resize = "within"`: the most that the longer side becomes, in pixels.
+    pub long: Option<u32>,
+    /// For `resize = "cut"`: what width and height become before the middle is cut out, in pixels.
+    pub scaled: Option<[u32; 2]>,
+    /// For `resize = "shortest"` and `"cut"`: where the middle begins when it lies between two pixels.
+    pub middle: Middle,
+    /// For `resize = "keep"` and `"fit"`: width and height are brought to the nearest multiple of this, in pixels.
     pub multiple_of: u32,
     /// How pixels between pixels are computed.
     pub filter: Filter,
@@ -38,6 +48,8 @@ pub struct Input {
     pub colour: Colour,
     /// What levels (0 to 255) are divided by first: 255 for a model that takes 0 to 1, 1 for one that takes bytes.
     pub scale: f64,
+    /// Whether levels are divided by the brightest one of the resized picture instead of `scale`, as rembg does.
+    pub brightest: bool,
     /// What is subtracted after that, for each channel in the order of `colour`; one number for all channels.
     pub mean: PerChannel,
     /// What the difference is divided by, for each channel in the order of `colour`; one number for all channels.
@@ -53,14 +65,19 @@ impl Default for Input {
         Self {
             name: None,
             size: None,
+            tiles: 1,
             resize: Resize::default(),
             short: None,
+            long: None,
+            scaled: None,
+            middle: Middle::default(),
             multiple_of: 32,
             filter: Filter::default(),
             pad: 114,
             place: Place::default(),
             colour: Colour::default(),
             scale: 255.0,
+            brightest: false,
             mean: PerChannel::One(0.0),
             std: PerChannel::One(1.0),
             layout: None,
@@ -80,8 +97,27 @@ pub enum Resize {
     Letterbox,
     /// In its proportions until the shorter side fits; then the middle is cut out.
     Shortest,
+    /// Each side on its own to `scaled`; then the middle is cut out.
+    Cut,
+    /// In its proportions until the shorter side is `short`, or the longer one is `long`, whichever is first: as DETR and
+    /// Faster R-CNN are fed.
+    Within,
+    /// In its proportions until the side fits that changes less, each side to a multiple of `multiple_of`: as MiDaS and
+    /// Depth Anything are fed.
+    Fit,
     /// Not at all, but for multiples of `multiple_of`.
     Keep,
+}
+
+/// Where the middle of a picture begins when it lies between two pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Middle {
+    /// At the even one: as torchvision's `CenterCrop`.
+    #[default]
+    Even,
+    /// At the lower one: as the image processors of Hugging Face's transformers.
+    Lower,
 }
 
 /// How pixels between pixels are computed.
@@ -196,15 +232,25 @@ impl Placement {
     }
 }
 
+impl Placement {
+    /// Whether the whole input is the whole picture.
+    pub(super) fn is_stretched(&self, image: &crate::image::Image) -> bool {
+        let fills = |n: usize, side: u32| (self.scale[n] * f64::from(side) - self.input[n]).abs() < 0.5;
+        self.offset == [0.0; 2] && fills(0, image.width()) && fills(1, image.height())
+    }
+}
+
 impl Input {
     /// Refuses what cannot be.
     ///
     /// # Errors
     /// `InvalidInput` naming the key.
     pub fn check(&self) -> Result<()> {
-        let sides = self.size.iter().flatten().chain(&self.short);
+        let sides = self.size.iter().chain(&self.scaled).flatten().chain(&self.short).chain(&self.long);
         let fault = if sides.clone().any(|side| *side == 0 || *side > MAX_SIDE) {
-            format!("`size` and `short` go from 1 to {MAX_SIDE} pixels")
+            format!("`size`, `scaled`, `short` and `long` go from 1 to {MAX_SIDE} pixels")
+        } else if !(1..=MOST).contains(&self.tiles) {
+            format!("`tiles` goes from 1 to {MOST}")
         } else if self.multiple_of == 0 || self.multiple_of > 1_024 {
             "`multiple_of` goes from 1 to 1024 pixels".to_owned()
         } else if !(self.scale.is_finite() && self.scale != 0.0) {
@@ -213,10 +259,16 @@ impl Input {
             "`std` has numbers other than 0".to_owned()
         } else if !self.mean.all().iter().all(|mean| mean.is_finite()) {
             "`mean` has numbers".to_owned()
-        } else if self.short.is_some() && self.resize != Resize::Shortest {
-            "`short` belongs to resize = \"shortest\"".to_owned()
-        } else if self.resize == Resize::Keep && self.size.is_some() {
-            "`size` has no meaning with resize = \"keep\"".to_owned()
+        } else if self.short.is_some() && !matches!(self.resize, Resize::Shortest | Resize::Within) {
+            "`short` belongs to resize = \"shortest\" and \"within\"".to_owned()
+        } else if (self.resize == Resize::Within) != (self.short.is_some() && self.long.is_some())
+            && (self.resize == Resize::Within || self.long.is_some())
+        {
+            "resize = \"within\" needs `short` and `long`, and `long` belongs to it".to_owned()
+        } else if self.scaled.is_some() != (self.resize == Resize::Cut) {
+            "`scaled` belongs to resize = \"cut\", and that needs it".to_owned()
+        } else if matches!(self.resize, Resize::Keep | Resize::Within) && self.size.is_some() {
+            "`size` has no meaning with resize = \"keep\" and \"within\"".to_owned()
         } else {
             return Ok(());
         };
@@ -246,11 +298,16 @@ impl Input {
             let scale = [f64::from(to[0]) / f64::from(width), f64::from(to[1]) / f64::from(height)];
             (self.resized(picture, to), Placement { input: to.map(f64::from), scale, offset: [0.0; 2] })
         };
-        if self.resize == Resize::Keep {
-            let step = f64::from(self.multiple_of);
+        let step = f64::from(self.multiple_of);
+        let multiple = |side: f64| {
             let most = (f64::from(MAX_SIDE) / step).floor();
-            let side = |side: u32| ((f64::from(side) / step).round().clamp(1.0, most) * step) as u32;
-            return Ok(stretched([side(width), side(height)]));
+            ((side / step).round_ties_even().clamp(1.0, most) * step) as u32
+        };
+        if self.resize == Resize::Keep {
+            return Ok(stretched([width, height].map(|side| multiple(f64::from(side)))));
+        }
+        if let (Resize::Within, Some(short), Some(long)) = (self.resize, self.short, self.long) {
+            return Ok(stretched(within([width, height], short, long)));
         }
         let size = self.size.or_else(|| size_of(port, layout)).ok_or_else(|| {
             Error::invalid(format!(
@@ -260,8 +317,14 @@ impl Input {
         })?;
         Ok(match self.resize {
             Resize::Letterbox => self.letterboxed(picture, size),
-            Resize::Shortest => self.cut(picture, size),
-            Resize::Stretch | Resize::Keep => stretched(size),
+            Resize::Shortest => self.cut(picture, self.shortest(picture, size), size),
+            Resize::Cut => self.cut(picture, self.scaled.unwrap_or(size), size),
+            Resize::Fit => {
+                let scales = [f64::from(size[0]) / f64::from(width), f64::from(size[1]) / f64::from(height)];
+                let less = if (1.0 - scales[0]).abs() < (1.0 - scales[1]).abs() { scales[0] } else { scales[1] };
+                stretched([width, height].map(|side| multiple(f64::from(side) * less)))
+            }
+            Resize::Stretch | Resize::Keep | Resize::Within => stretched(size),
         })
     }
 
@@ -284,18 +347,26 @@ impl Input {
         (input, Placement { input: size.map(f64::from), scale: [scale; 2], offset: offset.map(|o| o.max(0.0)) })
     }
 
-    /// As classifiers are fed: the shorter side is brought to `short`, then the middle is cut out.
-    fn cut(&self, picture: &RgbImage, size: [u32; 2]) -> (RgbImage, Placement) {
+    /// The size at which the shorter side is `short`.
+    fn shortest(&self, picture: &RgbImage, size: [u32; 2]) -> [u32; 2] {
         let short = self.short.unwrap_or_else(|| size[0].min(size[1]));
         let (width, height) = picture.dimensions();
         let longer = |side: u32| {
             let long = f64::from(short) * f64::from(side) / f64::from(width.min(height));
             (long as u32).clamp(1, MAX_SIDE)
         };
-        let scaled = [longer(width), longer(height)];
+        [longer(width), longer(height)]
+    }
+
+    /// As classifiers are fed: the picture is scaled, then the middle is cut out.
+    fn cut(&self, picture: &RgbImage, scaled: [u32; 2], size: [u32; 2]) -> (RgbImage, Placement) {
+        let (width, height) = picture.dimensions();
         let resized = self.resized(picture, scaled);
         let start = |n: usize| (f64::from(scaled[n]) - f64::from(size[n])) / 2.0;
-        let [left, top] = [start(0).round_ties_even(), start(1).round_ties_even()];
+        let [left, top] = [start(0), start(1)].map(|start| match self.middle {
+            Middle::Even => start.round_ties_even(),
+            Middle::Lower => start.floor(),
+        });
         let mut input = RgbImage::new(size[0], size[1]);
         imageops::replace(&mut input, &resized, -left as i64, -top as i64);
         let scale = [f64::from(scaled[0]) / f64::from(width), f64::from(scaled[1]) / f64::from(height)];
@@ -316,6 +387,8 @@ impl Input {
     fn array<T>(&self, pixels: &RgbImage, port: &Port, layout: Layout, to: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
         let (width, height) = (pixels.width() as usize, pixels.height() as usize);
         let channels = self.colour.channels();
+        let brightest = || f64::from(pixels.as_raw().iter().copied().max().unwrap_or(255).max(1));
+        let scale = if self.brightest { brightest() } else { self.scale };
         let value = |x: usize, y: usize, channel: usize| {
             let [red, green, blue] = pixels.get_pixel(x as u32, y as u32).0.map(f64::from);
             let level = match (self.colour, channel) {
@@ -324,7 +397,7 @@ impl Input {
                 (_, 1) => green,
                 _ => blue,
             };
-            to((level / self.scale - self.mean.of(channel)) / self.std.of(channel))
+            to((level / scale - self.mean.of(channel)) / self.std.of(channel))
         };
         let rows = 0..height;
         let (mut shape, values): (Vec<usize>, Vec<T>) = match layout {
@@ -347,6 +420,16 @@ impl Input {
         }
         ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| Error::internal("an input's size").with_source(e))
     }
+}
+
+/// The size at which the shorter side is `short`, or the longer one `long`, with the rounding of transformers.
+fn within([width, height]: [u32; 2], short: u32, long: u32) -> [u32; 2] {
+    let (least, most) = (f64::from(width.min(height)), f64::from(width.max(height)));
+    let exact = f64::from(short);
+    let exact = if most / least * exact > f64::from(long) { f64::from(long) * least / most } else { exact };
+    let longer = ((exact * most / least) as u32).clamp(1, MAX_SIDE);
+    let shorter = (exact.round_ties_even() as u32).clamp(1, MAX_SIDE);
+    if width < height { [shorter, longer] } else { [longer, shorter] }
 }
 
 /// The order of a model's dimensions: channels are three or one.

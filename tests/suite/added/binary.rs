@@ -65,15 +65,14 @@ fn the_schema_is_printed_and_empty_or_mixed_tools_are_refused() {
 
 /// A receipt, turned clockwise by quarters of a circle: the model says by how many degrees it is turned.
 #[test]
-fn the_tool_of_the_example_needs_no_rust() {
-    let manifest = repository("examples/page_orientation.toml");
+fn the_orientation_of_pages_needs_no_rust() {
     let folder = tempfile::tempdir().unwrap();
     let mut page = image::open(repository("tests/images/receipt.png")).unwrap();
     for degrees in ["0", "90", "180", "270"] {
         let turned = folder.path().join(format!("{degrees}.png"));
         page.save(&turned).unwrap();
         page = page.rotate90();
-        let args = ["--tools", manifest.to_str().unwrap(), "--image", turned.to_str().unwrap(), "--json"];
+        let args = ["--image", turned.to_str().unwrap(), "--json"];
         let run = lavr(&[&["tools", "run", "page_orientation"], args.as_slice()].concat());
         let report: Json = serde_json::from_slice(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&run.stderr)));
         println!("{degrees}: {report}");
@@ -188,11 +187,10 @@ fn folder_of_raw() -> (tempfile::TempDir, std::path::PathBuf) {
 /// The layout of pages, by a manifest alone: what its original in Python finds.
 #[test]
 fn the_layout_of_pages_is_that_of_the_original() {
-    let manifest = repository("examples/page_layout.toml");
     let reference = json_file(&repository("tests/reference/layout/pages.json"));
     for (page, wanted) in reference.as_object().unwrap() {
         let image = repository("tests/images").join(page);
-        let args = ["--tools", manifest.to_str().unwrap(), "--image", image.to_str().unwrap(), "--json"];
+        let args = ["--image", image.to_str().unwrap(), "--json"];
         let run = lavr(&[&["tools", "run", "page_layout"], args.as_slice()].concat());
         let report: Json = serde_json::from_slice(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&run.stderr)));
         let (found, wanted) = (report["result"].as_array().unwrap(), wanted.as_array().unwrap());

@@ -61,6 +61,56 @@ fn damaged_models_do_no_harm() {
     assert!(loaded < 60 && began.elapsed() < Duration::from_secs(120));
 }
 
+/// Tokenizers and decoders cut off at many places, and with bytes changed.
+#[test]
+fn damaged_tokenizers_and_decoders_do_no_harm() {
+    let tables = "[model]\nfile = \"encoder_model.onnx\"\n[input]\nsize = [32, 32]\n[head]\ntype = \"captioner\"\n\
+                  [decoder]\nfile = \"decoder_model_merged.onnx\"\ntokenizer = \"tokenizer.json\"\n\
+                  start = [80]\nend = [80]\nprompt = \"a\"\n";
+    let (folder, path) = super::architectures::folder("vit_gpt2", tables);
+    let (mut ran, mut tried) = (0, 0);
+    for (file, count) in [("tokenizer.json", 40), ("decoder_model_merged.onnx", 10)] {
+        let bytes = std::fs::read(folder.path().join(file)).unwrap();
+        let mut variants: Vec<Vec<u8>> = (0..count).map(|n| bytes[..bytes.len() * n / count].to_vec()).collect();
+        variants.extend((0..count).map(|n| {
+            let mut changed = bytes.clone();
+            let at = changed.len() * n / count;
+            changed[at] = changed[at].wrapping_add(1);
+            changed
+        }));
+        for variant in variants {
+            std::fs::write(folder.path().join(file), variant).unwrap();
+            let added = read(&path, &runtime().unwrap()).unwrap();
+            tried += 1;
+            ran += usize::from(real::block_on(added.tool.look(&cx(), &picture(), &Args::new())).is_ok());
+        }
+        std::fs::write(folder.path().join(file), bytes).unwrap();
+    }
+    println!("{ran} of {tried} damaged captioners ran");
+    assert!(ran < tried * 3 / 5);
+    let added = read(&path, &runtime().unwrap()).unwrap();
+    assert!(real::block_on(added.tool.look(&cx(), &picture(), &Args::new())).is_ok(), "the whole one runs");
+}
+
+/// Models that a manifest takes for something else: an error that says what they are.
+#[tokio::test]
+async fn models_of_another_kind_are_named_with_their_outputs() {
+    let names = "[labels]\nmetadata = \"names\"\n";
+    let cases = [
+        ("yolov8.onnx", format!("[head]\ntype = \"segmenter\"\nfamily = \"yolov8_seg\"\n{names}"), "second output"),
+        ("yolov8.onnx", format!("[head]\ntype = \"segmenter\"\nfamily = \"semantic\"\n{names}"), "[7, 84]"),
+        ("u2net.onnx", format!("[head]\ntype = \"segmenter\"\nfamily = \"semantic\"\n{names}"), "[1, 20, 20]"),
+        ("yolov8.onnx", "[head]\ntype = \"pose\"\nfamily = \"movenet\"\n".to_owned(), "17 points"),
+        ("yolov8_seg.onnx", "[head]\ntype = \"depth\"\noutput = \"output1\"\n".to_owned(), "no single grid"),
+        ("yolov8_nan.onnx", "[head]\ntype = \"depth\"\n".to_owned(), "not all numbers"),
+        ("yolov8_nan.onnx", "[head]\ntype = \"segmenter\"\nfamily = \"salient\"\n".to_owned(), "not all numbers"),
+    ];
+    for (model, tables, part) in cases {
+        let error = look(model, &tables, &[]).await.err().unwrap_or_else(|| panic!("{model} is {tables}")).to_string();
+        assert!(error.contains(part), "{model}, {tables}: {error}");
+    }
+}
+
 #[tokio::test]
 async fn no_file_outside_the_folder_is_read() {
     for name in ["../identity.onnx", "/etc/hostname", "a/b.onnx", "..", "", "a\\b.onnx", "a\0b"] {

@@ -69,12 +69,15 @@ fn a_file_or_folder_goes_before_a_tool_of_its_name() {
 fn what_is_off_needs_no_more_than_the_tools_that_are_on() {
     let progress: std::sync::Arc<dyn lavr::store::Progress> = std::sync::Arc::new(lavr::store::Silent);
     let mut catalog = lavr::config::Config::default().catalog(&progress).unwrap();
-    let names: Vec<String> = builtin::off(&catalog).unwrap().iter().map(|tool| tool.spec().name.clone()).collect();
-    for name in &names {
+    let store = lavr::store::Store::open(lavr::store::StoreOptions::from_env().unwrap()).unwrap();
+    let off = builtin::off(&catalog, &store, &progress).unwrap();
+    assert!(off.iter().any(|off| off.name == "segment_subject"));
+    for builtin::Off { name, tool } in &off {
         assert!(catalog.get(name).is_none(), "`{name}` is on and off");
-        builtin::switch_on(&mut catalog, name).unwrap();
-        builtin::switch_on(&mut catalog, name).unwrap();
+        builtin::switch_on(&mut catalog, name, &store, &progress).unwrap();
+        builtin::switch_on(&mut catalog, name, &store, &progress).unwrap();
+        let there = catalog.get(&tool.spec().name).unwrap();
+        assert_eq!(there.spec().description, tool.spec().description, "{name}");
     }
-    assert!(names.iter().all(|name| catalog.get(name).is_some()));
-    assert!(builtin::switch_on(&mut Catalog::new(), "nonsense").is_err());
+    assert!(builtin::switch_on(&mut Catalog::new(), "nonsense", &store, &progress).is_err());
 }

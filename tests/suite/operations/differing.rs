@@ -87,6 +87,15 @@ fn changes_are_found_where_they_are() {
     assert!(found.len() == 1 && near(found[0], [442.0, 292.0, 459.0, 309.0]), "{found:?}");
 }
 
+/// One pixel of another colour: nothing to connect, and no panic.
+#[test]
+fn single_pixels_differ_too() {
+    let one = |colour: [u8; 3]| RgbImage::from_pixel(1, 1, image::Rgb(colour));
+    let found = compared(&one([255, 0, 0]), &one([255, 255, 0]));
+    assert_eq!(found["changes"].as_array().map(Vec::len), Some(1), "{found}");
+    assert_eq!(compared(&one([9; 3]), &one([9; 3]))["same"], "identical");
+}
+
 #[test]
 fn the_tool_takes_two_images_of_any_size() {
     for (a, b) in [((1, 1), (1, 1)), ((1, 1), (300, 2)), ((2, 500), (500, 2)), ((3, 3), (3, 3))] {

@@ -139,6 +139,23 @@ async fn small_people_are_found_in_a_large_photo() {
     assert!(found.len() <= truth.len() + 1, "{found:?} {truth:?}");
 }
 
+/// A person whom a border of a piece cuts in two stays one: detectors end their boxes some pixels before a border.
+#[tokio::test]
+async fn what_a_border_cuts_stays_one_thing() {
+    let manifest = Manifest::parse(&std::fs::read_to_string(repository("tools/detect_objects.toml")).unwrap()).unwrap();
+    let detector: SharedTool = Arc::new(Typed::new(detector().unwrap(), &manifest).unwrap());
+    let photo = open(&repository("tests/images/gallery.jpg"));
+    let args = Args::from_iter([("image".to_owned(), Value::Image(photo.clone()))]);
+    let Value::List(whole) = detector.call(&cx(), args).await.unwrap() else { panic!("no list") };
+    // Those that are more than a hand.
+    let is_one =
+        |region: &&lavr::value::Region| region.label == "person" && region.bounds[3] - region.bounds[1] > 100.0;
+    let people = |found: &[lavr::value::Region]| found.iter().filter(is_one).count();
+    let whole: Vec<_> = whole.iter().filter_map(Value::region).cloned().collect();
+    let zoomed = ZoomDetect::new(detector).regions(&cx(), &photo, None, None, None).await.unwrap();
+    assert_eq!((people(&whole), people(&zoomed)), (3, 3), "{zoomed:?}");
+}
+
 /// A reader of these lines that reads only what is large enough in its input, and of a cut line what it sees.
 fn short_sighted_reader(lines: Vec<(&'static str, [f64; 4])>) -> SharedTool {
     quick("read_text", &["image: Image"], "List<Line>", move |args| {

@@ -256,3 +256,103 @@ async fn a_dead_end_costs_no_more_than_its_time_limit() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     assert!(stalling.connections.load(Ordering::SeqCst) >= 3);
 }
+
+/// A file whose manifest states no digest: the first fetch writes down what it is, and from then on nothing else is it.
+#[tokio::test]
+async fn a_file_of_unknown_digest_is_pinned_when_it_is_first_fetched() {
+    let (home, server, content) = (tempfile::tempdir().unwrap(), MockServer::start().await, bytes(19, 5_000));
+    let answer = ResponseTemplate::new(200).set_body_bytes(content.clone());
+    Mock::given(path("/owner/repo/resolve/main/onnx/model.onnx")).respond_with(answer).expect(1).mount(&server).await;
+    let open = "[[artefacts]]\nname = \"thing\"\nfile = \"thing.onnx\"\nlicence = \"MIT\"\n\
+                sources = [\"hf:owner/repo/onnx/model.onnx\"]\n";
+    let wanted = lavr::store::parse_artefacts(open).unwrap().remove(0);
+    let address = server.uri();
+    let vars = [("HF_ENDPOINT", address.as_str())];
+    let first = store(home.path(), &vars);
+    assert!(wanted.is_open() && first.path_if_ready(&wanted).is_none());
+    let file = first.get(&wanted, &Silent).await.unwrap();
+    assert_eq!(std::fs::read(&file).unwrap(), content);
+    let pins = std::fs::read_to_string(home.path().join("lavr.lock")).unwrap();
+    let pinned = first.pinned(&wanted).unwrap().unwrap();
+    assert!(pins.contains("hf:owner/repo/onnx/model.onnx") && pins.contains(&pinned.sha256), "{pins}");
+    assert_eq!((pinned.size, first.path_if_ready(&wanted)), (5_000, Some(file.clone())));
+    // A second store takes it from there; only one answer is expected of the server.
+    store(home.path(), &vars).get(&wanted, &Silent).await.unwrap();
+    server.verify().await;
+    server.reset().await;
+    // Another file under the same address is not taken for it.
+    std::fs::remove_file(&file).unwrap();
+    let other = ResponseTemplate::new(200).set_body_bytes(bytes(20, 5_000));
+    Mock::given(path("/owner/repo/resolve/main/onnx/model.onnx")).respond_with(other).mount(&server).await;
+    let error = store(home.path(), &vars).get(&wanted, &Silent).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity, "{error}");
+    // Another manifest's file of the same name is not taken for it, nor it for that; damaged pins say so.
+    let moved = lavr::store::parse_artefacts(&open.replace("owner/repo", "owner/other")).unwrap().remove(0);
+    let error = first.get(&moved, &Silent).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Integrity);
+    assert!(error.to_string().contains("pinned") && error.to_string().contains("remove the entry"), "{error}");
+    std::fs::write(home.path().join("lavr.lock"), "thing = 3").unwrap();
+    let error = store(home.path(), &vars).get(&wanted, &Silent).await.unwrap_err().to_string();
+    assert!(error.contains("lavr.lock") && error.contains("damaged"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_unknown_digest_that_cannot_be_had_says_so() {
+    let (home, server) = (tempfile::tempdir().unwrap(), MockServer::start().await);
+    Mock::given(path("/owner/repo/resolve/main/model.onnx"))
+        .respond_with(ResponseTemplate::new(404))
+        .mount(&server)
+        .await;
+    let open = "[[artefacts]]\nname = \"thing\"\nfile = \"thing.onnx\"\nlicence = \"MIT\"\n\
+                sources = [\"hf:owner/repo/model.onnx\"]\n";
+    let wanted = lavr::store::parse_artefacts(open).unwrap().remove(0);
+    let address = server.uri();
+    let error = store(home.path(), &[("HF_ENDPOINT", &address)]).get(&wanted, &Silent).await.unwrap_err().to_string();
+    assert!(error.contains("neither size nor digest") && error.contains("404"), "{error}");
+    let offline = [("HF_ENDPOINT", address.as_str()), ("LAVR_OFFLINE", "1")];
+    let error = store(home.path(), &offline).get(&wanted, &Silent).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Offline, "{error}");
+    assert!(!home.path().join("lavr.lock").exists());
+    let parts = open.replace("[\"hf:owner/repo/model.onnx\"]", "[{ parts = [\"file:/a\", \"file:/b\"] }]");
+    let error = lavr::store::parse_artefacts(&parts).unwrap_err().to_string();
+    assert!(error.contains("needs `size` and `sha256`"), "{error}");
+}
+
+#[tokio::test]
+async fn files_that_are_pinned_at_the_same_time_are_all_pinned() {
+    let (home, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let artefacts: Vec<_> = (0..12)
+        .map(|n| {
+            let path = files.path().join(format!("{n}.bin"));
+            std::fs::write(&path, bytes(n, 3_000)).unwrap();
+            let toml = format!(
+                "[[artefacts]]\nname = \"thing-{n}\"\nfile = \"thing-{n}.bin\"\nlicence = \"MIT\"\nsources = [\"file:{}\"]\n",
+                path.display()
+            );
+            lavr::store::parse_artefacts(&toml).unwrap().remove(0)
+        })
+        .collect();
+    let one = store(home.path(), &[]);
+    for result in futures::future::join_all(artefacts.iter().map(|artefact| one.get(artefact, &Silent))).await {
+        result.unwrap();
+    }
+    assert!(artefacts.iter().all(|artefact| one.pinned(artefact).unwrap().is_some()));
+}
+
+/// Where the hub cannot be reached, a file that is put in its place is taken, and pinned.
+#[tokio::test]
+async fn a_file_of_unknown_digest_may_be_placed_by_hand() {
+    let home = tempfile::tempdir().unwrap();
+    let open = "[[artefacts]]\nname = \"thing\"\nfile = \"thing.onnx\"\nlicence = \"MIT\"\n\
+                sources = [\"hf:owner/repo/model.onnx\"]\n";
+    let wanted = lavr::store::parse_artefacts(open).unwrap().remove(0);
+    let offline = store(home.path(), &[("LAVR_OFFLINE", "1")]);
+    let place = offline.path(&wanted).unwrap();
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, bytes(30, 2_000)).unwrap();
+    assert_eq!(offline.get(&wanted, &Silent).await.unwrap(), place);
+    assert_eq!(offline.path_if_ready(&wanted), Some(place.clone()));
+    // From then on it is what it was.
+    std::fs::write(&place, bytes(31, 2_000)).unwrap();
+    assert!(offline.get(&wanted, &Silent).await.is_err());
+}

@@ -1,0 +1,53 @@
+//! Which tables a manifest has to have, by what kind of model it describes.
+
+use super::head::{Family, Head, HeadKind};
+use crate::error::{Error, Result};
+use crate::tool::Manifest;
+
+/// Refuses tables that are missing, or have no meaning for this kind of model.
+///
+/// # Errors
+/// `InvalidInput` naming the table.
+pub(super) fn check(manifest: &Manifest, head: &Head) -> Result<()> {
+    let kind = head.kind;
+    let no_meaning = |table: &str| Err(Error::invalid(format!("[{table}] has no meaning for type = \"{kind}\"")));
+    if manifest.input.as_ref().is_some_and(|input| input.tiles > 1) && kind != HeadKind::Detector {
+        return Err(Error::invalid(format!("[input]: `tiles` has no meaning for type = \"{kind}\"")));
+    }
+    match &manifest.labels {
+        Some(_) if !head.may_have_names() => return no_meaning("labels"),
+        Some(labels) => labels.check()?,
+        None if head.has_classes() => return Err(Error::invalid(format!("a {kind} needs [labels]"))),
+        None => {}
+    }
+    match &manifest.text {
+        Some(_) if !matches!(kind, HeadKind::ZeroShot | HeadKind::Vqa) => return no_meaning("text"),
+        Some(text) => text.check()?,
+        None if kind == HeadKind::ZeroShot => return Err(Error::invalid("a zero_shot model needs [text]")),
+        None => {}
+    }
+    let reads = manifest.text.as_ref();
+    let has_encoder = reads.is_some_and(|text| text.file.is_some() || text.artefact.is_some());
+    if head.family == Some(Family::Siglip) && has_encoder && (head.logit_scale.is_none() || head.logit_bias.is_none()) {
+        let message =
+            "[head]: siglip with two encoders needs `logit_scale` (e to the one that its makers give) and `logit_bias`";
+        return Err(Error::invalid(message));
+    }
+    if kind == HeadKind::Vqa && reads.is_some() && !has_encoder {
+        return Err(Error::invalid("[text] of a vqa model needs one of `file` and `artefact`"));
+    }
+    match &manifest.decoder {
+        Some(_) if !matches!(kind, HeadKind::Captioner | HeadKind::Vqa) => no_meaning("decoder"),
+        Some(decoder) if kind == HeadKind::Vqa && reads.is_none() && !decoder.asks() => {
+            Err(Error::invalid("[decoder]: the `prompt` of a vqa model has `{question}`, unless [text] reads it"))
+        }
+        Some(decoder) if kind == HeadKind::Captioner && decoder.asks() => {
+            Err(Error::invalid("[decoder]: nobody asks a captioner; `{question}` is for type = \"vqa\""))
+        }
+        Some(decoder) => decoder.check(),
+        None if matches!(kind, HeadKind::Captioner | HeadKind::Vqa) => {
+            Err(Error::invalid(format!("a {kind} needs [decoder]")))
+        }
+        None => Ok(()),
+    }
+}
