@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use super::{Args, Manifest, Mention, Objection, Tool, ToolSpec};
+use super::{Args, Manifest, Mention, Objection, PlanDemo, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -304,6 +304,7 @@ schema!(Grid, "Map");
 pub struct Typed<T> {
     tool: T,
     spec: ToolSpec,
+    demos: Vec<PlanDemo>,
 }
 
 impl<T: TypedTool> Typed<T> {
@@ -315,7 +316,9 @@ impl<T: TypedTool> Typed<T> {
         if manifest.name != T::NAME {
             return Err(Error::invalid(format!("the manifest of `{}` describes `{}`", T::NAME, manifest.name)));
         }
-        Ok(Self { tool, spec: manifest.spec(signature_of::<T>()?)? })
+        let demos = manifest.demos.clone();
+        demos.iter().try_for_each(|demo| demo.parse().map(drop))?;
+        Ok(Self { tool, spec: manifest.spec(signature_of::<T>()?)?, demos })
     }
 }
 
@@ -334,6 +337,10 @@ impl<T: TypedTool> Tool for Typed<T> {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         self.tool.prepare(cx).await
+    }
+
+    fn demos(&self) -> &[PlanDemo] {
+        &self.demos
     }
 
     fn objections(&self, args: &Json) -> Vec<Objection> {

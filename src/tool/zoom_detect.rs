@@ -8,7 +8,9 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::tiles::{joined, tiles};
-use super::{Args, ImageRef, Manifest, Mention, Objection, SharedTool, Tool, ToolSpec, Typed, TypedTool, call_guarded};
+use super::{
+    Args, ImageRef, Manifest, Mention, Objection, PlanDemo, SharedTool, Tool, ToolSpec, Typed, TypedTool, call_guarded,
+};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -159,6 +161,10 @@ impl Tool for OfDetector {
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
         self.typed.prepare(cx).await
+    }
+
+    fn demos(&self) -> &[PlanDemo] {
+        self.typed.demos()
     }
 
     fn objections(&self, args: &Json) -> Vec<Objection> {

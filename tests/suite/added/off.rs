@@ -81,3 +81,26 @@ fn what_is_off_needs_no_more_than_the_tools_that_are_on() {
     }
     assert!(builtin::switch_on(&mut Catalog::new(), "nonsense", &store, &progress).is_err());
 }
+
+/// What is switched on brings demos of its own, whose plans fit the tools that are there.
+#[test]
+fn the_demos_of_what_is_off_are_sound() {
+    let progress: std::sync::Arc<dyn lavr::store::Progress> = std::sync::Arc::new(lavr::store::Silent);
+    let store = lavr::store::Store::open(lavr::store::StoreOptions::from_env().unwrap()).unwrap();
+    let mut catalog = lavr::config::Config::default().catalog(&progress).unwrap();
+    assert_eq!(
+        catalog.iter().map(|tool| tool.demos().len()).sum::<usize>(),
+        0,
+        "those that are on have theirs in prompts/"
+    );
+    for builtin::Off { name, .. } in builtin::off(&catalog, &store, &progress).unwrap() {
+        builtin::add(&mut catalog, std::path::Path::new(&name), &store, &progress).unwrap();
+    }
+    let demos: Vec<_> = catalog.iter().flat_map(|tool| tool.demos().to_vec()).collect();
+    assert!(demos.len() >= 18, "{}", demos.len());
+    for demo in demos {
+        let plan = demo.parse().unwrap();
+        assert!(plan.steps.iter().all(|step| catalog.get(&step.tool).is_some()), "{}", demo.question);
+        demo.check(&catalog).unwrap();
+    }
+}
