@@ -33,6 +33,7 @@ pub mod measure;
 pub mod model;
 pub mod normalize;
 mod ocr;
+mod oklab;
 pub mod operations;
 pub mod palette;
 pub mod read_codes;

@@ -22,7 +22,7 @@ pub struct Added {
     pub path: PathBuf,
     /// The tool.
     pub tool: Arc<ModelTool>,
-    /// Whether all files that it names are in the store.
+    /// Whether all files that it names are in the store, where that decides whether plans may call it.
     is_pulled: bool,
 }
 
@@ -55,7 +55,9 @@ impl Added {
         let place = |error: Error| error.context(format!("`{}`", path.display()));
         let manifest = Manifest::parse(text).map_err(place)?;
         let tool = tool(&manifest, path, runtime, store, progress).map_err(place)?;
-        let is_pulled = manifest.artefacts.iter().all(|artefact| store.path_if_ready(artefact).is_some());
+        // Looking may mean to read whole files: only where it matters.
+        let is_there = |artefact| store.path_if_ready(artefact).is_some();
+        let is_pulled = manifest.available == Available::Pulled && manifest.artefacts.iter().all(is_there);
         Ok(Self { manifest, path: path.to_owned(), tool: Arc::new(tool), is_pulled })
     }
 

@@ -1,7 +1,6 @@
 //! `palette`: the main colours of an image, with names, hexadecimal codes and shares.
 
 mod cluster;
-mod oklab;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::color_of::color_name;
+use super::oklab;
 use super::{ImageRef, TypedTool};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};

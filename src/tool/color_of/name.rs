@@ -10,6 +10,8 @@
 
 use std::sync::LazyLock;
 
+use crate::tool::oklab::of_rgb;
+
 /// All names, in the order that ties are settled in.
 pub const COLORS: [&str; 12] =
     ["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "beige"];
@@ -64,24 +66,9 @@ struct Lch {
 
 impl Lch {
     fn of(rgb: [u8; 3]) -> Self {
-        let [r, g, b] = rgb.map(linear);
-        let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
-        let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
-        let s = (0.088_302_461_9 * r + 0.281_718_837_6 * g + 0.629_978_700_5 * b).cbrt();
-        let a = 1.977_998_495_1 * l - 2.428_592_205_0 * m + 0.450_593_709_9 * s;
-        let b = 0.025_904_037_1 * l + 0.782_771_766_2 * m - 0.808_675_766_0 * s;
-        Self {
-            lightness: 0.210_454_255_3 * l + 0.793_617_785_0 * m - 0.004_072_046_8 * s,
-            chroma: a.hypot(b),
-            hue: b.atan2(a).to_degrees().rem_euclid(360.0),
-        }
+        let [lightness, a, b] = of_rgb(rgb);
+        Self { lightness, chroma: a.hypot(b), hue: b.atan2(a).to_degrees().rem_euclid(360.0) }
     }
-}
-
-/// The light that an sRGB channel stands for (IEC 61966-2-1).
-fn linear(channel: u8) -> f64 {
-    let c = f64::from(channel) / 255.0;
-    if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
 }
 
 fn name(color: Lch) -> &'static str {

@@ -1,6 +1,6 @@
 //! k-means of weighted colours.
 
-use super::oklab::Lab;
+use crate::tool::oklab::Lab;
 
 /// Most rounds; a few are enough to settle.
 const ROUNDS: usize = 50;

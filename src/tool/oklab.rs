@@ -4,10 +4,10 @@
 //! <https://bottosson.github.io/posts/oklab/>; sRGB by IEC 61966-2-1.
 
 /// Lightness (0 is black, 1 is white), a (green to red) and b (blue to yellow).
-pub(super) type Lab = [f64; 3];
+pub(crate) type Lab = [f64; 3];
 
 /// The OKLab form of an sRGB colour.
-pub(super) fn of_rgb(rgb: [u8; 3]) -> Lab {
+pub(crate) fn of_rgb(rgb: [u8; 3]) -> Lab {
     let [r, g, b] = rgb.map(linear);
     let l = (0.412_221_470_8 * r + 0.536_332_536_3 * g + 0.051_445_992_9 * b).cbrt();
     let m = (0.211_903_498_2 * r + 0.680_699_545_1 * g + 0.107_396_956_6 * b).cbrt();
@@ -20,7 +20,7 @@ pub(super) fn of_rgb(rgb: [u8; 3]) -> Lab {
 }
 
 /// The nearest sRGB colour.
-pub(super) fn to_rgb([lightness, a, b]: Lab) -> [u8; 3] {
+pub(crate) fn to_rgb([lightness, a, b]: Lab) -> [u8; 3] {
     let l = (lightness + 0.396_337_777_4 * a + 0.215_803_757_3 * b).powi(3);
     let m = (lightness - 0.105_561_345_8 * a - 0.063_854_172_8 * b).powi(3);
     let s = (lightness - 0.089_484_177_5 * a - 1.291_485_548_0 * b).powi(3);
