@@ -12,7 +12,7 @@ use lavr::cx::Cx;
 use lavr::image::{Image, ImageLimits};
 use lavr::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use lavr::store::{Silent, Store, StoreOptions};
-use lavr::tool::{DetectObjects, NANODET, ReadText, builtin};
+use lavr::tool::{DetectObjects, NANODET, Ocr, OcrModels, builtin};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +24,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let file = |name: &str| LazyFile::at(files.get(name).cloned().unwrap_or_default());
     let runtime = OrtRuntime::new(file("onnxruntime"));
     let runner = |name: &str| -> Arc<dyn Runner> { Arc::new(runtime.runner(name, OrtModel::File(file(name)))) };
-    let reader = ReadText::new(runner("pp-ocrv6-det-small"), runner("pp-ocr-cls-mobile"), runner("pp-ocrv6-rec-small"));
+    let reader = Ocr::new(OcrModels {
+        detector: runner("pp-ocrv6-det-small"),
+        direction: Some(runner("pp-ocr-cls-mobile")),
+        recogniser: runner("pp-ocrv6-rec-small"),
+        characters: None,
+    });
     let detector = DetectObjects::new(Arc::new(runtime.runner("nanodet", OrtModel::Bytes(NANODET))))?;
     for folder in std::env::args().skip(1).filter(|a| !a.starts_with('-')) {
         let images = pictures(Path::new(&folder))?;

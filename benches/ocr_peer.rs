@@ -21,7 +21,7 @@ use lavr::cx::Cx;
 use lavr::image::{Image, ImageLimits};
 use lavr::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
 use lavr::store::{Silent, Store, StoreOptions};
-use lavr::tool::{ReadText, builtin};
+use lavr::tool::{Ocr, OcrModels, builtin};
 use serde_json::Value as Json;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -44,7 +44,8 @@ async fn main() -> Outcome<()> {
     let runtime = OrtRuntime::new(file("onnxruntime")).with_threads(THREADS);
     let runner = |name: &str| -> Arc<dyn Runner> { Arc::new(runtime.runner(name, OrtModel::File(file(name)))) };
     let [detector, classifier, recogniser] = MODELS.map(runner);
-    let ours = ReadText::new(detector, classifier, recogniser);
+    let models = OcrModels { detector, direction: Some(classifier), recogniser, characters: None };
+    let ours = Ocr::new(models);
     for folder in std::env::args().skip(1).filter(|a| !a.starts_with('-')) {
         let pictures = pictures(Path::new(&folder))?;
         // The first call loads the models.
@@ -69,7 +70,7 @@ struct Row {
     equal: bool,
 }
 
-async fn compare(ours: &ReadText, peer: &mut Peer, picture: &Path) -> Outcome<Row> {
+async fn compare(ours: &Ocr, peer: &mut Peer, picture: &Path) -> Outcome<Row> {
     let mut row = Row { ours: f64::INFINITY, theirs: f64::INFINITY, equal: true };
     for turn in 0..TURNS {
         let before = if turn % 2 == 0 { None } else { Some(peer.read(picture)?) };
@@ -102,7 +103,7 @@ fn report(rows: &[Row]) {
 }
 
 /// Our time and texts, sorted.
-async fn read(ours: &ReadText, picture: &Path) -> Outcome<(f64, Vec<String>)> {
+async fn read(ours: &Ocr, picture: &Path) -> Outcome<(f64, Vec<String>)> {
     let began = Instant::now();
     let image = Image::open(picture, &ImageLimits::default())?;
     let lines = ours.lines(&Cx::new(Budget::default()), &image).await?;

@@ -44,6 +44,7 @@ pub mod relate;
 mod resize;
 mod tiles;
 mod typed;
+mod weights;
 pub mod zoom_detect;
 
 use std::ops::Range;
@@ -59,11 +60,12 @@ pub use added::Added;
 pub use catalog::Catalog;
 pub use demo::PlanDemo;
 pub use describe_scene::DescribeScene;
-pub use detect::{DetectObjects, NANODET};
+pub use detect::DetectObjects;
 pub use guarded::call_guarded;
 pub use manifest::{Available, Manifest};
-pub use ocr::ReadText;
+pub use ocr::{Ocr, OcrModels, OcrPart};
 pub use typed::{ImageRef, Item, Items, MaskRef, ToolOutput, Typed, TypedTool};
+pub use weights::NANODET;
 
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};

@@ -12,7 +12,7 @@ use crate::observation::Observation;
 use crate::signature::ValueType;
 use crate::tool::color_of::is_color;
 use crate::trace::Trace;
-use crate::value::{Label, Line, Mask, Region, Table, Value};
+use crate::value::{Label, Line, Mask, Point, Region, Table, Value};
 
 /// Most characters of the whole evidence; about 250 tokens.
 const MAX_TOTAL: usize = 900;
@@ -333,13 +333,15 @@ fn short_text(value: &Value) -> String {
             let (lines, regions) = (lines_of(items), regions_of(items));
             match (lines.len(), regions.is_empty()) {
                 (0, false) => counted(&regions),
-                (0, true) => labels_of_each(items).unwrap_or_else(|| format!("{} values", items.len())),
+                (0, true) => labels_of_each(items)
+                    .or_else(|| points_of_each(items))
+                    .unwrap_or_else(|| format!("{} values", items.len())),
                 (1, _) => "1 line of text".to_owned(),
                 (n, _) => format!("{n} lines of text"),
             }
         }
         Value::Image(image) => format!("an image of {} x {} pixels", image.width(), image.height()),
-        Value::Points(points) => plain(&points.iter().map(|point| point.label.as_str()).collect::<Vec<_>>().join(", ")),
+        Value::Points(points) => points_text(points),
         Value::Map(_) => "a map".to_owned(),
         other => other.type_name().to_owned(),
     }
@@ -441,6 +443,19 @@ fn labels_text(labels: &[Label]) -> String {
 fn labels_of_each(items: &[Value]) -> Option<String> {
     let labels = |v: &Value| if let Value::Labels(labels) = v { Some(labels_text(labels)) } else { None };
     let each: Option<Vec<String>> = items.iter().map(labels).collect();
+    each.filter(|each| !each.is_empty()).map(|each| each.join("; "))
+}
+
+/// Points with their places in pixels, from the left and from the top.
+fn points_text(points: &[Point]) -> String {
+    let point = |p: &Point| format!("{} at ({:.0}, {:.0})", plain(&p.label), p.x, p.y);
+    points.iter().map(point).collect::<Vec<_>>().join(", ")
+}
+
+/// The points of each person.
+fn points_of_each(items: &[Value]) -> Option<String> {
+    let points = |v: &Value| if let Value::Points(points) = v { Some(points_text(points)) } else { None };
+    let each: Option<Vec<String>> = items.iter().map(points).collect();
     each.filter(|each| !each.is_empty()).map(|each| each.join("; "))
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::catalog::is_name;
-use super::model::{ModelTool, Parts, beside};
+use super::model::{ModelTool, OcrParts, Parts, beside};
+use super::weights::compiled_in;
 use super::{Available, Catalog, Manifest, ToolKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
@@ -141,22 +142,37 @@ fn tool(
         _ => Ok(None),
     };
     let batching = manifest.batching.clone().unwrap_or_default().batching()?;
-    let runner = |part: &str, file: LazyFile| -> Arc<dyn Runner> {
-        let name = if part.is_empty() { manifest.name.clone() } else { format!("{}/{part}", manifest.name) };
-        Arc::new(runtime.runner(name, OrtModel::File(file)).with_batching(batching))
+    let run = |name: String, model: OrtModel| -> Arc<dyn Runner> {
+        Arc::new(runtime.runner(name, model).with_batching(batching))
     };
-    let main = file(&model.file, &model.artefact)?;
-    let main = main.ok_or_else(|| Error::invalid("[model] needs one of `file` and `artefact`"))?;
-    let mut parts = Parts::of(runner("", main));
+    let runner = |part: &str, file: LazyFile| run(format!("{}/{part}", manifest.name), OrtModel::File(file));
+    let main = match &model.builtin {
+        Some(name) if model.file.is_none() && model.artefact.is_none() => Some(OrtModel::Bytes(compiled_in(name)?)),
+        Some(_) => None,
+        None => file(&model.file, &model.artefact)?.map(OrtModel::File),
+    };
+    let main = main.ok_or_else(|| Error::invalid("[model] needs one of `file`, `artefact` and `builtin`"))?;
+    let mut parts = Parts::of(run(manifest.name.clone(), main));
     if let Some(text) = &manifest.text {
         parts.text = file(&text.file, &text.artefact)?.map(|file| runner("text", file));
         parts.text_tokenizer = Some(named(&text.tokenizer)?);
+    }
+    if let Some(decoder) = &manifest.mask_decoder {
+        parts.mask_decoder = file(&decoder.file, &decoder.artefact)?.map(|file| runner("mask decoder", file));
     }
     if let Some(decoder) = &manifest.decoder {
         parts.decoder = file(&decoder.file, &decoder.artefact)?.map(|file| runner("decoder", file));
         parts.with_past =
             decoder.with_past.as_deref().map(named).transpose()?.map(|file| runner("decoder with past", file));
         parts.decoder_tokenizer = Some(named(&decoder.tokenizer)?);
+    }
+    if let Some(ocr) = &manifest.ocr {
+        let other = |part: &str, name: &str| named(name).map(|file| runner(part, file));
+        parts.ocr = Some(OcrParts {
+            direction: ocr.direction.as_deref().map(|name| other("direction", name)).transpose()?,
+            recogniser: other("recogniser", &ocr.recogniser)?,
+            characters: ocr.characters.as_deref().map(named).transpose()?,
+        });
     }
     ModelTool::new(manifest, &folder, parts)
 }

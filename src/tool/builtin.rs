@@ -7,11 +7,10 @@ use super::catalog::nearest;
 use super::read_small_text::ReadSmallText;
 use super::zoom_detect::ZoomDetect;
 use super::{
-    Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, ReadText, SharedTool, Typed, added, operations,
-    ready,
+    Added, Catalog, DescribeScene, DetectObjects, Manifest, NANODET, SharedTool, Typed, added, operations, ready,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
+use crate::runner::{LazyFile, OrtModel, OrtRuntime};
 use crate::signature::{Returns, ValueType};
 use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 
@@ -52,8 +51,7 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let files = Files { store: store.clone(), progress: Arc::clone(progress) };
     let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
     let mut catalog = Catalog::new();
-    let manifest = Manifest::parse(READ_TEXT)?;
-    catalog.register(files.read_text(&runtime, &manifest)?, &manifest)?;
+    Added::of(READ_TEXT, Path::new("read_text.toml"), &runtime, store, progress)?.add_to(&mut catalog)?;
     let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
     catalog.register(DetectObjects::new(Arc::new(runner))?, &Manifest::parse(DETECT_OBJECTS)?)?;
     operations::register(&mut catalog)?;
@@ -71,6 +69,18 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
 /// `InvalidInput` when a manifest is faulty.
 pub fn more_artefacts() -> Result<Vec<(Artefact, Vec<String>)>> {
     ready::artefacts()
+}
+
+/// The built-in tools that are manifests alone, whether they are on or not.
+///
+/// # Errors
+/// `InvalidInput` when a manifest is faulty.
+pub fn experts(store: &Store, progress: &Arc<dyn Progress>) -> Result<Vec<Added>> {
+    let files = Files { store: store.clone(), progress: Arc::clone(progress) };
+    let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
+    let mut experts = ready::experts(&runtime, store, progress)?;
+    experts.insert(0, Added::of(READ_TEXT, Path::new("read_text.toml"), &runtime, store, progress)?);
+    Ok(experts)
 }
 
 /// Adds what can be done with masks and maps of depth, where some tool returns them.
@@ -94,6 +104,8 @@ pub struct Off {
     pub name: String,
     /// The tool.
     pub tool: SharedTool,
+    /// The tools that are switched on with it.
+    pub needs: Vec<String>,
 }
 
 impl Off {
@@ -105,7 +117,7 @@ impl Off {
 
 impl From<SharedTool> for Off {
     fn from(tool: SharedTool) -> Self {
-        Self { name: tool.spec().name.clone(), tool }
+        Self { name: tool.spec().name.clone(), tool, needs: Vec::new() }
     }
 }
 
@@ -122,7 +134,7 @@ pub fn off(catalog: &Catalog, store: &Store, progress: &Arc<dyn Progress>) -> Re
     let files = Files { store: store.clone(), progress: Arc::clone(progress) };
     let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
     let experts = ready::experts(&runtime, store, progress)?.into_iter().filter(|expert| !expert.is_available());
-    off.extend(experts.map(|expert| Off { name: expert.manifest.name.clone(), tool: expert.tool }));
+    off.extend(experts.map(|Added { manifest, tool, .. }| Off { name: manifest.name, tool, needs: manifest.needs }));
     Ok(off)
 }
 
@@ -160,7 +172,8 @@ pub fn switch_on(catalog: &mut Catalog, name: &str, store: &Store, progress: &Ar
     }
     let off = off(catalog, store, progress)?;
     if let Some(found) = off.iter().find(|off| off.name == name) {
-        return catalog.replace(Arc::clone(&found.tool));
+        catalog.replace(Arc::clone(&found.tool))?;
+        return switch_on_all(catalog, &found.needs, store, progress);
     }
     if ready::names()?.iter().any(|known| known == name) {
         // Its files are there, so it is on already, in the place of another.
@@ -173,6 +186,10 @@ pub fn switch_on(catalog: &mut Catalog, name: &str, store: &Store, progress: &Ar
         "there is no file `{name}`, and no tool of this name that can be switched on; {meant}those that can are {all}"
     );
     Err(Error::new(ErrorKind::NotFound, message))
+}
+
+fn switch_on_all(catalog: &mut Catalog, names: &[String], store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
+    names.iter().try_for_each(|name| switch_on(catalog, name, store, progress))
 }
 
 /// The name that stands in the place of a path: one word without an ending, where there is no such file or folder.
@@ -201,7 +218,9 @@ pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn
 
 fn add_manifests(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     for added in added(&[path], store, progress)? {
-        match added.add_to(catalog) {
+        let needs = |catalog: &mut Catalog| switch_on_all(catalog, &added.manifest.needs, store, progress);
+        let needed = if added.is_available() { needs(catalog) } else { Ok(()) };
+        match needed.and_then(|()| added.add_to(catalog)) {
             Err(error) if path.is_dir() => progress.note("left out", &error.to_string()),
             done => done?,
         }
@@ -248,13 +267,5 @@ struct Files {
 impl Files {
     fn lazy(&self, artefact: Artefact) -> LazyFile {
         LazyFile::stored(&self.store, artefact, &self.progress)
-    }
-
-    fn read_text(&self, runtime: &OrtRuntime, manifest: &Manifest) -> Result<ReadText> {
-        let runner = |artefact: &str| -> Result<Arc<dyn Runner>> {
-            let model = OrtModel::File(self.lazy(manifest.artefact(artefact)?.clone()));
-            Ok(Arc::new(runtime.runner(artefact, model)))
-        };
-        Ok(ReadText::new(runner("pp-ocrv6-det-small")?, runner("pp-ocr-cls-mobile")?, runner("pp-ocrv6-rec-small")?))
     }
 }

@@ -21,9 +21,6 @@ use crate::image::Image;
 use crate::runner::Runner;
 use crate::value::Region;
 
-/// The detector's weights: NanoDet for the 80 COCO classes, half precision.
-pub static NANODET: &[u8] = include_bytes!("../../tools/weights/nanodet.onnx");
-
 /// Boxes below this are not shown where nothing was asked for by name.
 const MIN_SCORE: f64 = 0.35;
 /// The same for things that are asked for by name: who asks for a dog has a reason to expect one.
@@ -60,7 +57,7 @@ pub struct DetectObjectsArgs {
 }
 
 impl DetectObjects {
-    /// The tool with a runner of NanoDet, usually one for [`NANODET`].
+    /// The tool with a runner of NanoDet, usually one for [`NANODET`](super::NANODET).
     ///
     /// # Errors
     /// `InvalidInput` when the compiled-in file of everyday words is faulty.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::model::{BatchingPart, DecoderPart, Head, Input, Labels, ModelFile, TextPart};
-use super::{Effects, PlanDemo, ToolKind, ToolSpec};
+use super::{Effects, OcrPart, PlanDemo, ToolKind, ToolSpec};
 use crate::error::{Error, Result};
 use crate::signature::{Signature, ValueType};
 use crate::store::Artefact;
@@ -49,6 +49,9 @@ pub struct Manifest {
     /// stronger detector for `detect_objects`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// The built-in tools that are switched on with this one, because it is of use only with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// Examples that the planner is shown with questions that resemble theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub demos: Vec<PlanDemo>,
@@ -70,13 +73,19 @@ pub struct Manifest {
     /// For a tool without code of its own: what the model's classes are called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
-    /// For a zero-shot model: what reads the labels. For a vqa model: what reads the question, where that is a model of
-    /// its own.
+    /// For a segmenter that is asked about places: what outlines them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_decoder: Option<ModelFile>,
+    /// For a zero-shot model or a detector of any words: what reads the labels. For a vqa model: what reads the question,
+    /// where that is a model of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<TextPart>,
     /// For a captioner or a vqa model: what writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoder: Option<DecoderPart>,
+    /// For a reader of text: what reads the lines that its model finds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ocr: Option<OcrPart>,
 }
 
 /// What a manifest says otherwise of an argument than the tool's code or head.

@@ -28,6 +28,7 @@
 mod depth;
 mod detector;
 mod draft;
+mod grounded;
 mod head;
 mod input;
 mod meaning;
@@ -35,9 +36,14 @@ mod names;
 mod outputs;
 mod parts;
 mod pose;
+mod prompted;
+mod prompts;
+mod raw;
 mod segmenter;
+mod signature;
 mod tables;
 mod text;
+mod worded;
 mod writer;
 mod zero_shot;
 
@@ -45,29 +51,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::sync::OnceCell;
 
 pub use self::draft::{Draft, draft};
-pub use self::head::{Activation, Family, Head, HeadKind, Stats, numbers_of};
+pub use self::head::{Activation, Family, Head, HeadKind};
 pub use self::input::{Colour, Dtype, Filter, Input, Layout, Middle, PerChannel, Place, Placement, Resize};
-use self::meaning::{Asked, meaning};
+use self::meaning::{Asked, least, meaning};
 pub use self::names::Labels;
 pub(super) use self::names::beside;
-pub use self::parts::{BatchingPart, ModelFile, Parts};
+pub use self::parts::{BatchingPart, ModelFile, OcrParts, Parts};
+pub use self::raw::{Stats, numbers_of};
 use self::segmenter::Sight;
+use self::signature::signature;
 pub use self::text::TextPart;
 use self::text::{Reader, STATES, Words};
 pub use self::writer::{DecoderPart, Token};
 use self::writer::{Seen, Writer};
 use super::labels::{named_in, same_label};
+use super::ocr::{self, Ocr, OcrModels};
 use super::tiles::{joined, tiles};
 use super::{Args, Manifest, Mention, Objection, PlanDemo, Tool, ToolSpec};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::runner::{ModelFacts, Port, Runner, Tensors};
-use crate::signature::{Arg, Returns, Signature, ValueType};
 use crate::value::Value;
 
 /// How many labels an error names.
@@ -84,6 +92,8 @@ pub struct ModelTool {
     runner: Arc<dyn Runner>,
     reader: Option<Reader>,
     writer: Option<Writer>,
+    ocr: Option<Ocr>,
+    mask_decoder: Option<Arc<dyn Runner>>,
     demos: Vec<PlanDemo>,
     ready: OnceCell<Ready>,
 }
@@ -124,6 +134,11 @@ impl ModelTool {
         let listed = labels.as_ref().map(|labels| labels.listed(folder)).transpose()?.unwrap_or_default();
         let listed = if head.kind == HeadKind::Pose { pose::names(&listed) } else { listed };
         let runner = Arc::clone(&parts.model);
+        let ocr = manifest.ocr.clone().zip(parts.ocr).map(|(part, OcrParts { direction, recogniser, characters })| {
+            let models = OcrModels { detector: Arc::clone(&parts.model), direction, recogniser, characters };
+            Ocr::of(models, part, &input, head.min_score)
+        });
+        let mask_decoder = parts.mask_decoder;
         let reader = manifest.text.clone().zip(parts.text_tokenizer);
         let reader = reader.map(|(part, file)| Reader { part, words: Words::new(file), runner: parts.text });
         let writer = manifest.decoder.clone().zip(parts.decoder_tokenizer).map(|(part, file)| Writer {
@@ -138,7 +153,8 @@ impl ModelTool {
         }
         let demos = manifest.demos.clone();
         demos.iter().try_for_each(|demo| demo.parse().map(drop))?;
-        Ok(Self { spec, input, head, labels, listed, runner, reader, writer, demos, ready: OnceCell::new() })
+        let ready = OnceCell::new();
+        Ok(Self { spec, input, head, labels, listed, runner, reader, writer, ocr, mask_decoder, demos, ready })
     }
 
     async fn ready(&self, cx: &Cx) -> Result<&Ready> {
@@ -160,6 +176,9 @@ impl ModelTool {
         if let Some(reader) = &self.reader {
             reader.load().await?;
         }
+        if let Some(decoder) = &self.mask_decoder {
+            decoder.load().await?;
+        }
         Ok(Ready { facts, port, names: names.into() })
     }
 
@@ -169,6 +188,20 @@ impl ModelTool {
     /// `Model` when the model cannot be loaded, refuses its input or returns something else than its head expects;
     /// `Tool` when an argument is wrong; `Cancelled` or `Budget` when the run ends first.
     pub async fn look(&self, cx: &Cx, image: &Image, args: &Args) -> Result<Look> {
+        if let Some(ocr) = &self.ocr {
+            let ocr::Sight { lines, input, outputs } = ocr.look(cx, image, true).await?;
+            let shape = input.first().map(|(_, tensor)| tensor.shape().to_vec()).unwrap_or_default();
+            let size = [image.width(), image.height()];
+            // A picture may be too thin to be looked at.
+            let fed = if let [.., height, width] = shape.as_slice() { [*width as u32, *height as u32] } else { size };
+            let place = Placement::stretched(size, fed);
+            return Ok(Look {
+                input,
+                place,
+                outputs,
+                value: Value::List(lines.into_iter().map(Value::Line).collect()),
+            });
+        }
         let Ready { facts, port, names } = self.ready(cx).await?;
         let (input, name) = (self.input.clone(), port.name.clone());
         let (pixels, port) = (image.clone(), port.clone());
@@ -180,15 +213,22 @@ impl ModelTool {
         let (outputs, value) = match self.head.kind {
             HeadKind::ZeroShot => self.compared(cx, facts, &input, args).await?,
             HeadKind::Captioner | HeadKind::Vqa => self.written(cx, &input, args).await?,
+            HeadKind::Segmenter if self.mask_decoder.is_some() => {
+                self.prompted(cx, &input, names, (image, place), args).await?
+            }
             _ => {
-                let outputs = self.runner.run(cx, input.clone()).await?;
+                let worded = self.worded(facts, &input, &place, names, args).await?;
+                let (outputs, names) = (self.runner.run(cx, worded.inputs.clone()).await?, worded.names.clone());
                 let asked = Asked {
-                    wanted: self.wanted(args, names)?,
+                    wanted: self.wanted(args, &names)?,
                     least: least(args)?.unwrap_or_else(|| self.head.least()),
                 };
-                let (head, names, image) = (self.head.clone(), Arc::clone(names), image.clone());
+                let (head, image) = (self.head.clone(), image.clone());
                 let given = outputs.clone();
-                let work = move || meaning(&head, given, &names, &asked, &Sight { image: &image, place: &place });
+                let work = move || {
+                    let given = worded.by_class(given)?;
+                    meaning(&head, given, &names, &asked, &Sight { image: &image, place: &place })
+                };
                 let ended = |e| Error::internal("reading a model's outputs ended unexpectedly").with_source(e);
                 (outputs, cx.within(async { tokio::task::spawn_blocking(work).await.map_err(ended)? }).await?)
             }
@@ -197,6 +237,10 @@ impl ModelTool {
     }
 
     async fn seen(&self, cx: &Cx, image: &Image, args: &Args) -> Result<Value> {
+        if let Some(ocr) = &self.ocr {
+            let lines = ocr.lines(cx, image).await?;
+            return Ok(Value::List(lines.into_iter().map(Value::Line).collect()));
+        }
         self.look(cx, image, args).await.map(|look| look.value)
     }
 
@@ -213,28 +257,6 @@ impl ModelTool {
             found.push((piece, of_piece));
         }
         Ok(Value::List(joined(image, whole, found).into_iter().map(Value::Region).collect()))
-    }
-
-    /// Which of the labels that are asked for fits best.
-    async fn compared(&self, cx: &Cx, facts: &ModelFacts, input: &Tensors, args: &Args) -> Result<(Tensors, Value)> {
-        let reader = self.reader.as_ref().ok_or_else(|| Error::internal("a zero-shot model without [text]"))?;
-        let labels = args.texts("labels")?.unwrap_or_default();
-        if labels.is_empty() {
-            return Err(Error::new(ErrorKind::Tool, "`labels` is empty: name the words to choose from"));
-        }
-        let said: Vec<String> = labels.iter().map(|label| reader.part.said(label)).collect();
-        let (outputs, logits) = if reader.runner.is_some() {
-            let (outputs, texts) = tokio::try_join!(self.runner.run(cx, input.clone()), reader.read(cx, said, None))?;
-            let logits = zero_shot::logits(&self.head, outputs.clone(), &texts, labels.len())?;
-            (outputs, logits)
-        } else {
-            let inputs = reader.tokens(said, facts).await?.inputs(facts, input.clone())?;
-            let outputs = self.runner.run(cx, inputs).await?;
-            let logits = self.head.numbers(outputs.clone())?;
-            (outputs, logits)
-        };
-        let family = self.head.family.unwrap_or(Family::Clip);
-        Ok((outputs, Value::Labels(zero_shot::labels(family, &self.head, &logits, &labels)?)))
     }
 
     /// What the decoder writes about the picture.
@@ -266,14 +288,20 @@ impl ModelTool {
     fn wanted(&self, args: &Args, names: &[String]) -> Result<Vec<bool>> {
         let labels = args.texts("labels")?.unwrap_or_default();
         for label in &labels {
-            if !names.iter().any(|name| same_label(name, label)) {
+            if !names.iter().any(|name| self.means(label, name)) {
                 return Err(Error::new(ErrorKind::Tool, self.unknown(label, names)));
             }
         }
         if labels.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(names.iter().map(|name| labels.iter().any(|label| same_label(name, label))).collect())
+        Ok(names.iter().map(|name| labels.iter().any(|label| self.means(label, name))).collect())
+    }
+
+    /// Whether a label that is asked for is of this class; "wrist" is of both wrists.
+    fn means(&self, label: &str, name: &str) -> bool {
+        let of_both = |name: &str| name.split_once(' ').is_some_and(|(_, part)| same_label(part, label));
+        same_label(name, label) || (self.head.kind == HeadKind::Pose && of_both(name))
     }
 
     fn unknown(&self, label: &str, names: &[String]) -> String {
@@ -284,7 +312,8 @@ impl ModelTool {
 
     /// Whether plans choose among the labels.
     fn chooses(&self) -> bool {
-        matches!(self.head.kind, HeadKind::Detector | HeadKind::Segmenter) && self.head.has_classes()
+        let has_names = self.head.has_classes() || self.head.kind == HeadKind::Pose;
+        matches!(self.head.kind, HeadKind::Detector | HeadKind::Segmenter | HeadKind::Pose) && has_names
     }
 }
 
@@ -307,54 +336,6 @@ fn port(input: &Input, facts: &ModelFacts, takes_tokens: bool) -> Result<Port> {
     })
 }
 
-fn least(args: &Args) -> Result<Option<f64>> {
-    match args.get("min_score") {
-        None | Some(Value::Json(Json::Null)) => Ok(None),
-        Some(Value::Number(score)) if (0.0..=1.0).contains(score) => Ok(Some(*score)),
-        Some(other) => {
-            let message = format!("`min_score` is {}, but it is a number from 0 to 1", other.to_json());
-            Err(Error::new(ErrorKind::Tool, message))
-        }
-    }
-}
-
-fn signature(head: &Head) -> Signature {
-    let arg = |name: &str, doc: &str, of: ValueType, required: bool| Arg {
-        name: name.to_owned(),
-        doc: doc.to_owned(),
-        types: vec![of],
-        required,
-        choices: Vec::new(),
-        default: None,
-    };
-    let mut args = vec![arg("image", "The image to look at.", ValueType::Image, true)];
-    let texts = || ValueType::list(ValueType::Text);
-    match head.kind {
-        HeadKind::Detector | HeadKind::Segmenter if head.has_classes() => {
-            args.push(arg("labels", "Only these things; everything when left out.", texts(), false));
-        }
-        HeadKind::ZeroShot => args.push(arg("labels", "The words to choose from.", texts(), true)),
-        HeadKind::Vqa => args.push(arg("question", "What to answer.", ValueType::Text, true)),
-        _ => {}
-    }
-    if head.has_boxes() {
-        let score = arg("min_score", "Least confidence, 0 to 1.", ValueType::Number, false);
-        args.push(Arg { default: Some(json!(head.least())), ..score });
-    }
-    let returns = match head.kind {
-        HeadKind::Classifier | HeadKind::Tagger => ValueType::Labels,
-        HeadKind::Embedder => ValueType::Vector,
-        HeadKind::Raw => ValueType::Json,
-        HeadKind::Depth => ValueType::Map,
-        HeadKind::Pose => ValueType::list(ValueType::Points),
-        HeadKind::Detector => ValueType::list(ValueType::Region),
-        HeadKind::Segmenter => ValueType::list(ValueType::Mask),
-        HeadKind::ZeroShot => ValueType::Labels,
-        HeadKind::Captioner | HeadKind::Vqa => ValueType::Text,
-    };
-    Signature { args, returns: Returns::Type(returns), maps_over: Some("image".to_owned()) }
-}
-
 #[async_trait]
 impl Tool for ModelTool {
     fn spec(&self) -> &ToolSpec {
@@ -367,7 +348,10 @@ impl Tool for ModelTool {
     }
 
     async fn prepare(&self, cx: &Cx) -> Result<()> {
-        self.ready(cx).await.map(|_| ())
+        match &self.ocr {
+            Some(ocr) => ocr.prepare(cx).await,
+            None => self.ready(cx).await.map(|_| ()),
+        }
     }
 
     fn objections(&self, args: &Json) -> Vec<Objection> {
@@ -377,7 +361,7 @@ impl Tool for ModelTool {
         let names = self.names();
         let labels = args.get("labels").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str);
         let unknown = labels.filter(|label| {
-            !names.is_empty() && !label.starts_with('$') && !names.iter().any(|name| same_label(name, label))
+            !names.is_empty() && !label.starts_with('$') && !names.iter().any(|name| self.means(label, name))
         });
         unknown.map(|label| Objection { arg: "labels".to_owned(), reason: self.unknown(label, names) }).collect()
     }
@@ -388,7 +372,7 @@ impl Tool for ModelTool {
 
     /// The labels of a detector or segmenter that a question names; the longest phrase counts.
     fn mentions(&self, question: &str) -> Vec<Mention> {
-        if !self.chooses() {
+        if !self.chooses() || self.head.kind == HeadKind::Pose {
             return Vec::new();
         }
         named_in(question, |phrase| {

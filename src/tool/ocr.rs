@@ -1,62 +1,95 @@
-//! `read_text`: PP-OCRv6 finds lines of text, turns them upright and reads them.
+//! Reading text: a detector finds lines (differentiable binarisation, DB), a classifier tells those that are upside down,
+//! a recogniser reads them (connectionist temporal classification, CTC).
 
 mod contours;
 mod detect;
 mod lines;
 mod order;
+mod part;
 mod pixels;
 mod rect;
 mod warp;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use image::RgbImage;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use ndarray::ArrayD;
 use tokio::sync::OnceCell;
 
 use self::detect::Page;
-use self::lines::Alphabet;
+use self::lines::{Alphabet, Model, Recogniser, model_error};
 pub(super) use self::order::reading;
+pub use self::part::OcrPart;
+use self::pixels::{Channels, Scale};
 use self::rect::Quad;
-use super::{ImageRef, TypedTool};
+use super::model::{Colour, Input, PerChannel};
 use crate::cx::Cx;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::image::Image;
-use crate::runner::Runner;
+use crate::runner::{LazyFile, Runner, Tensor, Tensors};
 use crate::value::Line;
 
-/// Lines the recogniser is less sure of are dropped.
+/// Lines the recogniser is less sure of are dropped, unless a manifest says otherwise.
 const LINE_SCORE: f64 = 0.5;
 
-/// The tool `read_text`.
+/// A reader of text: the head `ocr`, which the tool `read_text` is a manifest of.
 ///
-/// Three models stand behind it: a detector of text, a classifier that tells
-/// upside-down lines, and a recogniser whose metadata holds its characters.
-/// Each takes the input `x`, floats of shape 1x3xHxW with the blue channel first.
-///
-/// Every step computes what the Python package rapidocr 3.10.0 computes with
-/// its defaults; only the order of the lines is our own.
-pub struct ReadText {
+/// Its models take floats of shape 1x3xHxW. Every step computes what the Python package rapidocr 3.10.0 computes with its
+/// defaults; only the order of the lines is our own.
+pub struct Ocr {
     detector: Arc<dyn Runner>,
-    classifier: Arc<dyn Runner>,
+    direction: Option<Arc<dyn Runner>>,
     recogniser: Arc<dyn Runner>,
-    alphabet: OnceCell<Alphabet>,
+    characters: Option<LazyFile>,
+    part: OcrPart,
+    /// How the detector, and how the other two are fed.
+    scales: [Scale; 2],
+    min_score: f64,
+    models: OnceCell<Models>,
 }
 
-/// The arguments of `read_text`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReadTextArgs {
-    /// The image to read.
-    pub image: ImageRef,
+/// What is known once the models are loaded.
+struct Models {
+    detector: Model,
+    direction: Option<Model>,
+    recogniser: Recogniser,
 }
 
-impl ReadText {
-    /// Joins the three models, which may run anywhere.
-    pub fn new(detector: Arc<dyn Runner>, classifier: Arc<dyn Runner>, recogniser: Arc<dyn Runner>) -> Self {
-        Self { detector, classifier, recogniser, alphabet: OnceCell::new() }
+/// The models of a reader, which may run anywhere.
+pub struct OcrModels {
+    /// Finds lines of text.
+    pub detector: Arc<dyn Runner>,
+    /// Tells lines that are upside down; they stay as they are without.
+    pub direction: Option<Arc<dyn Runner>>,
+    /// Reads a line.
+    pub recogniser: Arc<dyn Runner>,
+    /// The recogniser's characters, one a line; its metadata has them when left out.
+    pub characters: Option<LazyFile>,
+}
+
+/// What was read, and what went into the detector and came out of it.
+pub(super) struct Sight {
+    pub(super) lines: Vec<Line>,
+    pub(super) input: Tensors,
+    pub(super) outputs: Tensors,
+}
+
+impl Ocr {
+    /// A reader of PP-OCR models with rapidocr's numbers.
+    pub fn new(models: OcrModels) -> Self {
+        let half = PerChannel::One(0.5);
+        let input = Input { colour: Colour::Bgr, mean: half, std: half, ..Input::default() };
+        Self::of(models, OcrPart::default(), &input, None)
+    }
+
+    /// A reader as a manifest describes it; lines with a lower score than `min_score` are left out.
+    pub(super) fn of(models: OcrModels, part: OcrPart, input: &Input, min_score: Option<f64>) -> Self {
+        let OcrModels { detector, direction, recogniser, characters } = models;
+        let whole = Scale { colour: input.colour, mean: input.mean, std: input.std };
+        let lines = Scale { mean: part.mean.unwrap_or(whole.mean), std: part.std.unwrap_or(whole.std), ..whole };
+        let min_score = min_score.unwrap_or(LINE_SCORE);
+        let scales = [whole, lines];
+        Self { detector, direction, recogniser, characters, part, scales, min_score, models: OnceCell::new() }
     }
 
     /// The lines of text in an image, in reading order; polygons in pixels of the root image.
@@ -67,33 +100,89 @@ impl ReadText {
     /// `InvalidInput` when the image is too thin, `Model` when a model fails,
     /// `Cancelled` or `Budget` when the run ends first.
     pub async fn lines(&self, cx: &Cx, image: &Image) -> Result<Vec<Line>> {
-        let pixels = image.clone();
-        let page = blocking(move || Page::new(pixels.pixels())).await??;
-        let (page, input) = blocking(move || (page.input(), page)).await.map(|(input, page)| (page, input))?;
-        let Some(input) = input else { return Ok(Vec::new()) };
-        let (height, width) = (input.shape()[2], input.shape()[3]);
-        let map = lines::run(&*self.detector, cx, input).await?;
-        if map.len() != width * height {
-            let message = format!("the text detector returned {:?} for {width}x{height} pixels", map.shape());
-            return Err(Error::new(ErrorKind::Model, message));
+        self.look(cx, image, false).await.map(|sight| sight.lines)
+    }
+
+    /// The same, with the detector's input and outputs where they are to be kept.
+    pub(super) async fn look(&self, cx: &Cx, image: &Image, keep: bool) -> Result<Sight> {
+        let models = self.models(cx).await?;
+        let (pixels, longest) = (image.clone(), self.part.longest);
+        let page = blocking(move || Page::new(pixels.pixels(), longest)).await??;
+        let (side, scale) = (self.part.side, self.scales[0]);
+        let prepare = move || (page.input(side, &Channels::for_detector(&scale)), page);
+        let (input, page) = blocking(prepare).await?;
+        let mut sight = Sight { lines: Vec::new(), input: Tensors::new(), outputs: Tensors::new() };
+        let Some(input) = input else { return Ok(sight) };
+        if keep {
+            sight.input.push((models.detector.input.clone(), Tensor::F32(input.clone().into_dyn())));
         }
+        let (height, width) = (input.shape()[2], input.shape()[3]);
+        let map = models.detector.run(cx, input).await?;
+        if map.len() != width * height {
+            let shape = map.shape();
+            let message = format!(
+                "the text detector returned {shape:?} for {width}x{height} pixels, and not one number for each"
+            );
+            return Err(model_error(message));
+        }
+        if keep {
+            sight.outputs.push(("map".to_owned(), Tensor::F32(map.clone())));
+        }
+        sight.lines = self.read(cx, models, image, page, map, [width, height]).await?;
+        Ok(sight)
+    }
+
+    /// What stands in the places that the detector's map shows.
+    async fn read(
+        &self,
+        cx: &Cx,
+        models: &Models,
+        image: &Image,
+        page: Page,
+        map: ArrayD<f32>,
+        [width, height]: [usize; 2],
+    ) -> Result<Vec<Line>> {
+        let part = self.part.clone();
         let (page, mut found) = blocking(move || {
-            let boxes = page.boxes(map.as_slice().unwrap_or_default(), width, height);
+            let boxes = page.boxes(map.as_slice().unwrap_or_default(), width, height, &part);
             let found = Found::cut_from(&page, detect::in_rows(boxes));
             (page, found)
         })
         .await?;
-        let flipped = lines::upright(&*self.classifier, cx, &mut found.pieces).await?;
-        let alphabet = self.alphabet().await?;
-        let texts = lines::read(&*self.recogniser, cx, alphabet, &found.pieces).await?;
+        let channels = Channels::for_lines(&self.scales[1]);
+        let flipped = match &models.direction {
+            Some(model) => lines::upright(model, cx, &mut found.pieces, &self.part, &channels).await?,
+            None => vec![false; found.pieces.len()],
+        };
+        let texts = lines::read(&models.recogniser, cx, &found.pieces, &self.part, &channels).await?;
         let places = found.places.iter().zip(flipped).map(|(place, flipped)| place.polygon(&page, image, flipped));
         let lines = texts.into_iter().zip(places).map(|((text, score), polygon)| Line { text, score, polygon });
-        let legible = lines.filter(|line| line.score >= LINE_SCORE && !line.text.trim().is_empty());
+        let legible = lines.filter(|line| line.score >= self.min_score && !line.text.trim().is_empty());
         Ok(reading(legible.collect()))
     }
 
-    async fn alphabet(&self) -> Result<&Alphabet> {
-        self.alphabet.get_or_try_init(|| Alphabet::of(&*self.recogniser)).await
+    /// Loads the models.
+    ///
+    /// # Errors
+    /// `Model` when one cannot be loaded or has no characters; `Cancelled` or `Budget` when the run ends first.
+    pub(super) async fn prepare(&self, cx: &Cx) -> Result<()> {
+        self.models(cx).await.map(|_| ())
+    }
+
+    async fn models(&self, cx: &Cx) -> Result<&Models> {
+        let direction = async {
+            match &self.direction {
+                Some(runner) => Model::of(runner).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let load = || async {
+            let alphabet = Alphabet::of(&*self.recogniser, self.characters.as_ref());
+            let (detector, direction, model, alphabet) =
+                tokio::try_join!(Model::of(&self.detector), direction, Model::of(&self.recogniser), alphabet)?;
+            Ok(Models { detector, direction, recogniser: Recogniser { model, alphabet } })
+        };
+        self.models.get_or_try_init(|| cx.within(load())).await
     }
 }
 
@@ -138,24 +227,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::internal("reading text ended unexpectedly").with_source(e))
-}
-
-#[async_trait]
-impl TypedTool for ReadText {
-    const NAME: &'static str = "read_text";
-    const MAPS_OVER: Option<&'static str> = Some("image");
-    type Args = ReadTextArgs;
-    type Output = Vec<Line>;
-
-    async fn call(&self, cx: &Cx, args: ReadTextArgs) -> Result<Vec<Line>> {
-        self.lines(cx, &args.image.load(cx)?).await
-    }
-
-    async fn prepare(&self, cx: &Cx) -> Result<()> {
-        cx.within(async {
-            tokio::try_join!(self.detector.load(), self.classifier.load(), self.alphabet())?;
-            Ok(())
-        })
-        .await
-    }
 }

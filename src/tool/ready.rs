@@ -15,16 +15,24 @@ macro_rules! manifests {
 }
 
 /// Their files' names and texts.
-static MANIFESTS: [(&str, &str); 9] = manifests![
+static MANIFESTS: [(&str, &str); 17] = manifests![
     "segment_subject.toml",
     "page_orientation.toml",
     "page_layout.toml",
     "nsfw_score.toml",
+    "classify_image.toml",
+    "detect_faces.toml",
+    "estimate_pose.toml",
+    "guess_age.toml",
+    "guess_gender.toml",
+    "guess_emotion.toml",
     "caption.toml",
     "match_words.toml",
     "detect_objects_dfine.toml",
     "estimate_depth.toml",
     "read_handwriting.toml",
+    "segment_at.toml",
+    "find_things.toml",
 ];
 
 /// The experts; their models are loaded, and fetched where they have to be, when they are first used.

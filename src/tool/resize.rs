@@ -51,6 +51,43 @@ pub(crate) fn linear(source: &RgbImage, width: u32, height: u32) -> RgbImage {
     target
 }
 
+/// Resizes without anti-aliasing as TensorFlow's bilinear `tf.image.resize` does, in 32-bit floats, of which the whole
+/// part becomes the level.
+///
+/// Sizes are in pixels; an empty target or source gives an empty or black picture.
+pub(crate) fn cut_off(source: &RgbImage, width: u32, height: u32) -> RgbImage {
+    let mut target = RgbImage::new(width, height);
+    let (from_width, from_height) = source.dimensions();
+    if from_width == 0 || from_height == 0 {
+        return target;
+    }
+    // The neighbours of each place, and how far it lies beyond the first.
+    let taps = |from: u32, to: u32| -> Vec<(u32, u32, f32)> {
+        let scale = from as f32 / to as f32;
+        let tap = |n: u32| {
+            let place = (n as f32 + 0.5) * scale - 0.5;
+            let whole = place.floor();
+            let far = (place.ceil() as u32).min(from - 1);
+            (whole.max(0.0) as u32, far, place - whole)
+        };
+        (0..to).map(tap).collect()
+    };
+    let columns = taps(from_width, width);
+    for (y, (above, below, down)) in taps(from_height, height).into_iter().enumerate() {
+        for (x, (left, right, across)) in columns.iter().enumerate() {
+            let at = |x: u32, y: u32| source.get_pixel(x, y).0.map(f32::from);
+            let row = |y: u32| {
+                let (near, far) = (at(*left, y), at(*right, y));
+                [0, 1, 2].map(|c: usize| near[c] + (far[c] - near[c]) * across)
+            };
+            let (near, far) = (row(above), row(below));
+            let levels = [0, 1, 2].map(|c: usize| (near[c] + (far[c] - near[c]) * down) as u8);
+            target.put_pixel(x as u32, y as u32, image::Rgb(levels));
+        }
+    }
+    target
+}
+
 /// A source row, interpolated horizontally; kept while the next target row needs it.
 struct Row {
     holds: Option<usize>,

@@ -2,6 +2,7 @@
 
     python3 -m venv VENV
     VENV/bin/pip install torch transformers optimum optimum-onnx onnx onnxruntime pillow
+    VENV/bin/pip install torchvision segment-anything  # for SAM as its makers export it
     VENV/bin/python tests/models/architectures.py [NAME...]
 
 Writes architectures/NAME/*.onnx, with a tokenizer.json where there is text, and architectures/reference.json; with
@@ -86,7 +87,7 @@ def processed(processor, image=None, **options):
     keys = (
         "do_resize size resample do_center_crop crop_size do_rescale rescale_factor do_normalize image_mean image_std"
     )
-    keys += " do_pad do_thumbnail do_align_long_axis keep_aspect_ratio ensure_multiple_of"
+    keys += " do_pad pad_size do_thumbnail do_align_long_axis keep_aspect_ratio ensure_multiple_of"
     settings = {key: getattr(processor, key) for key in keys.split() if getattr(processor, key, None) is not None}
     if "resample" in settings:
         settings["resample"] = Image.Resampling(settings["resample"]).name.lower()
@@ -158,7 +159,7 @@ class Wrapped(torch.nn.Module):
         return self.function(self.model, *inputs)
 
 
-def trace(name, file, model, function, inputs, outputs, axes):
+def trace(name, file, model, function, inputs, outputs, axes, opset=OPSET):
     """Exports the function of a model; inputs are (name, example), axes name the dimensions that vary."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / file
@@ -169,7 +170,7 @@ def trace(name, file, model, function, inputs, outputs, axes):
             input_names=[port for port, _ in inputs],
             output_names=outputs,
             dynamic_axes=axes,
-            opset_version=OPSET,
+            opset_version=opset,
             dynamo=False,
         )
         keep(name, file, path)
@@ -1018,7 +1019,322 @@ def detr():
     return detector("detr", build, lambda model: [model.class_labels_classifier], processor, 0.6, gain=2.0)
 
 
+def owlvit():
+    vocabulary, merges = bpe(100, "</w>")
+    for special in ("<|startoftext|>", "<|endoftext|>"):
+        vocabulary[special] = len(vocabulary)
+    tokenizer = from_files(transformers.CLIPTokenizerFast, vocabulary, merges, model_max_length=16)
+    keep_tokenizer("owlvit", tokenizer)
+    text = dict(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=16, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=0,
+    )  # fmt: skip
+    vision = dict(
+        hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8
+    )
+    config = transformers.OwlViTConfig(text_config=text, vision_config=vision, projection_dim=16)
+    processor = transformers.OwlViTImageProcessor(size={"height": 32, "width": 32})
+    pixels, entry = processed(processor)
+    texts = [TEMPLATE.format(label) for label in LABELS]
+    # Filled up with the token of number 0, as OWL-ViT's own tokenizer does.
+    ids = [tokenizer(text)["input_ids"] for text in texts]
+    inputs = {
+        "input_ids": torch.tensor([row + [0] * (16 - len(row)) for row in ids]),
+        "attention_mask": torch.tensor([[1] * len(row) + [0] * (16 - len(row)) for row in ids]),
+    }
+    threshold = 0.6
+    for seed in range(2000):
+        model = weigh(transformers.OwlViTForObjectDetection(config), seed)
+        made = model(pixel_values=pixels, **inputs)
+        (found,) = processor.post_process_object_detection(made, threshold=threshold, target_sizes=[SIZE])
+        first, second = made.logits[0].sigmoid().topk(2, dim=-1).values.T
+        scores = torch.cat([first, torch.tensor([threshold])]).sort().values
+        several = 3 <= len(found["scores"]) <= 8 and len(set(found["labels"].tolist())) >= 2
+        # Some box is of two labels, of which the better one counts.
+        if several and scores.diff().min() > 5e-4 and (first - second).min() > 5e-4 and (second > threshold).any():
+            break
+    else:
+        raise SystemExit("owlvit: no seed will do")
+    optimum("owlvit", model, "zero-shot-object-detection", ["model.onnx"])
+    theirs = run("owlvit", "model.onnx", pixel_values=pixels, **inputs)
+    close(theirs["logits"], made.logits)
+    close(theirs["pred_boxes"], made.pred_boxes)
+    return {
+        **entry,
+        "seed": seed,
+        "classes": LABELS,
+        "template": TEMPLATE,
+        **{key: value.tolist() for key, value in inputs.items()},
+        "size": list(SIZE),
+        "threshold": threshold,
+        "labels": found["labels"].tolist(),
+        "scores": rounded(found["scores"]),
+        "boxes": table(found["boxes"]),
+    }
+
+
+def grounding_dino():
+    from transformers.models.grounding_dino import modeling_grounding_dino as module
+
+    tokenizer = wordpiece()
+    keep_tokenizer("grounding_dino", tokenizer)
+    specials = tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]", "."])
+    module.SPECIAL_TOKENS = specials
+    theirs = module.generate_masks_with_special_tokens_and_transfer_map
+
+    def phrases(ids):
+        """The same without a loop that is only right for as many phrases as there were when it was traced."""
+        special = torch.stack([ids == token for token in specials]).any(0)
+        place = torch.arange(ids.shape[1])
+        starts = ((special[:, None, :] & (place[None, :] < place[:, None])) * (place + 1)).amax(-1)
+        return starts[:, :, None] == starts[:, None, :], place - starts
+
+    module.generate_masks_with_special_tokens_and_transfer_map = phrases
+    labels = [*LABELS, "a small house"]
+    text = ". ".join(labels) + "."
+    words = tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+    offsets = words.pop("offset_mapping")[0].tolist()
+    assert all(map(torch.equal, phrases(words["input_ids"]), theirs(words["input_ids"])))
+    starts = [text.index(label) for label in labels]
+    spans = [
+        [n for n, (left, right) in enumerate(offsets) if right > left and start <= left < start + len(label)]
+        for start, label in zip(starts, labels)
+    ]
+    backbone = transformers.SwinConfig(
+        image_size=64, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4, mlp_ratio=2.0,
+        out_features=["stage1", "stage2"],
+    )  # fmt: skip
+    bert = transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=32,
+    )  # fmt: skip
+    config = transformers.GroundingDinoConfig(
+        backbone_config=backbone, backbone=None, use_timm_backbone=False, use_pretrained_backbone=False,
+        text_config=bert, num_queries=12, encoder_layers=1, encoder_ffn_dim=32, encoder_attention_heads=2,
+        decoder_layers=1, decoder_ffn_dim=32, decoder_attention_heads=2, d_model=32, num_feature_levels=2,
+        encoder_n_points=2, decoder_n_points=2, max_text_len=32,
+    )  # fmt: skip
+    image_processor = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 32, "longest_edge": 48})
+    processor = transformers.GroundingDinoProcessor(image_processor, tokenizer)
+    pixels, entry = processed(image_processor)
+    pictures = {"pixel_values": pixels, "pixel_mask": torch.ones(1, *pixels.shape[2:], dtype=torch.int64)}
+    threshold, text_threshold = 0.35, 0.25
+    for seed in range(5000):
+        model = weigh(transformers.GroundingDinoForObjectDetection(config), seed)
+        made = model(**pictures, **words)
+        scores = made.logits[0].sigmoid()
+        of_labels = torch.stack([scores[:, span].max(-1).values for span in spans], -1)
+        kept = (scores.max(-1).values > threshold).nonzero()[:, 0]
+        best, second = of_labels[kept].topk(2, dim=-1).values.T if len(kept) else (torch.zeros(0),) * 2
+        # What no word says is no thing.
+        told = best > text_threshold
+        found = of_labels[kept][told].argmax(-1).tolist()
+        ordered = torch.cat([scores.max(-1).values, torch.tensor([threshold])]).sort().values
+        several = 3 <= len(found) <= 8 and len(set(found)) >= 2 and not bool(told.all())
+        # Some phrase is that of one word alone.
+        spoken = [(row > text_threshold).nonzero()[:, 0].tolist() for row in scores[kept][told]]
+        spoken = [set(places) & set(sum(spans, [])) for places in spoken]
+        pure = any(places <= set(spans[label]) for places, label in zip(spoken, found))
+        sure = several and pure and (best - text_threshold).abs().min() > 5e-3
+        if sure and ordered.diff().min() > 5e-4 and (best - second)[told].min() > 5e-3:
+            # Queries may be picked in another order if it hangs on rounding.
+            doubled = {"pixel_values": pixels.double(), "pixel_mask": pictures["pixel_mask"]}
+            exact = copy.deepcopy(model).double()(**doubled, **words).logits.sigmoid() - made.logits.sigmoid()
+            if exact.abs().max() < 5e-5:
+                break
+    else:
+        raise SystemExit("grounding_dino: no seed will do")
+    (result,) = processor.post_process_grounded_object_detection(
+        made, words["input_ids"], threshold=threshold, text_threshold=text_threshold, target_sizes=[SIZE]
+    )
+
+    def both(it, pixels, ids, types, mask, pixel_mask):
+        words = dict(input_ids=ids, token_type_ids=types, attention_mask=mask)
+        made = it(pixel_values=pixels, pixel_mask=pixel_mask, **words)
+        return made.logits, made.pred_boxes
+
+    keys = ["input_ids", "token_type_ids", "attention_mask"]
+    inputs = [("pixel_values", pixels), *((key, words[key]) for key in keys), ("pixel_mask", pictures["pixel_mask"])]
+    axes = {key: {1: "sequence_length"} for key in keys}
+    trace("grounding_dino", "model.onnx", model, both, inputs, ["logits", "pred_boxes"], axes, opset=SAMPLING)
+    for other in (text, "dog.", "how many dogs. a green house. cat."):
+        asked = tokenizer(other, return_tensors="pt")
+        want, got = model(**pictures, **asked), run("grounding_dino", "model.onnx", **pictures, **asked)
+        close(torch.tensor(got["logits"]).sigmoid(), want.logits.sigmoid())
+        close(got["pred_boxes"], want.pred_boxes)
+    return {
+        **entry,
+        "seed": seed,
+        "classes": labels,
+        "text": text,
+        "input_ids": words["input_ids"].tolist(),
+        "size": list(SIZE),
+        "threshold": threshold,
+        "labels": found,
+        "phrases": [phrase for phrase, is_told in zip(result["text_labels"], told) if is_told],
+        "scores": rounded(result["scores"][told]),
+        "boxes": table(result["boxes"][told]),
+    }
+
+
+# Outlines of what one points at.
+
+POINTS = [[9.0, 8.0], [30.0, 16.5]]
+BOX = [4.0, 3.0, 21.0, 19.0]
+
+
+def level(model, seed):
+    """Layers of norm do nothing, and places are told apart by what follows from the seed alone."""
+    for module in model.modules():
+        if "LayerNorm" in type(module).__name__:
+            module.weight.fill_(1)
+            module.bias.zero_()
+    rng = np.random.default_rng(seed + 1)
+    places = {name: buffer for name, buffer in model.named_buffers() if "positional_" in name}
+    made = torch.tensor(rng.normal(size=next(iter(places.values())).shape).round(3), dtype=torch.float32)
+    for buffer in places.values():
+        buffer.copy_(made)
+    return model
+
+
+def outlines(name, prompt):
+    """The first seed whose outlines are worth comparing, and these, from what a function gives for a seed: the model,
+    and for each prompt the logits of each outline over the picture with the score of each."""
+    for seed in range(5000):
+        model, prompts = prompt(seed)
+        entries = []
+        for place, masks, scores in prompts:
+            first, second = scores.topk(2).values.tolist()
+            mask = masks[scores.argmax()]
+            share = float((mask > 0).float().mean())
+            # Neither which is the best nor any pixel hangs on rounding.
+            if first - second < 5e-3 or float(mask.abs().min()) < 1e-3 or not 0.08 < share < 0.8:
+                break
+            if not 0.05 < first < 0.95:
+                break
+            entries.append({**place, "score": round(float(scores.max()), 6), "runs": runs((mask > 0).int())})
+        if len(entries) == len(prompts) > 1 and len({json.dumps(entry["runs"]) for entry in entries}) == len(entries):
+            return model, {"seed": seed, "size": list(SIZE), "prompts": entries}
+    raise SystemExit(f"{name}: no seed will do")
+
+
+def sam():
+    kept = dict(hidden_size=16, image_size=64, patch_size=8)
+    config = transformers.SamConfig(
+        vision_config=dict(
+            **kept, output_channels=16, num_hidden_layers=2, num_attention_heads=2, mlp_ratio=2.0, mlp_dim=32,
+            window_size=4, global_attn_indexes=[1], num_pos_feats=8,
+        ),
+        prompt_encoder_config=dict(**kept, image_embedding_size=8, mask_input_channels=4),
+        mask_decoder_config=dict(
+            hidden_size=16, mlp_dim=32, num_hidden_layers=2, num_attention_heads=2, iou_head_depth=2,
+            iou_head_hidden_dim=16,
+        ),
+    )  # fmt: skip
+    sides = {"height": 64, "width": 64}
+    longest = {"longest_edge": 64}
+    processor = transformers.SamImageProcessor(size=longest, pad_size=sides, mask_size=longest, mask_pad_size=sides)
+    pixels, entry = processed(processor)
+    whole = transformers.SamProcessor(processor)
+    # The middle of a box is what a model that takes points alone is asked for.
+    middle = [(BOX[0] + BOX[2]) / 2, (BOX[1] + BOX[3]) / 2]
+    places = [*({"point": point} for point in POINTS), {"box": BOX}]
+    inputs = whole(picture(), input_points=[[[point] for point in [*POINTS, middle]]], return_tensors="pt")
+
+    def prompt(seed):
+        model = level(weigh(transformers.SamModel(config), seed), seed)
+        made = model(**inputs)
+        masks = processor.post_process_masks(
+            made.pred_masks, inputs["original_sizes"], inputs["reshaped_input_sizes"], binarize=False
+        )
+        return model, list(zip(places, masks[0], made.iou_scores[0]))
+
+    model, made = outlines("sam", prompt)
+    decoder = "prompt_encoder_mask_decoder.onnx"
+    optimum("sam", model, "feature-extraction", ["vision_encoder.onnx", decoder])
+    states = run("sam", "vision_encoder.onnx", pixel_values=pixels)
+    labels = np.ones((1, 3, 1), np.int64)
+    theirs = run("sam", decoder, **states, input_points=inputs["input_points"].float(), input_labels=labels)
+    mine = model(**inputs)
+    close(theirs["pred_masks"], mine.pred_masks)
+    close(theirs["iou_scores"], mine.iou_scores)
+    return {**entry, "input_points": rounded(inputs["input_points"]), **made}
+
+
+def segment_anything():
+    import segment_anything as meta
+    from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+    from segment_anything.utils.onnx import SamOnnxModel
+
+    norm = functools.partial(torch.nn.LayerNorm, eps=1e-6)
+
+    def build(seed):
+        model = Sam(
+            image_encoder=ImageEncoderViT(
+                img_size=64, patch_size=8, embed_dim=16, depth=2, num_heads=2, mlp_ratio=2.0, out_chans=16,
+                use_rel_pos=True, norm_layer=norm, window_size=4, global_attn_indexes=[1],
+            ),
+            prompt_encoder=PromptEncoder(
+                embed_dim=16, image_embedding_size=(8, 8), input_image_size=(64, 64), mask_in_chans=4
+            ),
+            mask_decoder=MaskDecoder(
+                transformer=TwoWayTransformer(depth=2, embedding_dim=16, mlp_dim=32, num_heads=2), transformer_dim=16,
+                iou_head_depth=2, iou_head_hidden_dim=16,
+            ),
+        )  # fmt: skip
+        # Scores about a half, as scores are.
+        head = model.mask_decoder.iou_prediction_head.layers[-1]
+        level(weigh(model, seed), seed)
+        head.weight.mul_(0.25)
+        head.bias.add_(0.5)
+        return model
+
+    def prompt(seed):
+        predictor = meta.SamPredictor(build(seed))
+        predictor.set_image(np.asarray(picture()))
+        found, single = [], []
+        for place in [*({"point": point} for point in POINTS), {"box": BOX}]:
+            point, box = {}, None
+            if "point" in place:
+                point = {"point_coords": np.array([place["point"]]), "point_labels": np.array([1])}
+            else:
+                box = np.array(place["box"])
+            masks, scores, _ = predictor.predict(**point, box=box, multimask_output=True, return_logits=True)
+            found.append((place, torch.tensor(masks), torch.tensor(scores)))
+            single.append(predictor.predict(**point, box=box, multimask_output=False)[1][0] - scores.max())
+        # The outline that is meant for several points would be the best of some prompt, and is no answer to it.
+        return predictor, found if max(single) > 5e-3 else []
+
+    predictor, made = outlines("segment_anything", prompt)
+    model = predictor.model
+    resized = torch.tensor(predictor.transform.apply_image(np.asarray(picture())))
+    pixels = model.preprocess(resized.permute(2, 0, 1)[None].float())
+    see = lambda it, pixels: it.image_encoder(pixels)
+    name = "segment_anything"
+    trace(name, "encoder.onnx", model, see, [("image", pixels)], ["image_embeddings"], {})
+    close(run(name, "encoder.onnx", image=pixels)["image_embeddings"], predictor.features)
+    inputs = [
+        ("image_embeddings", predictor.features),
+        ("point_coords", torch.tensor([[[10.0, 11.0], [20.0, 30.0], [0.0, 0.0]]])),
+        ("point_labels", torch.tensor([[2.0, 3.0, -1.0]])),
+        ("mask_input", torch.zeros(1, 1, 32, 32)),
+        ("has_mask_input", torch.tensor([0.0])),
+        ("orig_im_size", torch.tensor([float(side) for side in SIZE])),
+    ]
+    axes = {"point_coords": {1: "num_points"}, "point_labels": {1: "num_points"}}
+    outputs = ["masks", "iou_predictions", "low_res_masks"]
+    decode = lambda it, *inputs: it(*inputs)
+    for file, single in (("decoder.onnx", False), ("decoder_single.onnx", True)):
+        trace(name, file, SamOnnxModel(model, return_single_mask=single), decode, inputs, outputs, axes)
+    mean, std = (rounded(each / 255) for each in (model.pixel_mean, model.pixel_std))
+    settings = {"size": {"longest_edge": 64}, "pad_size": {"height": 64, "width": 64}, "resample": "bilinear"}
+    settings |= {"do_normalize": True, "image_mean": mean, "image_std": std}
+    return {"processor": settings, "pixel_values": summary(pixels), **made}
+
+
 ALL = [vit_gpt2, clip, blip, blip_vqa, git, segformer, depth_anything, rt_detr, d_fine, detr, siglip, trocr, donut]
+ALL += [owlvit, grounding_dino, sam, segment_anything]
 
 
 def main():

@@ -141,10 +141,10 @@ def centre(box):
     return [(left + right) / 2, (top + bottom) / 2, right - left, bottom - top]
 
 
-def constant(name, outputs):
-    """A model whose outputs do not depend on its input, but for its being used."""
+def constant(name, outputs, inputs=(("images", "f32", [1, 3, 64, 64]),)):
+    """A model whose outputs do not depend on its inputs, but for the first one's being used."""
     nodes, constants, ports = [], [], []
-    nodes.append(helper.make_node("ReduceSum", ["images"], ["sum"], keepdims=0))
+    nodes.append(helper.make_node("ReduceSum", [inputs[0][0]], ["sum"], keepdims=0))
     nodes.append(helper.make_node("Mul", ["sum", "zero"], ["nothing"]))
     constants.append(("zero", np.array(0, np.float32)))
     for key, array in outputs:
@@ -152,7 +152,22 @@ def constant(name, outputs):
         nodes.append(helper.make_node("Add", [f"{key}_c", "nothing"], [key]))
         ports.append((key, "f32", list(array.shape)))
     names = {"names": "{0: 'cat', 1: 'dog', 2: 'zebra'}"}
-    save(name, nodes, [("images", "f32", [1, 3, 64, 64])], ports, constants, names)
+    save(name, nodes, inputs, ports, constants, names)
+
+
+def broken():
+    """Halves of models that take prompts and words, whose answers are none."""
+    none = np.full((1, 1, 4, 4), np.nan)
+    constant("sam_encoder", [("image_embeddings", np.zeros((1, 4, 4, 4)))], [("images", "f32", [1, 3, 16, 16])])
+    prompt = [("image_embeddings", "f32", [1, 4, 4, 4]), ("point_coords", "f32", [1, "n", 2])]
+    prompt.append(("point_labels", "f32", [1, "n"]))
+    constant("sam_nan", [("low_res_masks", none), ("iou_predictions", np.ones((1, 1)))], prompt)
+    constant("sam_odd", [("masks", np.zeros((1, 1, 4, 4))), ("iou_predictions", np.ones((1, 1)))], prompt)
+    words = [("pixel_values", "f32", [1, 3, 32, 32])]
+    words += [(key, "i64", ["words", 16]) for key in ("input_ids", "attention_mask")]
+    boxes = ("pred_boxes", np.full((1, 4, 4), 0.5))
+    constant("owlvit_nan", [("logits", np.full((1, 4, 3), np.nan)), boxes], words)
+    constant("owlvit_few", [("logits", np.zeros((1, 4, 2))), boxes], words)
 
 
 def external(name, location):
@@ -231,6 +246,7 @@ def detectors():
     nan[0, :, 3] = np.nan
     nan[0, 0, 4] = np.inf
     constant("yolov8_nan", [("output0", nan)])
+    broken()
     constant("yolov8_none", [("output0", np.zeros((1, 4 + CLASSES, cells)))])
 
     # Nothing found; and three outputs whose names tell nothing, of which classes are whole numbers.

@@ -6,7 +6,11 @@ mod catalogue;
 mod hostile;
 mod off;
 mod offering;
+mod people;
+mod prompted;
+mod reading;
 mod seeing;
+mod worded;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

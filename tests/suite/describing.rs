@@ -14,7 +14,7 @@ use lavr::value::{Label, Line, Region, Value};
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use crate::experts::{cx, detector, evaluation, image, reader, repository};
+use crate::experts::{cx, described, detector, evaluation, image, repository};
 use crate::fakes::{quick, signature, spec, tool};
 
 /// A picture of 300 x 200 pixels in one colour.
@@ -243,10 +243,9 @@ async fn a_detector_that_fails_is_an_error() {
 /// `describe_scene` as it is built in.
 fn real() -> Option<DescribeScene> {
     let detect = Manifest::parse(include_str!("../../tools/detect_objects.toml")).unwrap();
-    let read = Manifest::parse(include_str!("../../tools/read_text.toml")).unwrap();
     Some(DescribeScene::new(
         Arc::new(Typed::new(detector()?, &detect).unwrap()),
-        Arc::new(Typed::new(reader()?, &read).unwrap()),
+        described("read_text").tool,
         Vec::new(),
     ))
 }

@@ -7,7 +7,8 @@ use lavr::budget::Budget;
 use lavr::cx::Cx;
 use lavr::image::{Image, ImageLimits};
 use lavr::runner::{LazyFile, OrtModel, OrtRuntime, Runner};
-use lavr::tool::{DetectObjects, NANODET, ReadText};
+use lavr::store::{Progress, Silent, Store, StoreOptions};
+use lavr::tool::{Added, DetectObjects, NANODET, Ocr, OcrModels};
 
 use crate::real::model_file;
 
@@ -28,16 +29,25 @@ pub(crate) fn runtime() -> Option<OrtRuntime> {
 }
 
 /// `read_text`.
-pub(crate) fn reader() -> Option<ReadText> {
+pub(crate) fn reader() -> Option<Ocr> {
     let runtime = runtime()?;
     let runner = |name: &str, file: &str| -> Option<Arc<dyn Runner>> {
         Some(Arc::new(runtime.runner(name, OrtModel::File(LazyFile::at(model_file(file))))))
     };
-    Some(ReadText::new(
-        runner("text-detector", "PP-OCRv6_det_small.onnx")?,
-        runner("text-classifier", "ch_ppocr_mobile_v2.0_cls_mobile.onnx")?,
-        runner("text-recogniser", "PP-OCRv6_rec_small.onnx")?,
-    ))
+    Some(Ocr::new(OcrModels {
+        detector: runner("text-detector", "PP-OCRv6_det_small.onnx")?,
+        direction: Some(runner("text-classifier", "ch_ppocr_mobile_v2.0_cls_mobile.onnx")?),
+        recogniser: runner("text-recogniser", "PP-OCRv6_rec_small.onnx")?,
+        characters: None,
+    }))
+}
+
+/// A tool that is a manifest of the repository, its models fetched when they are not there.
+pub(crate) fn described(name: &str) -> Added {
+    let store = Store::open(StoreOptions::from_env().unwrap()).unwrap();
+    let silent: Arc<dyn Progress> = Arc::new(Silent);
+    let path = repository("tools").join(format!("{name}.toml"));
+    Added::read(&path, &runtime().unwrap(), &store, &silent).unwrap()
 }
 
 /// `detect_objects`.

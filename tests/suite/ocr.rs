@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lavr::image::Image;
-use lavr::tool::ReadText;
+use lavr::tool::Ocr;
 use lavr::value::Line;
 use sha2::{Digest, Sha256};
 
@@ -37,12 +37,12 @@ fn compare(read: &[Line], reference: &[Line]) -> Difference {
     Difference { characters: reference.iter().map(|l| l.text.chars().count()).sum(), edits }
 }
 
-async fn read(reader: &ReadText, image: &Image) -> Vec<Line> {
+async fn read(reader: &Ocr, image: &Image) -> Vec<Line> {
     reader.lines(&cx(), image).await.expect("the picture is read")
 }
 
 /// Reads every picture that has a reference of this set, and compares.
-async fn parity(reader: &ReadText, set: &str, pictures: Vec<PathBuf>) {
+async fn parity(reader: &Ocr, set: &str, pictures: Vec<PathBuf>) {
     let mut sum = Difference { characters: 0, edits: 0 };
     let mut bad = Vec::new();
     for path in pictures {

@@ -31,14 +31,15 @@ const TOLERANCE: f64 = 1e-3;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
+    lavr tools test estimate_pose --image photo.jpg --annotate seen.png\n  \
     lavr tools test find_parts --tools find_parts.toml --image photo.jpg --annotate seen.png\n  \
     lavr tools test find_parts --tools find_parts.toml --image photo.jpg --expect photo.json --update\n  \
     lavr tools test find_parts --tools find_parts.toml --image photo.jpg --expect photo.json")]
 pub(super) struct TestArgs {
     /// The tool's name
     name: String,
-    /// Its manifest (NAME.toml), or a folder of manifests; repeat for more
-    #[arg(long, value_name = "FILE|DIR", required = true)]
+    /// Its manifest (NAME.toml), or a folder of manifests; repeat for more. Without it, a built-in expert is tested
+    #[arg(long, value_name = "FILE|DIR")]
     tools: Vec<PathBuf>,
     /// The image to look at
     #[arg(long, value_name = "IMAGE")]
@@ -70,10 +71,14 @@ async fn test(args: &TestArgs, cancel: CancellationToken) -> Result<Exit, Stop> 
     check_picture("--annotate", args.annotate.as_ref(), std::slice::from_ref(&args.image)).map_err(usage)?;
     let progress: Arc<dyn Progress> = Arc::new(Bars::new());
     let store = Store::open(StoreOptions::from_env()?)?;
-    let added = builtin::added(&args.tools, &store, &progress).map_err(usage)?;
+    let added = match args.tools.as_slice() {
+        [] => builtin::experts(&store, &progress)?,
+        files => builtin::added(files, &store, &progress).map_err(usage)?,
+    };
     let names: Vec<&str> = added.iter().map(|added| added.manifest.name.as_str()).collect();
     let missing = || {
-        let message = format!("no manifest describes `{}`, only {}", args.name, names.join(", "));
+        let file = if args.tools.is_empty() { " (--tools names a file of your own)" } else { "" };
+        let message = format!("no manifest describes `{}`, only {}{file}", args.name, names.join(", "));
         usage(Error::new(ErrorKind::NotFound, message))
     };
     let tool = added.iter().find(|added| added.manifest.name == args.name).ok_or_else(missing)?;

@@ -7,7 +7,7 @@ use super::input::Placement;
 use super::outputs::{Output, Outputs, flat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::Tensors;
-use crate::tool::boxes::{Detection, without_doubles};
+use crate::tool::boxes::{Detection, averaged, without_doubles};
 use crate::tool::cells::Grid;
 
 /// Cells of the grids of YOLOX: pixels of the input for each.
@@ -16,6 +16,10 @@ const STRIDES: [usize; 3] = [8, 16, 32];
 const MOST: usize = 1_000;
 /// Boxes that overlap a better one of their class by more are dropped, where a family needs that.
 const OVERLAP: f64 = 0.45;
+/// The same for faces, as MediaPipe has it.
+const FACES_OVERLAP: f64 = 0.3;
+/// Grids of BlazeFace's anchors, by how many there are in all: cells to a side, and anchors of each.
+const ANCHORS: [(usize, &[(usize, usize)]); 2] = [(896, &[(16, 2), (8, 6)]), (2_304, &[(48, 1)])];
 
 fn has_doubles(family: Family) -> bool {
     use Family::{Nanodet, NanodetPlus, Yolov5, Yolov8, Yolox};
@@ -41,9 +45,12 @@ pub(super) fn detections(
         Family::Yolox => rows(&gridded(outputs.only(5 + classes, false)?, place)?.view(), true, min_score),
         Family::Nanodet => nanodet(&outputs, classes, 0.5, min_score, place)?,
         Family::NanodetPlus => nanodet(&outputs, classes, 0.0, min_score, place)?,
-        Family::Detr | Family::RtDetr => queries(&outputs, family, min_score, place)?,
+        Family::Detr | Family::RtDetr | Family::OwlVit | Family::GroundingDino => {
+            queries(&outputs, family, classes, min_score, place)?
+        }
         Family::Ssd => ssd(&outputs, min_score, place)?,
         Family::EndToEnd => end_to_end(&outputs, min_score)?,
+        Family::Blazeface => blazeface(&outputs, min_score, place)?,
         _ => return Err(Error::internal("a family of no detector")),
     };
     let first = head.first_class.unwrap_or(0);
@@ -55,6 +62,9 @@ pub(super) fn detections(
         .collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     found.truncate(MOST);
+    if family == Family::Blazeface {
+        return Ok(averaged(found, head.overlap.unwrap_or(FACES_OVERLAP)));
+    }
     Ok(match head.overlap.or_else(|| has_doubles(family).then_some(OVERLAP)) {
         Some(limit) => without_doubles(found, limit),
         None => found,
@@ -211,13 +221,27 @@ fn nanodet(
     if used == 0 || used != tables.len() { Err(unfit()) } else { Ok(found) }
 }
 
-/// DETR and its kin: a box for each query.
-fn queries(outputs: &Outputs, family: Family, min_score: f64, place: &Placement) -> Result<Vec<Detection>> {
+/// DETR and its kin: a box for each query. Detectors of any words have a number for each of so many.
+fn queries(
+    outputs: &Outputs,
+    family: Family,
+    classes: usize,
+    min_score: f64,
+    place: &Placement,
+) -> Result<Vec<Detection>> {
     let unfit = || outputs.unfit("`logits` and `pred_boxes`, for each query a number for each class, and four");
     let table = |name, at| outputs.named(name, at).and_then(flat).ok_or_else(unfit);
     let (logits, boxes) = (table("logits", 0)?, table("pred_boxes", 1)?);
     if boxes.ncols() != 4 || boxes.nrows() != logits.nrows() {
         return Err(unfit());
+    }
+    if family.is_worded() {
+        if logits.ncols() != classes {
+            return Err(outputs.unfit(&format!("for each box a number for each of {classes} words")));
+        }
+        if logits.iter().chain(&boxes).any(|number| number.is_nan()) {
+            return Err(Error::new(ErrorKind::Model, "`logits` or `pred_boxes` are not all numbers (NaN)"));
+        }
     }
     let mut found = Vec::new();
     for (logits, bounds) in logits.outer_iter().zip(boxes.outer_iter()) {
@@ -233,11 +257,41 @@ fn queries(outputs: &Outputs, family: Family, min_score: f64, place: &Placement)
             }
             _ => logits.iter().map(|logit| sigmoid(*logit)).collect(),
         };
-        // A query of DETR has one class; one of its kin can be of several.
+        // A query of DETR has one class, and one of any words; one of RT-DETR can be of several.
         let several = scores.iter().copied().enumerate().filter(|_| family == Family::RtDetr);
-        let one = best(&scores).into_iter().filter(|_| family == Family::Detr);
+        let one = best(&scores).into_iter().filter(|_| family != Family::RtDetr);
         let sure = several.chain(one).filter(|(_, score)| f64::from(*score) > min_score);
         found.extend(sure.map(|(class, score)| Detection { class, score, bounds }));
+    }
+    Ok(found)
+}
+
+/// Faces: an anchor is the middle of its cell, and has the size of the whole input.
+fn blazeface(outputs: &Outputs, min_score: f64, place: &Placement) -> Result<Vec<Detection>> {
+    let unfit = || outputs.unfit("for each of 896 or 2304 anchors a score, and 16 numbers of a box and six points");
+    let tables: Vec<Array2<f32>> = outputs.0.iter().filter_map(|output| flat(&output.array)).collect();
+    // A front and a back model may write their grids one by one; joined, larger grids come first.
+    let joined = |columns: usize| {
+        let mut of: Vec<_> = tables.iter().filter(|table| table.ncols() == columns).map(|table| table.view()).collect();
+        of.sort_by_key(|table| std::cmp::Reverse(table.nrows()));
+        ndarray::concatenate(Axis(0), &of).ok().filter(|table| !table.is_empty()).ok_or_else(unfit)
+    };
+    let (scores, boxes) = (joined(1)?, joined(16)?);
+    let grids = ANCHORS.iter().find(|(all, _)| *all == boxes.nrows() && *all == scores.nrows());
+    let (_, grids) = grids.ok_or_else(unfit)?;
+    let anchors = grids.iter().flat_map(|(side, each)| {
+        let middle = move |n: usize| (n as f64 + 0.5) / *side as f64;
+        (0..side * side * each).map(move |n| [middle(n / each % side), middle(n / each / side)])
+    });
+    let mut found = Vec::new();
+    for ((score, row), anchor) in scores.iter().zip(boxes.outer_iter()).zip(anchors) {
+        let score = sigmoid(*score);
+        let [x, y, w, h] = [0, 1, 2, 3].map(|n| row.get(n).copied().map_or(0.0, f64::from));
+        let [width, height] = place.input;
+        if f64::from(score) > min_score {
+            let bounds = around([x + anchor[0] * width, y + anchor[1] * height, w, h]);
+            found.push(Detection { class: 0, score, bounds });
+        }
     }
     Ok(found)
 }

@@ -1,13 +1,18 @@
 //! Drafts: a manifest for a model, guessed from what its file says.
 
+mod known;
+
 use std::fmt::Write as _;
 
+use self::known::{known, refuse_halves};
 use super::names::parse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{ModelFacts, Port};
 
 /// Keys under which exporters note labels.
-const LABEL_KEYS: [&str; 5] = ["names", "labels", "classes", "character", "id2label"];
+const LABEL_KEYS: [&str; 5] = ["names", "labels", "classes", CHARACTERS, "id2label"];
+/// The key under which a recogniser of text notes its characters.
+const CHARACTERS: &str = "character";
 /// Lengths of vectors that are embeddings, where no labels are noted.
 const EMBEDDINGS: [usize; 8] = [128, 192, 256, 384, 512, 768, 1_024, 2_048];
 /// How many labels the description names.
@@ -25,11 +30,16 @@ pub struct Draft {
 }
 
 /// What kind of model it probably is.
+#[derive(Default)]
 struct Guess {
     /// The keys of `[head]`.
     head: Vec<String>,
     /// The keys of `[input]` besides the size.
     input: Vec<String>,
+    /// The side of the input, in pixels, where its models have a usual one.
+    side: Option<u32>,
+    /// Tables besides these.
+    tables: String,
     /// How many classes it tells, where it tells classes.
     classes: Option<usize>,
     /// Why.
@@ -41,11 +51,14 @@ struct Guess {
 /// # Errors
 /// `Model` when the model takes no picture.
 pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
+    refuse_halves(facts)?;
     let port = picture_port(facts)?;
     let labels = LABEL_KEYS.iter().find_map(|key| Some((*key, parse(facts.metadata.get(*key)?))));
-    let guess = guess(facts, port, labels.as_ref().map(|(_, names)| names.len()));
-    let kind = guess.head.first().cloned().unwrap_or_default();
-    let mut guesses = vec![format!("{kind}: {}", guess.why)];
+    let count = labels.as_ref().map(|(_, names)| names.len());
+    let guess = known(facts, file).unwrap_or_else(|| guess(facts, port, count));
+    let kind = guess.head.join(" ");
+    let first = guess.head.first().map_or("", String::as_str);
+    let mut guesses = vec![format!("{first}: {}", guess.why)];
     let known = labels.as_ref().map(|(_, names)| names.as_slice()).unwrap_or_default();
     let (description, use_for) = words(&kind, known);
     let mut toml = String::new();
@@ -55,18 +68,31 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
     let _ = writeln!(toml, "description = {} # guessed: one sentence that tells what it does", quoted(&description));
     let _ = writeln!(toml, "use_for = {} # guessed: the planner chooses the tool by this", quoted(&use_for));
     toml.push_str("limitations = \"\" # what it cannot do\nlicence = \"LicenseRef-unknown\" # that of the weights\n");
-    let _ = writeln!(toml, "\n[model]\nfile = {}", quoted(file));
-    let _ = writeln!(toml, "\n[input] # `{}` is {port}", port.name.escape_debug());
+    let reads = kind.contains("\"ocr\"");
+    if reads {
+        toml.push_str(
+            "\n[model]\nfile = \"detector.onnx\" # guessed: the model that finds lines of text, beside this file\n",
+        );
+        guesses.push("[model] `file`: this model only reads lines; another one has to find them".to_owned());
+    } else {
+        let _ = writeln!(toml, "\n[model]\nfile = {}", quoted(file));
+    }
+    if reads {
+        toml.push_str("\n[input]\n");
+    } else {
+        let _ = writeln!(toml, "\n[input] # `{}` is {port}", port.name.escape_debug());
+    }
     if facts.inputs.len() > 1 {
         let _ = writeln!(toml, "name = {}", quoted(&port.name));
     }
-    if facts.inputs.len() > 1 {
+    if facts.inputs.len() > 1 && guess.tables.is_empty() {
         guesses.push(
             "the model takes more than a picture, and a manifest gives it nothing else: export it without".to_owned(),
         );
     }
-    if sides(port).is_none() {
-        let [height, width] = facts.metadata.get("imgsz").and_then(|size| pair(size)).unwrap_or([640, 640]);
+    if sides(port).is_none() && !reads && !guess.input.iter().any(|line| line.contains("within")) {
+        let [height, width] =
+            facts.metadata.get("imgsz").and_then(|size| pair(size)).unwrap_or([guess.side.unwrap_or(640); 2]);
         let _ = writeln!(toml, "size = [{width}, {height}] # guessed: the model takes any size");
         guesses.push("`size`: the model's file does not state one; use that of its training".to_owned());
     }
@@ -81,6 +107,16 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
     toml.push_str("\n[head] # guessed\n");
     for line in &guess.head {
         let _ = writeln!(toml, "{line}");
+    }
+    if reads {
+        let _ = writeln!(toml, "\n[ocr]\nrecogniser = {}", quoted(file));
+        if let Some(height) = fixed_height(port) {
+            let _ = writeln!(toml, "height = {height}");
+        }
+    }
+    if !guess.tables.is_empty() {
+        let _ = write!(toml, "\n{}", guess.tables);
+        guesses.push("the tables after [head], and the files that they name".to_owned());
     }
     let labels = write_labels(&mut toml, name, labels.map(|(key, _)| key), guess.classes, &mut guesses);
     guesses.push("`description`, `use_for`, `limitations` and `licence`".to_owned());
@@ -136,6 +172,11 @@ fn pair(text: &str) -> Option<[u32; 2]> {
     numbers.try_into().ok()
 }
 
+/// The height of a picture, where it is known and the width is not.
+fn fixed_height(port: &Port) -> Option<usize> {
+    *port.shape.iter().rev().nth(1)?
+}
+
 fn channels(port: &Port) -> Option<usize> {
     let at = if is_last(port) { port.shape.last() } else { port.shape.iter().rev().nth(2) };
     at.copied().flatten()
@@ -162,6 +203,7 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
                 input: owned(&["resize = \"shortest\"", "filter = \"bilinear\"", "scale = 255"]),
                 classes: labels,
                 why: "its `task` is to classify, and such exports end with scores".to_owned(),
+                ..Guess::default()
             };
         }
         Some("segment") => return of_yolo("segmenter", "yolov8_seg", "to segment", labels.or(Some(80))),
@@ -174,6 +216,7 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
         input: if bytes { vec!["scale = 1".to_owned()] } else { owned(input) },
         classes: classes.or(labels).or(Some(80)),
         why,
+        ..Guess::default()
     };
     let named = |part: &str| facts.outputs.iter().find(|output| output.name.contains(part));
     let last = |port: &Port| port.shape.last().copied().flatten();
@@ -200,12 +243,28 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
         return detector("end_to_end", &YOLO, None, "three outputs: boxes, scores and classes".to_owned());
     }
     let Some(first) = facts.outputs.first() else { return raw("no output at all".to_owned()) };
+    let characters = facts.metadata.get(CHARACTERS).map(|text| text.split('\n').count());
+    if let (Some(characters), 3, Some(classes)) = (characters, first.shape.len(), last(first))
+        && (characters + 1..=characters + 2).contains(&classes)
+    {
+        return Guess {
+            head: owned(&["type = \"ocr\""]),
+            input: owned(&["colour = \"bgr\"", "mean = 0.5", "std = 0.5"]),
+            classes: None,
+            why: format!(
+                "`{}` {first} tells which of {characters} characters stands where, as PP-OCR's recognisers",
+                first.name
+            ),
+            ..Guess::default()
+        };
+    }
     match first.shape.as_slice() {
         [_, _, _] if first.name.contains("depth") => Guess {
             head: owned(&["type = \"depth\""]),
             input: owned(&IMAGENET),
             classes: None,
             why: format!("`{}` {first}: a map of depth", first.name),
+            ..Guess::default()
         },
         [_, rows, columns] => {
             let why = |family: &str| format!("`{}` {first}, as {family} writes its boxes down", first.name);
@@ -249,18 +308,24 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
             input: owned(&["resize = \"letterbox\"", "pad = 0", "scale = 1"]),
             classes: None,
             why: format!("`{}` {first}: 17 points of one person, as MoveNet's", first.name),
+            ..Guess::default()
         },
         [_, Some(1), Some(_), Some(_)] => Guess {
-            head: owned(&["type = \"segmenter\"", "family = \"salient\" # or type = \"depth\", without a family"]),
+            head: owned(&[
+                "type = \"segmenter\"",
+                "family = \"salient\" # or type = \"depth\", or \"ocr\" with [ocr], without a family",
+            ]),
             input: owned(&IMAGENET),
             classes: None,
-            why: format!("`{}` {first}: one grid of numbers, a mask or a map of depth", first.name),
+            why: format!("`{}` {first}: one grid of numbers, a mask, a map of depth, or places with text", first.name),
+            ..Guess::default()
         },
         [_, Some(classes), Some(_), Some(_)] if *classes > 1 => Guess {
             head: owned(&["type = \"segmenter\"", "family = \"semantic\""]),
             input: owned(&IMAGENET),
             classes: Some(*classes),
             why: format!("`{}` {first}: a grid for each class", first.name),
+            ..Guess::default()
         },
         _ => raw(format!("`{}` {first} is of no family that is known", first.name)),
     }
@@ -282,6 +347,7 @@ fn of_yolo(kind: &str, family: &str, task: &str, classes: Option<usize>) -> Gues
         input: owned(&YOLO),
         classes,
         why: format!("its `task` is {task}; ultralytics' exports note it"),
+        ..Guess::default()
     }
 }
 
@@ -290,7 +356,7 @@ fn owned(lines: &[&str]) -> Vec<String> {
 }
 
 fn raw(why: String) -> Guess {
-    Guess { head: vec!["type = \"raw\"".to_owned()], input: Vec::new(), classes: None, why }
+    Guess { head: vec!["type = \"raw\"".to_owned()], why, ..Guess::default() }
 }
 
 /// A row of numbers: classes, or an embedding.
@@ -320,6 +386,7 @@ fn classes(output: &Port, numbers: usize, port: &Port, labels: Option<usize>, by
         input,
         classes: (!embeds).then_some(numbers),
         why: format!("`{}` {output}: one row of numbers", output.name),
+        ..Guess::default()
     }
 }
 
@@ -328,11 +395,20 @@ fn words(kind: &str, labels: &[String]) -> (String, String) {
     let shown: Vec<&str> = labels.iter().map(String::as_str).filter(|name| !name.is_empty()).take(NAMED).collect();
     let more = if labels.len() > shown.len() { format!(" ... ({} in all)", labels.len()) } else { String::new() };
     let listed = if shown.is_empty() { "certain things".to_owned() } else { format!("{}{more}", shown.join(", ")) };
-    if kind.contains("segmenter") {
+    if kind.contains("\"sam\"") {
+        let text = "Finds the outline of what is at a point or in a box.";
+        (text.to_owned(), "the exact outline of a thing whose place is known".to_owned())
+    } else if kind.contains("\"owlvit\"") || kind.contains("\"grounding_dino\"") {
+        let text = "Finds things that are named in any words, with a box around each.";
+        (text.to_owned(), "finding things that no other detector knows".to_owned())
+    } else if kind.contains("segmenter") {
         (format!("Finds the outlines of these things: {listed}."), format!("the exact outlines of {listed}"))
     } else if kind.contains("pose") {
         let text = "Finds the joints of people: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.";
         (text.to_owned(), "where a person's hands, feet or other joints are".to_owned())
+    } else if kind.contains("\"ocr\"") {
+        let text = "Reads the printed text in an image, line by line, in reading order.";
+        (text.to_owned(), "reading what signs, labels, documents or screens say".to_owned())
     } else if kind.contains("depth") {
         ("Tells how near each place of an image is.".to_owned(), "which of several things is nearer".to_owned())
     } else if kind.contains("detector") {

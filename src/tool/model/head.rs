@@ -4,7 +4,6 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{Tensor, Tensors};
@@ -14,9 +13,6 @@ use crate::value::Label;
 const TOP: usize = 5;
 /// The least score of a tag or a box, unless the manifest says otherwise.
 const MIN_SCORE: f64 = 0.35;
-/// Most numbers of a tensor that `raw` returns; more are summed up.
-const MOST_NUMBERS: usize = 4_096;
-
 /// The table `[head]`: what the model's outputs mean.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +30,8 @@ pub struct Head {
     pub activation: Option<Activation>,
     /// For a classifier: how many classes it tells, best first; 5 when left out.
     pub top: Option<usize>,
-    /// For a tagger, detector, pose model or YOLO segmenter: the least score, 0 to 1, of what it tells; 0.35 when left
-    /// out.
+    /// For a tagger, detector, pose model, reader of text or YOLO segmenter: the least score, 0 to 1, of what it tells;
+    /// 0.35 when left out, and 0.5 for a reader of text.
     pub min_score: Option<f64>,
     /// For a detector, or a pose model or segmenter of the YOLO family: a box is dropped when it overlaps a better one of its class by more (intersection over union).
     pub overlap: Option<f64>,
@@ -78,6 +74,8 @@ pub enum HeadKind {
     Vqa,
     /// A vector that is near those of similar pictures.
     Embedder,
+    /// The lines of text in a picture.
+    Ocr,
     /// The tensors themselves, as JSON.
     Raw,
 }
@@ -96,6 +94,7 @@ impl fmt::Display for HeadKind {
             Self::Captioner => "captioner",
             Self::Vqa => "vqa",
             Self::Embedder => "embedder",
+            Self::Ocr => "ocr",
             Self::Raw => "raw",
         })
     }
@@ -120,12 +119,23 @@ pub enum Family {
     Detr,
     /// RT-DETR and D-FINE: `logits` without a class for nothing, and `pred_boxes` by centre and size, from 0 to 1.
     RtDetr,
+    /// Detectors of any words, OWL-ViT and OWLv2: for each box `logits` with a number for each word, and `pred_boxes` by
+    /// centre and size, from 0 to 1.
+    #[serde(rename = "owlvit")]
+    OwlVit,
+    /// Detectors of any words that read them as one text, Grounding DINO: for each box `logits` with a number for each
+    /// token, and `pred_boxes` by centre and size, from 0 to 1.
+    GroundingDino,
     /// TensorFlow's SSD: `detection_boxes` (top, left, bottom, right, from 0 to 1), `detection_classes` and
     /// `detection_scores`, without doubles.
     Ssd,
     /// Boxes without doubles in the input's pixels: one output of left, top, right, bottom, score and class (YOLOv10),
     /// or three: boxes, scores and classes, in any order.
     EndToEnd,
+    /// BlazeFace, MediaPipe's detector of faces: for each anchor of two grids, or of one, a score before the sigmoid, and a
+    /// box by centre and size in pixels of the input from the anchor's middle, with six points. Boxes that overlap are
+    /// averaged by their scores (0.3 when `overlap` is left out).
+    Blazeface,
     /// Segmenters: a number for each class and cell of a grid over the input, or the number of the class itself.
     Semantic,
     /// Segmenters of the YOLOv8 family: boxes as YOLOv8 with 32 more numbers each, and a second output of 32 grids that
@@ -133,6 +143,9 @@ pub enum Family {
     Yolov8Seg,
     /// Segmenters such as U²-Net: one grid over the input of how much a place belongs to the subject.
     Salient,
+    /// Segmenters that are asked about places, SAM and its kin: `[model]` makes `image_embeddings`, and `[mask_decoder]`
+    /// outlines of them, each with a score.
+    Sam,
     /// Pose models: 17 rows of down, across (from 0 to 1) and score, for one person.
     Movenet,
     /// Pose models: boxes as YOLOv8 with three more numbers for each point: across, down, and score.
@@ -147,11 +160,16 @@ impl Family {
     /// The kind of model that it is a family of.
     pub fn kind(self) -> HeadKind {
         match self {
-            Self::Semantic | Self::Yolov8Seg | Self::Salient => HeadKind::Segmenter,
+            Self::Semantic | Self::Yolov8Seg | Self::Salient | Self::Sam => HeadKind::Segmenter,
             Self::Movenet | Self::Yolov8Pose => HeadKind::Pose,
             Self::Clip | Self::Siglip => HeadKind::ZeroShot,
             _ => HeadKind::Detector,
         }
+    }
+
+    /// Whether it is one of detectors of any words.
+    pub(super) fn is_worded(self) -> bool {
+        matches!(self, Self::OwlVit | Self::GroundingDino)
     }
 }
 
@@ -173,7 +191,13 @@ impl Head {
     /// Whether the classes need names.
     pub fn has_classes(&self) -> bool {
         use HeadKind::{Classifier, Detector, Segmenter, Tagger};
-        matches!(self.kind, Classifier | Tagger | Detector | Segmenter) && self.family != Some(Family::Salient)
+        let has_none = matches!(self.family, Some(Family::Salient | Family::Sam)) || self.takes_words();
+        matches!(self.kind, Classifier | Tagger | Detector | Segmenter) && !has_none
+    }
+
+    /// Whether each call names what it looks for.
+    pub fn takes_words(&self) -> bool {
+        self.kind == HeadKind::ZeroShot || self.family.is_some_and(Family::is_worded)
     }
 
     /// Whether `[labels]` has a meaning: what has classes needs it, the others have a usual name for what they find.
@@ -196,7 +220,7 @@ impl Head {
     /// # Errors
     /// `InvalidInput` naming the key.
     pub fn check(&self) -> Result<()> {
-        use HeadKind::{Captioner, Classifier, Depth, Detector, Embedder, Pose, Segmenter, Tagger, Vqa, ZeroShot};
+        use HeadKind::{Captioner, Classifier, Depth, Detector, Embedder, Ocr, Pose, Segmenter, Tagger, Vqa, ZeroShot};
         let of: [(&str, bool, &[HeadKind]); 11] = [
             ("family", self.family.is_some(), &[Detector, Segmenter, Pose, ZeroShot]),
             (
@@ -206,7 +230,7 @@ impl Head {
             ),
             ("activation", self.activation.is_some(), &[Classifier, Tagger, Segmenter]),
             ("top", self.top.is_some(), &[Classifier, ZeroShot]),
-            ("min_score", self.min_score.is_some(), &[Tagger, Detector, Segmenter, Pose]),
+            ("min_score", self.min_score.is_some(), &[Tagger, Detector, Segmenter, Pose, Ocr]),
             ("overlap", self.overlap.is_some(), &[Detector, Segmenter, Pose]),
             ("first_class", self.first_class.is_some(), &[Detector]),
             ("normalize", self.normalize.is_some(), &[Embedder, Depth]),
@@ -238,16 +262,17 @@ impl Head {
 
     /// A key that is given and changes nothing, by family.
     fn idle_key(&self) -> Option<&'static str> {
-        use Family::{Movenet, Salient, Semantic, Yolov8Seg};
+        use Family::{GroundingDino, Movenet, OwlVit, Salient, Sam, Semantic, Yolov8Seg};
         let of = |families: &[Family]| self.family.is_some_and(|family| families.contains(&family));
         let min_max = self.activation == Some(Activation::MinMax);
         let idle = [
-            ("activation", self.activation.is_some() && of(&[Semantic, Yolov8Seg])),
+            ("activation", self.activation.is_some() && of(&[Semantic, Yolov8Seg, Sam])),
             ("activation", self.activation == Some(Activation::Softmax) && of(&[Salient])),
             ("activation", min_max && self.kind != HeadKind::Segmenter),
-            ("min_score", self.min_score.is_some() && of(&[Semantic, Salient])),
-            ("overlap", self.overlap.is_some() && of(&[Semantic, Salient, Movenet])),
-            ("output", self.output.is_some() && of(&[Yolov8Seg])),
+            ("min_score", self.min_score.is_some() && of(&[Semantic, Salient, Sam])),
+            ("overlap", self.overlap.is_some() && of(&[Semantic, Salient, Sam, Movenet])),
+            ("output", self.output.is_some() && of(&[Yolov8Seg, Sam])),
+            ("first_class", self.first_class.is_some() && of(&[OwlVit, GroundingDino])),
         ];
         idle.into_iter().find(|(_, is_idle)| *is_idle).map(|(key, _)| key)
     }
@@ -320,60 +345,6 @@ impl Head {
             numbers.iter_mut().for_each(|n| *n = (f64::from(*n) / length) as f32);
         }
         Ok(numbers)
-    }
-}
-
-/// Tensors as JSON: type, shape and numbers, or how many there are, the least, the greatest and their mean.
-pub(super) fn raw(outputs: &Tensors) -> Json {
-    let entries = outputs.iter().map(|(name, tensor)| (name.clone(), tensor_json(tensor)));
-    Json::Object(entries.collect::<Map<_, _>>())
-}
-
-fn tensor_json(tensor: &Tensor) -> Json {
-    let (of, shape) = (tensor.type_name(), tensor.shape());
-    let numbers = numbers_of(tensor);
-    if numbers.len() <= MOST_NUMBERS {
-        return json!({ "type": of, "shape": shape, "data": numbers.iter().map(|n| finite(*n)).collect::<Vec<_>>() });
-    }
-    let stats = Stats::of(&numbers);
-    json!({ "type": of, "shape": shape, "min": finite(stats.min), "max": finite(stats.max), "mean": finite(stats.mean) })
-}
-
-/// A number, or its name where JSON has none.
-fn finite(number: f64) -> Json {
-    if number.is_finite() { json!(number) } else { json!(number.to_string()) }
-}
-
-/// A tensor's numbers in order.
-pub fn numbers_of(tensor: &Tensor) -> Vec<f64> {
-    match tensor {
-        Tensor::F32(a) => a.iter().map(|n| f64::from(*n)).collect(),
-        Tensor::I32(a) => a.iter().map(|n| f64::from(*n)).collect(),
-        Tensor::I64(a) => a.iter().map(|n| *n as f64).collect(),
-        Tensor::U8(a) => a.iter().map(|n| f64::from(*n)).collect(),
-        Tensor::Bool(a) => a.iter().map(|n| f64::from(u8::from(*n))).collect(),
-    }
-}
-
-/// The least, the greatest, and the mean of numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stats {
-    /// The least.
-    pub min: f64,
-    /// The greatest.
-    pub max: f64,
-    /// The mean.
-    pub mean: f64,
-}
-
-impl Stats {
-    /// Those of these numbers; all NaN when there are none.
-    pub fn of(numbers: &[f64]) -> Self {
-        Self {
-            min: numbers.iter().copied().fold(f64::NAN, f64::min),
-            max: numbers.iter().copied().fold(f64::NAN, f64::max),
-            mean: numbers.iter().sum::<f64>() / numbers.len() as f64,
-        }
     }
 }
 

@@ -13,6 +13,9 @@ use crate::tool::tiles::MOST;
 
 /// Most pixels of an input's side: a model that wants more is described wrongly.
 const MAX_SIDE: u32 = 4_096;
+/// Most pixels of the side of a square that a picture is filled up to before it is scaled: 200 MB. Larger pictures are scaled
+/// first, as with `resize = "letterbox"`.
+const MAX_SQUARE: u32 = 8_192;
 
 /// The table `[input]`: how a picture becomes the model's input.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +43,9 @@ pub struct Input {
     pub multiple_of: u32,
     /// How pixels between pixels are computed.
     pub filter: Filter,
-    /// For `resize = "letterbox"`: the level of what the picture does not fill, 0 to 255.
+    /// For `resize = "letterbox"` and `"square"`: the level of what the picture does not fill, 0 to 255.
     pub pad: u8,
-    /// For `resize = "letterbox"`: where the picture goes.
+    /// For `resize = "letterbox"` and `"square"`: where the picture goes.
     pub place: Place,
     /// The order of the colours.
     pub colour: Colour,
@@ -95,6 +98,9 @@ pub enum Resize {
     Stretch,
     /// In its proportions, the rest filled up.
     Letterbox,
+    /// As letterbox, but first it is filled up to a square as large as its longer side, and then scaled: as MediaPipe's
+    /// models and OWLv2 are fed.
+    Square,
     /// In its proportions until the shorter side fits; then the middle is cut out.
     Shortest,
     /// Each side on its own to `scaled`; then the middle is cut out.
@@ -105,6 +111,8 @@ pub enum Resize {
     /// In its proportions until the side fits that changes less, each side to a multiple of `multiple_of`: as MiDaS and
     /// Depth Anything are fed.
     Fit,
+    /// In its proportions until the longer side fits, at the top left; the rest is 0 after `mean` and `std`: as SAM is fed.
+    Longest,
     /// Not at all, but for multiples of `multiple_of`.
     Keep,
 }
@@ -127,6 +135,9 @@ pub enum Filter {
     /// As OpenCV's `INTER_LINEAR`: without anti-aliasing.
     #[default]
     Linear,
+    /// As TensorFlow's bilinear `resize` and `resize_with_pad` and a cast to whole numbers after them: without
+    /// anti-aliasing, sizes and levels rounded down.
+    Tensorflow,
     /// As Pillow's `BILINEAR`: with anti-aliasing.
     Bilinear,
     /// As Pillow's `BICUBIC`: with anti-aliasing.
@@ -202,14 +213,14 @@ pub enum PerChannel {
 }
 
 impl PerChannel {
-    fn of(self, channel: usize) -> f64 {
+    pub(in crate::tool) fn of(self, channel: usize) -> f64 {
         match self {
             Self::One(value) => value,
             Self::Each(values) => values.get(channel).copied().unwrap_or_default(),
         }
     }
 
-    fn all(self) -> [f64; 3] {
+    pub(in crate::tool) fn all(self) -> [f64; 3] {
         [0, 1, 2].map(|channel| self.of(channel))
     }
 }
@@ -226,13 +237,17 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// A picture of this size that fills an input of that size.
+    pub(super) fn stretched(picture: [u32; 2], input: [u32; 2]) -> Self {
+        let scale = [0, 1].map(|n: usize| f64::from(input[n]) / f64::from(picture[n]));
+        Self { input: input.map(f64::from), scale, offset: [0.0; 2] }
+    }
+
     /// A point of the input, in the picture's pixels.
     pub fn to_picture(&self, x: f64, y: f64) -> (f64, f64) {
         ((x - self.offset[0]) / self.scale[0], (y - self.offset[1]) / self.scale[1])
     }
-}
 
-impl Placement {
     /// Whether the whole input is the whole picture.
     pub(super) fn is_stretched(&self, image: &crate::image::Image) -> bool {
         let fills = |n: usize, side: u32| (self.scale[n] * f64::from(side) - self.input[n]).abs() < 0.5;
@@ -283,21 +298,19 @@ impl Input {
     pub fn tensor(&self, picture: &RgbImage, port: &Port) -> Result<(Tensor, Placement)> {
         let layout = self.layout.unwrap_or_else(|| layout_of(port));
         let (pixels, placement) = self.place(picture, port, layout)?;
+        let filled = Filled { pixels: &pixels, size: placement.input.map(|side| side as usize) };
         let tensor = match self.dtype.map_or_else(|| dtype_of(port), Ok)? {
-            Dtype::F32 => Tensor::F32(self.array(&pixels, port, layout, |value| value as f32)?),
-            Dtype::U8 => Tensor::U8(self.array(&pixels, port, layout, |value| value.round().clamp(0.0, 255.0) as u8)?),
-            Dtype::I32 => Tensor::I32(self.array(&pixels, port, layout, |value| value.round() as i32)?),
-            Dtype::I64 => Tensor::I64(self.array(&pixels, port, layout, |value| value.round() as i64)?),
+            Dtype::F32 => Tensor::F32(self.array(&filled, port, layout, |value| value as f32)?),
+            Dtype::U8 => Tensor::U8(self.array(&filled, port, layout, |value| value.round().clamp(0.0, 255.0) as u8)?),
+            Dtype::I32 => Tensor::I32(self.array(&filled, port, layout, |value| value.round() as i32)?),
+            Dtype::I64 => Tensor::I64(self.array(&filled, port, layout, |value| value.round() as i64)?),
         };
         Ok((tensor, placement))
     }
 
     fn place(&self, picture: &RgbImage, port: &Port, layout: Layout) -> Result<(RgbImage, Placement)> {
         let (width, height) = picture.dimensions();
-        let stretched = |to: [u32; 2]| {
-            let scale = [f64::from(to[0]) / f64::from(width), f64::from(to[1]) / f64::from(height)];
-            (self.resized(picture, to), Placement { input: to.map(f64::from), scale, offset: [0.0; 2] })
-        };
+        let stretched = |to: [u32; 2]| (self.resized(picture, to), Placement::stretched([width, height], to));
         let step = f64::from(self.multiple_of);
         let multiple = |side: f64| {
             let most = (f64::from(MAX_SIDE) / step).floor();
@@ -317,12 +330,17 @@ impl Input {
         })?;
         Ok(match self.resize {
             Resize::Letterbox => self.letterboxed(picture, size),
+            Resize::Square => self.squared(picture, size),
             Resize::Shortest => self.cut(picture, self.shortest(picture, size), size),
             Resize::Cut => self.cut(picture, self.scaled.unwrap_or(size), size),
             Resize::Fit => {
                 let scales = [f64::from(size[0]) / f64::from(width), f64::from(size[1]) / f64::from(height)];
                 let less = if (1.0 - scales[0]).abs() < (1.0 - scales[1]).abs() { scales[0] } else { scales[1] };
                 stretched([width, height].map(|side| multiple(f64::from(side) * less)))
+            }
+            Resize::Longest => {
+                let (resized, place) = stretched(longest([width, height], size));
+                (resized, Placement { input: size.map(f64::from), ..place })
             }
             Resize::Stretch | Resize::Keep | Resize::Within => stretched(size),
         })
@@ -332,19 +350,47 @@ impl Input {
     fn letterboxed(&self, picture: &RgbImage, size: [u32; 2]) -> (RgbImage, Placement) {
         let sides = [f64::from(picture.width()), f64::from(picture.height())];
         let scale = (f64::from(size[0]) / sides[0]).min(f64::from(size[1]) / sides[1]);
-        let rounded = |side: f64| match self.place {
-            Place::Centre => (side * scale).round_ties_even(),
-            Place::Corner => (side * scale).floor(),
+        let rounds_down = self.filter == Filter::Tensorflow || self.place == Place::Corner;
+        let rounded = |side: f64| {
+            // A whole number may come out a little below itself.
+            if rounds_down { (side * scale + 1e-9).floor() } else { (side * scale).round_ties_even() }
         };
         let [width, height] = [0, 1].map(|n| (rounded(sides[n]).max(1.0) as u32).min(size[n]));
         let resized = self.resized(picture, [width, height]);
         let offset = match self.place {
+            // From the size before it was rounded.
+            Place::Centre if self.filter == Filter::Tensorflow => {
+                [0, 1].map(|n: usize| ((f64::from(size[n]) - sides[n] * scale) / 2.0 + 1e-9).floor())
+            }
             Place::Centre => [size[0] - width, size[1] - height].map(|rest| (f64::from(rest) / 2.0 - 0.1).round()),
             Place::Corner => [0.0; 2],
         };
         let mut input = RgbImage::from_pixel(size[0], size[1], image::Rgb([self.pad; 3]));
         imageops::replace(&mut input, &resized, offset[0].max(0.0) as i64, offset[1].max(0.0) as i64);
-        (input, Placement { input: size.map(f64::from), scale: [scale; 2], offset: offset.map(|o| o.max(0.0)) })
+        let scale = match self.filter {
+            Filter::Tensorflow => [f64::from(width) / sides[0], f64::from(height) / sides[1]],
+            _ => [scale; 2],
+        };
+        (input, Placement { input: size.map(f64::from), scale, offset: offset.map(|o| o.max(0.0)) })
+    }
+
+    /// As MediaPipe's models are fed: filled up to a square, then scaled. The picture begins at a whole pixel, and counts
+    /// as if it began in the exact place.
+    fn squared(&self, picture: &RgbImage, size: [u32; 2]) -> (RgbImage, Placement) {
+        let (width, height) = picture.dimensions();
+        let side = width.max(height);
+        if side > MAX_SQUARE {
+            return self.letterboxed(picture, size);
+        }
+        let rest = match self.place {
+            Place::Centre => [side - width, side - height],
+            Place::Corner => [0; 2],
+        };
+        let mut square = RgbImage::from_pixel(side, side, image::Rgb([self.pad; 3]));
+        imageops::replace(&mut square, picture, i64::from(rest[0] / 2), i64::from(rest[1] / 2));
+        let scale = size.map(|length| f64::from(length) / f64::from(side));
+        let offset = [0, 1].map(|n: usize| f64::from(rest[n]) / 2.0 * scale[n]);
+        (self.resized(&square, size), Placement { input: size.map(f64::from), scale, offset })
     }
 
     /// The size at which the shorter side is `short`.
@@ -377,6 +423,7 @@ impl Input {
         match self.filter {
             _ if picture.dimensions() == (width, height) => picture.clone(),
             Filter::Linear => resize::linear(picture, width, height),
+            Filter::Tensorflow => resize::cut_off(picture, width, height),
             Filter::Bilinear => resize::smooth(picture, width, height, Kernel::Bilinear),
             Filter::Bicubic => resize::smooth(picture, width, height, Kernel::Bicubic),
             Filter::Lanczos => resize::smooth(picture, width, height, Kernel::Lanczos),
@@ -384,13 +431,14 @@ impl Input {
         }
     }
 
-    fn array<T>(&self, pixels: &RgbImage, port: &Port, layout: Layout, to: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
-        let (width, height) = (pixels.width() as usize, pixels.height() as usize);
+    fn array<T>(&self, filled: &Filled<'_>, port: &Port, layout: Layout, to: impl Fn(f64) -> T) -> Result<ArrayD<T>> {
+        let Filled { pixels, size: [width, height] } = *filled;
         let channels = self.colour.channels();
         let brightest = || f64::from(pixels.as_raw().iter().copied().max().unwrap_or(255).max(1));
         let scale = if self.brightest { brightest() } else { self.scale };
         let value = |x: usize, y: usize, channel: usize| {
-            let [red, green, blue] = pixels.get_pixel(x as u32, y as u32).0.map(f64::from);
+            let Some(pixel) = pixels.get_pixel_checked(x as u32, y as u32) else { return to(0.0) };
+            let [red, green, blue] = pixel.0.map(f64::from);
             let level = match (self.colour, channel) {
                 (Colour::Grey, _) => (0.299 * red + 0.587 * green + 0.114 * blue).round(),
                 (Colour::Rgb, 0) | (Colour::Bgr, 2) => red,
@@ -420,6 +468,19 @@ impl Input {
         }
         ArrayD::from_shape_vec(IxDyn(&shape), values).map_err(|e| Error::internal("an input's size").with_source(e))
     }
+}
+
+/// Pixels at the top left of an input of this width and height; what they do not fill is 0.
+struct Filled<'a> {
+    pixels: &'a RgbImage,
+    size: [usize; 2],
+}
+
+/// The size at which a picture just fits into another, with the rounding of segment_anything.
+fn longest([width, height]: [u32; 2], size: [u32; 2]) -> [u32; 2] {
+    let scale = (f64::from(size[0]) / f64::from(width)).min(f64::from(size[1]) / f64::from(height));
+    let side = |side: u32, most: u32| ((f64::from(side) * scale + 0.5) as u32).clamp(1, most);
+    [side(width, size[0]), side(height, size[1])]
 }
 
 /// The size at which the shorter side is `short`, or the longer one `long`, with the rounding of transformers.

@@ -1,12 +1,14 @@
 //! What the outputs of a single model mean, by its head.
 
-use super::head::{Head, HeadKind, raw};
+use super::head::{Head, HeadKind};
+use super::raw::raw;
 use super::segmenter::{self, Sight};
 use super::{depth, detector, pose};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::runner::Tensors;
-use crate::value::{Mask, Region, Value};
+use crate::tool::Args;
+use crate::value::{Mask, Point, Region, Value};
 
 /// What a call asks for.
 pub(super) struct Asked {
@@ -49,11 +51,28 @@ pub(super) fn meaning(
         }
         HeadKind::Pose => {
             let people = pose::people(family()?, outputs, head, names, *least, seen)?;
-            Value::List(people.into_iter().map(Value::Points).collect())
+            let asked = |point: &Point| names.iter().position(|name| *name == point.label).is_some_and(is_wanted);
+            let people = people.into_iter().map(|points| points.into_iter().filter(asked).collect::<Vec<_>>());
+            Value::List(people.filter(|points| !points.is_empty()).map(Value::Points).collect())
         }
         HeadKind::Classifier | HeadKind::Tagger => Value::Labels(head.labels(outputs, names)?),
         _ => Value::Json(raw(&outputs)),
     })
+}
+
+/// The least score that a call asks for.
+///
+/// # Errors
+/// `Tool` when it is none.
+pub(super) fn least(args: &Args) -> Result<Option<f64>> {
+    match args.get("min_score") {
+        None | Some(Value::Json(serde_json::Value::Null)) => Ok(None),
+        Some(Value::Number(score)) if (0.0..=1.0).contains(score) => Ok(Some(*score)),
+        Some(other) => {
+            let message = format!("`min_score` is {}, but it is a number from 0 to 1", other.to_json());
+            Err(Error::new(ErrorKind::Tool, message))
+        }
+    }
 }
 
 fn no_name(class: usize, names: &[String]) -> Error {

@@ -1,4 +1,4 @@
-//! A model's outputs as floats, by name and shape.
+//! A model's outputs as floats, by name and shape; and numbers as an input takes them.
 
 use ndarray::{Array2, ArrayD, Axis, Ix2};
 
@@ -97,4 +97,14 @@ pub(super) fn plane(head: &Head, outputs: Tensors) -> Result<Array2<f32>> {
         return Err(wrong("is empty or not all numbers (NaN or infinite)"));
     }
     Ok(grid)
+}
+
+/// Numbers of the type that an input has.
+pub(super) fn typed(numbers: &ArrayD<f64>, of: &str) -> Tensor {
+    match of {
+        "f32" => Tensor::F32(numbers.mapv(|n| n as f32)),
+        "i32" => Tensor::I32(numbers.mapv(|n| n as i32)),
+        "bool" => Tensor::Bool(numbers.mapv(|n| n != 0.0)),
+        _ => Tensor::I64(numbers.mapv(|n| n as i64)),
+    }
 }

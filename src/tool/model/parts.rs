@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::runner::{Batching, LazyFile, Runner};
 
-/// The table `[model]`: where the model is.
+/// The tables `[model]` and `[mask_decoder]`: where a model is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ModelFile {
@@ -17,6 +17,8 @@ pub struct ModelFile {
     pub file: Option<String>,
     /// The name of one of `[[artefacts]]`.
     pub artefact: Option<String>,
+    /// The name of weights that are compiled in, such as `nanodet`.
+    pub builtin: Option<String>,
 }
 
 /// The table `[batching]`: how calls of the model are gathered, and how many may wait.
@@ -54,6 +56,16 @@ impl BatchingPart {
     }
 }
 
+/// The models and files of a reader of text besides the detector.
+pub struct OcrParts {
+    /// What tells lines that are upside down.
+    pub direction: Option<Arc<dyn Runner>>,
+    /// What reads a line.
+    pub recogniser: Arc<dyn Runner>,
+    /// The recogniser's characters.
+    pub characters: Option<LazyFile>,
+}
+
 /// The models and files of a tool.
 pub struct Parts {
     /// The model that looks at the picture.
@@ -62,8 +74,12 @@ pub struct Parts {
     pub text: Option<Arc<dyn Runner>>,
     /// The decoder of `[decoder]`, where it is another than `model`.
     pub decoder: Option<Arc<dyn Runner>>,
+    /// The model of `[mask_decoder]`.
+    pub mask_decoder: Option<Arc<dyn Runner>>,
     /// The decoder of `[decoder]` for all tokens but the first ones.
     pub with_past: Option<Arc<dyn Runner>>,
+    /// The other models of `[ocr]`.
+    pub ocr: Option<OcrParts>,
     /// The tokenizer of `[text]`.
     pub text_tokenizer: Option<LazyFile>,
     /// The tokenizer of `[decoder]`.
@@ -73,6 +89,15 @@ pub struct Parts {
 impl Parts {
     /// A tool of one model.
     pub fn of(model: Arc<dyn Runner>) -> Self {
-        Self { model, text: None, decoder: None, with_past: None, text_tokenizer: None, decoder_tokenizer: None }
+        Self {
+            model,
+            text: None,
+            decoder: None,
+            mask_decoder: None,
+            with_past: None,
+            ocr: None,
+            text_tokenizer: None,
+            decoder_tokenizer: None,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use image::imageops;
 use image::{Rgb, RgbImage};
-use ndarray::{ArrayD, ArrayView2, Axis, Ix2, Ix3};
+use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2, Ix3};
 
 use super::detector::{Found, found_rows, sparse};
 use super::head::{Activation, Family, Head, min_max, sigmoid, softmax};
@@ -78,6 +78,14 @@ impl Sight<'_> {
         Mask { region, pixels: Image::from_pixels(pixels, crate::image::Frame::ROOT) }
     }
 
+    /// These levels as a mask over the whole picture.
+    fn painted(&self, levels: &[u8]) -> RgbImage {
+        let (width, height) = self.canvas();
+        RgbImage::from_fn(width, height, |x, y| {
+            Rgb([levels.get(y as usize * width as usize + x as usize).copied().unwrap_or_default(); 3])
+        })
+    }
+
     /// What is bright enough of a mask over the whole picture, cut to the box around it; nothing when nothing is.
     fn cut(&self, label: &str, score: f64, canvas: &RgbImage) -> Option<Mask> {
         let (width, height) = canvas.dimensions();
@@ -93,6 +101,27 @@ impl Sight<'_> {
         let [left, top, right, bottom] = [left, top, right, bottom].map(f64::from);
         Some(self.mask(label, score, [left * across, top * down, right * across, bottom * down], part))
     }
+}
+
+/// The thing of which these are the logits over the model's input; nothing where they are above 0 nowhere in the
+/// picture.
+///
+/// They are interpolated to the size of the input, and then, without what is no picture there, to that of the picture:
+/// as transformers' `SamImageProcessor.post_process_masks` and segment_anything's `postprocess_masks` do.
+pub(super) fn outlined(logits: &ArrayView2<'_, f32>, label: &str, score: f64, sight: &Sight<'_>) -> Option<Mask> {
+    let Placement { input, scale, offset } = *sight.place;
+    let coarse = Field(logits.view());
+    let steps = [logits.ncols() as f64 / input[0], logits.nrows() as f64 / input[1]];
+    let place = |n: usize, axis: usize| (n as f64 + 0.5 + offset[axis]) * steps[axis];
+    let sides = [sight.image.width(), sight.image.height()];
+    let [columns, rows] = [0, 1].map(|axis| (f64::from(sides[axis]) * scale[axis]).round().max(1.0) as usize);
+    let fitted = Array2::from_shape_fn((rows, columns), |(row, column)| coarse.at(place(column, 0), place(row, 1)));
+    let fine = Field(fitted.view());
+    let levels = each_pixel(sight, |x, y| {
+        let is_seen = sight.in_grid(x, y, [1.0; 2]).is_some();
+        if is_seen && fine.at(x * scale[0], y * scale[1]) > 0.0 { 255 } else { 0 }
+    });
+    sight.cut(label, score, &sight.painted(&levels))
 }
 
 /// A grid of numbers between which one may ask.
@@ -245,16 +274,14 @@ fn salient(head: &Head, outputs: Tensors, names: &[String], sight: &Sight<'_>) -
     let canvas = if sight.place.is_stretched(sight.image) {
         resize::smooth(&grey, width, height, Kernel::Lanczos)
     } else {
-        let grid = ndarray::Array2::from_shape_vec((rows, columns), scores)
+        let grid = Array2::from_shape_vec((rows, columns), scores)
             .map_err(|e| Error::internal("a grid's size").with_source(e))?;
         let field = Field(grid.view());
         let levels = each_pixel(sight, |x, y| {
             let at = sight.in_grid(x, y, [columns as f64, rows as f64]);
             at.map_or(0, |(x, y)| (field.at(x, y) * 255.0).clamp(0.0, 255.0) as u8)
         });
-        RgbImage::from_fn(width, height, |x, y| {
-            Rgb([levels.get(y as usize * width as usize + x as usize).copied().unwrap_or_default(); 3])
-        })
+        sight.painted(&levels)
     };
     let inside: Vec<f64> = canvas.pixels().map(|p| p.0[0]).filter(|p| *p >= INSIDE).map(f64::from).collect();
     let score = inside.iter().sum::<f64>() / (255.0 * inside.len().max(1) as f64);

@@ -1,6 +1,7 @@
 //! Which tables a manifest has to have, by what kind of model it describes.
 
 use super::head::{Family, Head, HeadKind};
+use super::input::Input;
 use crate::error::{Error, Result};
 use crate::tool::Manifest;
 
@@ -21,10 +22,21 @@ pub(super) fn check(manifest: &Manifest, head: &Head) -> Result<()> {
         None => {}
     }
     match &manifest.text {
-        Some(_) if !matches!(kind, HeadKind::ZeroShot | HeadKind::Vqa) => return no_meaning("text"),
+        Some(_) if !head.takes_words() && kind != HeadKind::Vqa => return no_meaning("text"),
         Some(text) => text.check()?,
         None if kind == HeadKind::ZeroShot => return Err(Error::invalid("a zero_shot model needs [text]")),
+        None if head.takes_words() => return Err(Error::invalid("a detector of this family needs [text]")),
         None => {}
+    }
+    match &manifest.mask_decoder {
+        Some(_) if head.family != Some(Family::Sam) => return no_meaning("mask_decoder"),
+        Some(decoder) if decoder.file.is_some() == decoder.artefact.is_some() => {
+            return Err(Error::invalid("[mask_decoder] needs one of `file` and `artefact`"));
+        }
+        None if head.family == Some(Family::Sam) => {
+            return Err(Error::invalid("a segmenter of family = \"sam\" needs [mask_decoder]"));
+        }
+        _ => {}
     }
     let reads = manifest.text.as_ref();
     let has_encoder = reads.is_some_and(|text| text.file.is_some() || text.artefact.is_some());
@@ -33,8 +45,18 @@ pub(super) fn check(manifest: &Manifest, head: &Head) -> Result<()> {
             "[head]: siglip with two encoders needs `logit_scale` (e to the one that its makers give) and `logit_bias`";
         return Err(Error::invalid(message));
     }
+    if kind == HeadKind::Detector && has_encoder {
+        let message = "[text] of a detector has no `file` or `artefact`: [model] takes the words itself";
+        return Err(Error::invalid(message));
+    }
     if kind == HeadKind::Vqa && reads.is_some() && !has_encoder {
         return Err(Error::invalid("[text] of a vqa model needs one of `file` and `artefact`"));
+    }
+    match &manifest.ocr {
+        Some(_) if kind != HeadKind::Ocr => return no_meaning("ocr"),
+        Some(ocr) => ocr.check(manifest.input.as_ref().unwrap_or(&Input::default()))?,
+        None if kind == HeadKind::Ocr => return Err(Error::invalid("an ocr model needs [ocr]")),
+        None => {}
     }
     match &manifest.decoder {
         Some(_) if !matches!(kind, HeadKind::Captioner | HeadKind::Vqa) => no_meaning("decoder"),

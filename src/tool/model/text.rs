@@ -1,5 +1,6 @@
 //! Text as models take it: tokens, and a second model that reads them.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::{Array2, ArrayD};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokenizers::{Tokenizer, TruncationParams};
 use tokio::sync::OnceCell;
 
-use super::outputs::Outputs;
+use super::outputs::{Outputs, typed};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{LazyFile, ModelFacts, Runner, Tensor, Tensors};
@@ -28,7 +29,8 @@ pub struct TextPart {
     pub artefact: Option<String>,
     /// The `tokenizer.json`: the name of a file beside the manifest, or of one of `[[artefacts]]`.
     pub tokenizer: String,
-    /// For a zero-shot model: what is said of each label, with `{}` in its place; `a photo of {}` when left out.
+    /// For a zero-shot model or a detector of any words: what is said of each label, with `{}` in its place; `a photo of
+    /// {}` when left out, and the label alone for Grounding DINO.
     pub template: Option<String>,
     /// How many tokens each text is filled up, or cut off, to; as many as the longest has when left out.
     pub length: Option<usize>,
@@ -107,6 +109,8 @@ pub(super) fn broken(error: &dyn std::fmt::Display) -> Error {
 pub(super) struct Tokens {
     ids: Array2<i64>,
     mask: Array2<i64>,
+    /// Where each token of the first text begins and ends in it, in bytes.
+    offsets: Vec<(usize, usize)>,
 }
 
 impl Tokens {
@@ -115,7 +119,7 @@ impl Tokens {
         let length = rows.first().map_or(0, Vec::len);
         let ids = Array2::from_shape_vec((rows.len(), length), rows.concat())
             .map_err(|e| Error::internal("rows of tokens").with_source(e))?;
-        Ok(Self { mask: Array2::ones(ids.dim()), ids })
+        Ok(Self { mask: Array2::ones(ids.dim()), ids, offsets: Vec::new() })
     }
 
     /// The tokens of these texts.
@@ -135,7 +139,14 @@ impl Tokens {
         Ok(Self {
             ids: Array2::from_shape_fn((rows.len(), length), |place| i64::from(*at(place).unwrap_or(&pad))),
             mask: Array2::from_shape_fn((rows.len(), length), |place| i64::from(at(place).is_some())),
+            offsets: encoded.first().map(|first| first.get_offsets().to_vec()).unwrap_or_default(),
         })
+    }
+
+    /// The places of the tokens that begin in a part of the first text, which is given in bytes.
+    pub(super) fn within(&self, part: &Range<usize>) -> Vec<usize> {
+        let begins = |(from, to): &(usize, usize)| to > from && part.contains(from);
+        self.offsets.iter().enumerate().filter(|(_, token)| begins(token)).map(|(n, _)| n).collect()
     }
 
     /// What a model that takes tokens wants of them, by its inputs' names; `more` is what else there is.
@@ -148,12 +159,13 @@ impl Tokens {
             let name = port.name.as_str();
             let at = more.iter().position(|(known, _)| known == name);
             let given = at.map(|at| more.swap_remove(at).1);
+            let whole = |numbers: &Array2<i64>| typed(&numbers.mapv(|n| n as f64).into_dyn(), &port.of);
             let tensor = match name {
                 _ if given.is_some() => given,
-                "input_ids" | "decoder_input_ids" => Some(whole(&self.ids, &port.of)),
-                "attention_mask" | "decoder_attention_mask" => Some(whole(&self.mask, &port.of)),
-                "token_type_ids" => Some(whole(&Array2::zeros(self.ids.dim()), &port.of)),
-                "position_ids" => Some(whole(&Array2::from_shape_fn(self.ids.dim(), |(_, n)| n as i64), &port.of)),
+                "input_ids" | "decoder_input_ids" => Some(whole(&self.ids)),
+                "attention_mask" | "decoder_attention_mask" => Some(whole(&self.mask)),
+                "token_type_ids" => Some(whole(&Array2::zeros(self.ids.dim()))),
+                "position_ids" => Some(whole(&Array2::from_shape_fn(self.ids.dim(), |(_, n)| n as i64))),
                 _ => None,
             };
             inputs.push((name.to_owned(), tensor.ok_or_else(|| unknown(name, facts))?));
@@ -169,16 +181,6 @@ fn unknown(name: &str, facts: &ModelFacts) -> Error {
         all.join(", ")
     );
     Error::new(ErrorKind::Model, message)
-}
-
-/// Whole numbers of the type that an input has.
-fn whole(numbers: &Array2<i64>, of: &str) -> Tensor {
-    match of {
-        "i32" => Tensor::I32(numbers.mapv(|n| i32::try_from(n).unwrap_or(i32::MAX)).into_dyn()),
-        "f32" => Tensor::F32(numbers.mapv(|n| n as f32).into_dyn()),
-        "bool" => Tensor::Bool(numbers.mapv(|n| n != 0).into_dyn()),
-        _ => Tensor::I64(numbers.clone().into_dyn()),
-    }
 }
 
 /// The model that reads texts.

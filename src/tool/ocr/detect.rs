@@ -3,18 +3,13 @@
 use image::RgbImage;
 use ndarray::Array4;
 
+use super::OcrPart;
 use super::contours::{Mask, borders};
 use super::pixels::{Channels, place};
 use super::rect::{Quad, around, clockwise, grown};
 use crate::error::{Error, Result};
 use crate::tool::resize;
 
-/// Pixels of the map at or below this are background.
-const THRESHOLD: f32 = 0.3;
-/// Boxes with a lower mean probability are dropped.
-const BOX_THRESHOLD: f64 = 0.5;
-/// How far boxes grow: this times area over perimeter. The map shows text shrunk.
-const UNCLIP: f64 = 1.6;
 /// Most borders looked at.
 const CANDIDATES: usize = 1000;
 /// Shortest side of a box before and after it is grown, map pixels.
@@ -22,10 +17,7 @@ const SHORTEST: f32 = 3.0;
 const SHORTEST_GROWN: f32 = 5.0;
 /// Sides are multiples of this.
 const MULTIPLE: f64 = 32.0;
-/// The shorter side of the detector's input is at least this.
-const INPUT_SIDE: u32 = 736;
-/// The picture's longer side is at most, its shorter side at least this.
-const LONGEST: u32 = 2000;
+/// The picture's shorter side is at least this.
 const NARROWEST: u32 = 30;
 /// Pictures flatter than this get a border above and below.
 const FLATTEST: f64 = 8.0;
@@ -47,12 +39,12 @@ impl Page {
     ///
     /// # Errors
     /// `InvalidInput` when it is so thin that nothing is left after scaling.
-    pub(super) fn new(original: &RgbImage) -> Result<Self> {
+    pub(super) fn new(original: &RgbImage, longest: u32) -> Result<Self> {
         let (width, height) = original.dimensions();
         let mut ratio = [1.0; 2];
         let longer = width.max(height);
-        let mut picture = if longer > LONGEST {
-            scaled(original, f64::from(LONGEST) / f64::from(longer), &mut ratio)?
+        let mut picture = if longer > longest {
+            scaled(original, f64::from(longest) / f64::from(longer), &mut ratio)?
         } else {
             original.clone()
         };
@@ -74,33 +66,34 @@ impl Page {
         [back(x, 0), back(y, 1)]
     }
 
-    /// The detector's input, 1x3xHxW, H and W multiples of 32; `None` when the picture is too thin.
-    pub(super) fn input(&self) -> Option<Array4<f32>> {
+    /// The detector's input, 1x3xHxW, H and W multiples of 32, the shorter one at least `side`; `None` when the picture
+    /// is too thin.
+    pub(super) fn input(&self, side: u32, channels: &Channels) -> Option<Array4<f32>> {
         let (width, height) = self.picture.dimensions();
         let shorter = width.min(height);
-        let ratio = if shorter < INPUT_SIDE { f64::from(INPUT_SIDE) / f64::from(shorter) } else { 1.0 };
+        let ratio = if shorter < side { f64::from(side) / f64::from(shorter) } else { 1.0 };
         let (width, height) = rounded(width, height, ratio)?;
         let resized = resize::linear(&self.picture, width, height);
         let mut tensor = Array4::zeros((1, 3, height as usize, width as usize));
-        place(tensor.as_slice_mut()?, &resized, width as usize, &Channels::for_detector());
+        place(tensor.as_slice_mut()?, &resized, width as usize, channels);
         Some(tensor)
     }
 
     /// The boxes in the detector's map, in whole pixels of the picture, in border order.
     ///
     /// The map holds `width * height` probabilities, row by row.
-    pub(super) fn boxes(&self, map: &[f32], width: usize, height: usize) -> Vec<Quad> {
-        let mask = Mask { width, height, on: map.iter().map(|p| *p > THRESHOLD).collect() };
+    pub(super) fn boxes(&self, map: &[f32], width: usize, height: usize, part: &OcrPart) -> Vec<Quad> {
+        let mask = Mask { width, height, on: map.iter().map(|p| *p > part.threshold).collect() };
         let map = Map { probabilities: map, width, height };
-        borders(&mask.dilated(), CANDIDATES).iter().filter_map(|b| self.box_of(b, &map)).collect()
+        borders(&mask.dilated(), CANDIDATES).iter().filter_map(|b| self.box_of(b, &map, part)).collect()
     }
 
-    fn box_of(&self, border: &[[i32; 2]], map: &Map<'_>) -> Option<Quad> {
+    fn box_of(&self, border: &[[i32; 2]], map: &Map<'_>, part: &OcrPart) -> Option<Quad> {
         let (quad, side) = around(border)?;
-        if side < SHORTEST || BOX_THRESHOLD > map.mean_within(&quad) {
+        if side < SHORTEST || part.box_threshold > map.mean_within(&quad) {
             return None;
         }
-        let (quad, side) = around(&grown(&quad, UNCLIP))?;
+        let (quad, side) = around(&grown(&quad, part.unclip))?;
         if side < SHORTEST_GROWN {
             return None;
         }

@@ -1,21 +1,24 @@
 //! From straightened pieces of a picture to text: which way up, and what it says.
 
+use std::sync::Arc;
+
 use image::{RgbImage, imageops};
 use ndarray::{Array4, ArrayD, Axis};
 
+use super::OcrPart;
 use super::pixels::{Channels, place};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runner::{Runner, Tensor};
+use crate::files::read_at_most;
+use crate::runner::{LazyFile, Runner, Tensor};
 use crate::tool::resize;
 
-/// Height of the models' input, pixels.
-const HEIGHT: u32 = 48;
-/// Width of the classifier's input, and the least width of the recogniser's.
-const CLASSIFIER_WIDTH: u32 = 192;
-const RECOGNISER_WIDTH: f64 = 320.0;
+/// Width of the classifier's input over its height.
+const CLASSIFIER_RATIO: u32 = 4;
 /// Pieces that share a width. It decides how much padding a piece gets, which the recogniser sees.
 const BATCH: usize = 6;
+/// Most bytes of a file of characters.
+const MAX_BYTES: u64 = 4 << 20;
 /// A piece is turned when the classifier is surer than this.
 const FLIP: f32 = 0.9;
 
@@ -25,36 +28,60 @@ fn ratio(piece: &RgbImage) -> f64 {
 }
 
 /// Resizes pieces to the models' height, each at most `width` wide, and stacks them; black is not the padding, grey is.
-fn stacked(pieces: &[&RgbImage], width: u32) -> Result<Array4<f32>> {
-    let channels = Channels::for_lines();
-    let mut batch = Array4::zeros((pieces.len(), 3, HEIGHT as usize, width as usize));
+fn stacked(pieces: &[&RgbImage], [width, height]: [u32; 2], channels: &Channels) -> Result<Array4<f32>> {
+    let mut batch = Array4::zeros((pieces.len(), 3, height as usize, width as usize));
     for (piece, mut slot) in pieces.iter().zip(batch.axis_iter_mut(Axis(0))) {
-        let own = (f64::from(HEIGHT) * ratio(piece)).ceil().min(f64::from(width)) as u32;
-        let resized = resize::linear(piece, own, HEIGHT);
+        let own = (f64::from(height) * ratio(piece)).ceil().min(f64::from(width)) as u32;
+        let resized = resize::linear(piece, own, height);
         let slot = slot.as_slice_mut().ok_or_else(|| Error::internal("a batch is not contiguous"))?;
-        place(slot, &resized, width as usize, &channels);
+        place(slot, &resized, width as usize, channels);
     }
     Ok(batch)
 }
 
-/// Runs a model with one input, `x`, and takes its first output.
-pub(super) async fn run(runner: &dyn Runner, cx: &Cx, input: Array4<f32>) -> Result<ArrayD<f32>> {
-    let outputs = runner.run(cx, vec![("x".to_owned(), Tensor::F32(input.into_dyn()))]).await?;
-    let (_, output) = outputs.into_iter().next().ok_or_else(|| model_error("the model returned nothing"))?;
-    output.into_f32()
+/// A model with the name of its input.
+pub(super) struct Model {
+    pub(super) runner: Arc<dyn Runner>,
+    pub(super) input: String,
 }
 
-fn model_error(message: impl Into<String>) -> Error {
+impl Model {
+    /// A model, which is loaded for the name of its first input.
+    ///
+    /// # Errors
+    /// `Model` when it cannot be loaded or takes nothing.
+    pub(super) async fn of(runner: &Arc<dyn Runner>) -> Result<Self> {
+        let facts = runner.facts().await?;
+        let input = facts.inputs.into_iter().next().ok_or_else(|| model_error("the model takes nothing"))?;
+        Ok(Self { runner: Arc::clone(runner), input: input.name })
+    }
+
+    /// Runs it, and takes its first output.
+    pub(super) async fn run(&self, cx: &Cx, input: Array4<f32>) -> Result<ArrayD<f32>> {
+        let outputs = self.runner.run(cx, vec![(self.input.clone(), Tensor::F32(input.into_dyn()))]).await?;
+        let (_, output) = outputs.into_iter().next().ok_or_else(|| model_error("the model returned nothing"))?;
+        output.into_f32()
+    }
+}
+
+pub(super) fn model_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Model, message)
 }
 
 /// Turns the pieces that are upside down; the flags say which.
-pub(super) async fn upright(runner: &dyn Runner, cx: &Cx, pieces: &mut [RgbImage]) -> Result<Vec<bool>> {
+pub(super) async fn upright(
+    model: &Model,
+    cx: &Cx,
+    pieces: &mut [RgbImage],
+    part: &OcrPart,
+    channels: &Channels,
+) -> Result<Vec<bool>> {
+    let size = [part.height * CLASSIFIER_RATIO, part.height];
     let mut flags = Vec::with_capacity(pieces.len());
     for batch in pieces.chunks_mut(BATCH) {
         cx.check()?;
-        let input = stacked(&batch.iter().collect::<Vec<_>>(), CLASSIFIER_WIDTH)?;
-        let scores = run(runner, cx, input).await?;
+        let input = stacked(&batch.iter().collect::<Vec<_>>(), size, channels)?;
+        let scores = model.run(cx, input).await?;
         if scores.shape() != [batch.len(), 2] {
             return Err(model_error(format!("the text direction classifier returned {:?}", scores.shape())));
         }
@@ -74,20 +101,52 @@ pub(super) async fn upright(runner: &dyn Runner, cx: &Cx, pieces: &mut [RgbImage
 pub(super) struct Alphabet(Vec<String>);
 
 impl Alphabet {
-    /// Reads them from the model's own metadata.
+    /// Reads them from a file, or from the model's own metadata where there is none.
     ///
     /// # Errors
-    /// `Model` when the model has none.
-    pub(super) async fn of(runner: &dyn Runner) -> Result<Self> {
-        let text = runner
-            .metadata("character")
-            .await?
-            .ok_or_else(|| model_error("the text recogniser's metadata has no key `character`"))?;
-        Ok(Self::new(text.split('\n')))
+    /// `NotFound` or `Io` when the file cannot be read, `InvalidInput` when it is no list of characters; `Model` when
+    /// the model has none.
+    pub(super) async fn of(runner: &dyn Runner, file: Option<&LazyFile>) -> Result<Self> {
+        let Some(file) = file else {
+            let text = runner.metadata("character").await?.ok_or_else(|| {
+                let message =
+                    "the text recogniser's metadata has no key `character`: name a file in [ocr] `characters`";
+                model_error(message)
+            })?;
+            return Ok(Self::new(text.split('\n')));
+        };
+        let path = file.path().await?;
+        let place = |error: Error| error.context(format!("[ocr] `characters`: `{}`", path.display()));
+        let bytes = read_at_most(&path, MAX_BYTES).map_err(|e| place(e.into()))?;
+        let text = String::from_utf8(bytes).map_err(|e| place(Error::invalid("it is not UTF-8").with_source(e)))?;
+        let text = text.trim_start_matches('\u{feff}');
+        // A line may be a space, so nothing but its end is cut off.
+        let lines = text.strip_suffix('\n').unwrap_or(text).split('\n').map(|line| line.trim_end_matches('\r'));
+        if text.is_empty() { Err(place(Error::invalid("it is empty"))) } else { Ok(Self::new(lines)) }
     }
 
     fn new<'a>(characters: impl Iterator<Item = &'a str>) -> Self {
         Self(std::iter::once("").chain(characters).chain([" "]).map(str::to_owned).collect())
+    }
+
+    /// How many classes an output of this shape has: as many as there are characters and one, and one more for a space.
+    ///
+    /// # Errors
+    /// `Model` when it has another number of them.
+    fn classes(&self, shape: &[usize]) -> Result<usize> {
+        let all = self.0.len();
+        match shape {
+            [1, _, classes] if *classes == all || *classes + 1 == all => Ok(*classes),
+            _ => {
+                let characters = all - 2;
+                let message = format!(
+                    "the text recogniser returned {shape:?}, and for {characters} characters its last dimension should \
+                     be {} or, with a space, {all}",
+                    all - 1
+                );
+                Err(model_error(message))
+            }
+        }
     }
 
     /// What a probability per step and class says, and how sure that is, 0 to 1.
@@ -112,6 +171,12 @@ impl Alphabet {
     }
 }
 
+/// What reads lines.
+pub(super) struct Recogniser {
+    pub(super) model: Model,
+    pub(super) alphabet: Alphabet,
+}
+
 /// To five decimals, as the reference implementation reports scores.
 fn rounded(score: f64) -> f64 {
     (score * 1e5).round_ties_even() / 1e5
@@ -119,26 +184,23 @@ fn rounded(score: f64) -> f64 {
 
 /// What each piece says, with a score, in the order of the pieces.
 pub(super) async fn read(
-    runner: &dyn Runner,
+    Recogniser { model, alphabet }: &Recogniser,
     cx: &Cx,
-    alphabet: &Alphabet,
     pieces: &[RgbImage],
+    part: &OcrPart,
+    channels: &Channels,
 ) -> Result<Vec<(String, f64)>> {
+    let height = f64::from(part.height);
     let mut order: Vec<(usize, &RgbImage)> = pieces.iter().enumerate().collect();
     order.sort_by(|a, b| ratio(a.1).total_cmp(&ratio(b.1)));
     let mut texts = vec![(String::new(), 0.0); pieces.len()];
     for batch in order.chunks(BATCH) {
-        let widest = batch.iter().map(|(_, p)| ratio(p)).fold(RECOGNISER_WIDTH / f64::from(HEIGHT), f64::max);
-        let width = (f64::from(HEIGHT) * widest) as u32;
+        let widest = batch.iter().map(|(_, p)| ratio(p)).fold(f64::from(part.width) / height, f64::max);
+        let size = [(height * widest) as u32, part.height];
         for (index, piece) in batch {
             cx.check()?;
-            let output = run(runner, cx, stacked(&[piece], width)?).await?;
-            let classes = alphabet.0.len();
-            if output.ndim() != 3 || output.shape().last() != Some(&classes) {
-                let shape = output.shape();
-                return Err(model_error(format!("the text recogniser returned {shape:?} for {classes} classes")));
-            }
-            let steps = output.as_slice().unwrap_or_default().chunks_exact(classes);
+            let output = model.run(cx, stacked(&[piece], size, channels)?).await?;
+            let steps = output.as_slice().unwrap_or_default().chunks_exact(alphabet.classes(output.shape())?);
             if let Some(text) = texts.get_mut(*index) {
                 *text = alphabet.decode(steps);
             }

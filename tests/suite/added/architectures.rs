@@ -17,7 +17,7 @@ use crate::experts::{cx, json, repository, runtime};
 const ROOT: &str = "tests/models/architectures";
 
 /// What was written down of an architecture.
-fn reference(name: &str) -> Json {
+pub(super) fn reference(name: &str) -> Json {
     json(&repository(ROOT).join("reference.json"))[name].clone()
 }
 
@@ -34,7 +34,7 @@ pub(super) fn folder(architecture: &str, tables: &str) -> (tempfile::TempDir, Pa
 }
 
 /// What the tool of a manifest of these tables makes of the picture; its files are those of the architecture.
-async fn look(architecture: &str, tables: &str, args: &[(&str, Value)]) -> Result<Look> {
+pub(super) async fn look(architecture: &str, tables: &str, args: &[(&str, Value)]) -> Result<Look> {
     let (folder, path) = folder(architecture, tables);
     let added = read(&path, &runtime().unwrap())?;
     let args = args.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Args>();
@@ -45,12 +45,15 @@ async fn look(architecture: &str, tables: &str, args: &[(&str, Value)]) -> Resul
 }
 
 /// The table `[input]` of an image processor of transformers.
-fn input(processor: &Json) -> String {
+pub(super) fn input(processor: &Json) -> String {
     let mut lines = vec!["[input]".to_owned()];
     let size = &processor["size"];
     let short = size["shortest_edge"].as_u64();
     if let (Some(short), Some(long)) = (short, size["longest_edge"].as_u64()) {
         lines.push(format!("resize = \"within\"\nshort = {short}\nlong = {long}"));
+    } else if size["longest_edge"].is_u64() {
+        let pad = &processor["pad_size"];
+        lines.push(format!("resize = \"longest\"\nsize = [{}, {}]", pad["width"], pad["height"]));
     } else if let Some(short) = short {
         let crop = &processor["crop_size"];
         lines.push(format!("resize = \"shortest\"\nmiddle = \"lower\"\nshort = {short}"));
@@ -69,7 +72,7 @@ fn input(processor: &Json) -> String {
 }
 
 /// The picture went in as in the reference: to the last level of 255, and in sum.
-fn assert_input(look: &Look, reference: &Json) {
+pub(super) fn assert_input(look: &Look, reference: &Json) {
     let numbers = look.input.iter().map(|(_, tensor)| numbers_of(tensor)).find(|n| n.len() > 100).unwrap();
     for (got, want) in numbers.iter().zip(floats(&reference["first"])) {
         assert!((got - want).abs() < 1e-4, "{got} and {want}");
@@ -221,7 +224,7 @@ async fn git_writes_captions_and_answers() {
 }
 
 /// The class of each pixel, from runs of (class, length).
-fn spread(runs: &Json) -> Vec<u64> {
+pub(super) fn spread(runs: &Json) -> Vec<u64> {
     let runs = runs.as_array().unwrap().iter();
     runs.flat_map(|run| vec![run[0].as_u64().unwrap(); run[1].as_u64().unwrap() as usize]).collect()
 }

@@ -141,6 +141,42 @@ fn drafts_of_all_families_find_what_is_there() {
     }
 }
 
+/// A model of two halves, and one that takes words: each half and each input is known by its names.
+#[test]
+fn segmenters_of_places_and_detectors_of_words_are_drafted_so_that_they_run() {
+    for (architecture, file, args, size) in [
+        ("sam", "vision_encoder.onnx", r#"{"at": [[9, 8], [4, 3, 21, 19]]}"#, 64),
+        ("segment_anything", "encoder.onnx", r#"{"at": [{"box": [4, 3, 21, 19]}]}"#, 64),
+        ("owlvit", "model.onnx", r#"{"labels": ["cat", "dog"], "min_score": 0.0}"#, 32),
+        ("grounding_dino", "model.onnx", r#"{"labels": ["cat", "dog"], "min_score": 0.0}"#, 0),
+    ] {
+        let (folder, _) = super::architectures::folder(architecture, "");
+        let manifest = folder.path().join("find_it.toml");
+        let from = folder.path().join(file).to_string_lossy().into_owned();
+        let new = lavr(&["tools", "new", "find_it", "--from", &from]);
+        assert!(new.status.success(), "{architecture}: {}", text(&new.stderr));
+        assert!(!text(&new.stdout).contains("export it without"), "{architecture}: {}", text(&new.stdout));
+        // The toy is smaller than what it is a model of.
+        let drafted = std::fs::read_to_string(&manifest).unwrap();
+        let drafted = drafted.replace("size = [768, 768]", &format!("size = [{size}, {size}]"));
+        std::fs::write(&manifest, drafted.replace("= 800", "= 32").replace("= 1333", "= 48")).unwrap();
+        let manifest = manifest.to_string_lossy().into_owned();
+        let test = ["tools", "test", "find_it", "--tools", &manifest, "--image", &picture(), "--args", args, "--json"];
+        let output = lavr(&test);
+        let seen: Json =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(&output.stderr)));
+        assert!(!seen["result"].as_array().unwrap().is_empty(), "{architecture}: {seen}");
+    }
+    for (architecture, file) in
+        [("sam", "prompt_encoder_mask_decoder.onnx"), ("segment_anything", "decoder_single.onnx")]
+    {
+        let (folder, _) = super::architectures::folder(architecture, "");
+        let from = folder.path().join(file).to_string_lossy().into_owned();
+        let said = text(&lavr(&["tools", "new", "find_it", "--from", &from]).stderr);
+        assert!(said.contains("draft from its image encoder") && said.contains("[mask_decoder]"), "{said}");
+    }
+}
+
 /// One channel, a batch of any size, a side output in half precision: a classifier all the same.
 #[test]
 fn a_grey_classifier_is_drafted_so_that_it_runs_and_filled_in_labels_are_kept() {

@@ -3,26 +3,16 @@
 //! `tests/reference/catalogue_ref.py` wrote the reference down.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use lavr::store::{Progress, Silent, Store, StoreOptions};
-use lavr::tool::{Added, Args};
+use lavr::tool::Args;
 use lavr::value::{Mask, Value};
 use serde_json::Value as Json;
 
 use super::floats;
-use crate::experts::{cx, evaluation, image, json, repository, runtime};
-
-/// A tool of the catalogue, its model fetched when it is not there.
-fn tool(name: &str) -> Added {
-    let store = Store::open(StoreOptions::from_env().unwrap()).unwrap();
-    let silent: Arc<dyn Progress> = Arc::new(Silent);
-    let path = repository("tools").join(format!("{name}.toml"));
-    Added::read(&path, &runtime().unwrap(), &store, &silent).unwrap()
-}
+use crate::experts::{cx, described, evaluation, image, json, repository};
 
 /// The pictures of the reference, those of photos only where there are any.
-fn pictures(reference: &Json) -> Vec<(PathBuf, Json)> {
+pub(super) fn pictures(reference: &Json) -> Vec<(PathBuf, Json)> {
     let of = |kind: &str, folder: &Path| -> Vec<(PathBuf, Json)> {
         let entries = reference[kind].as_object().unwrap();
         entries.iter().map(|(name, wanted)| (folder.join(name), wanted.clone())).collect()
@@ -35,7 +25,7 @@ fn pictures(reference: &Json) -> Vec<(PathBuf, Json)> {
     all
 }
 
-fn reference(name: &str) -> Json {
+pub(super) fn reference(name: &str) -> Json {
     json(&repository("tests/reference/catalogue").join(format!("{name}.json")))
 }
 
@@ -46,7 +36,7 @@ fn level(masks: &[&Mask], x: u64, y: u64) -> f64 {
 
 #[tokio::test]
 async fn the_subject_is_outlined_as_rembg_does() {
-    let tool = tool("segment_subject");
+    let tool = described("segment_subject");
     let (mut worst, mut places, mut far) = (0.0_f64, 0, 0);
     for (path, wanted) in pictures(&reference("subject")) {
         let look = tool.tool.look(&cx(), &image(&path), &Args::new()).await.unwrap();
@@ -77,7 +67,7 @@ async fn the_subject_is_outlined_as_rembg_does() {
 
 #[tokio::test]
 async fn a_picture_is_as_safe_as_opennsfw_says() {
-    let tool = tool("nsfw_score");
+    let tool = described("nsfw_score");
     for (path, wanted) in pictures(&reference("nsfw")) {
         let look = tool.tool.look(&cx(), &image(&path), &Args::new()).await.unwrap();
         let Value::Labels(labels) = &look.value else { panic!("{look:?}") };

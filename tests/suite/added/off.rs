@@ -72,7 +72,7 @@ fn what_is_off_needs_no_more_than_the_tools_that_are_on() {
     let store = lavr::store::Store::open(lavr::store::StoreOptions::from_env().unwrap()).unwrap();
     let off = builtin::off(&catalog, &store, &progress).unwrap();
     assert!(off.iter().any(|off| off.name == "segment_subject"));
-    for builtin::Off { name, tool } in &off {
+    for builtin::Off { name, tool, .. } in &off {
         assert!(catalog.get(name).is_none(), "`{name}` is on and off");
         builtin::switch_on(&mut catalog, name, &store, &progress).unwrap();
         builtin::switch_on(&mut catalog, name, &store, &progress).unwrap();

@@ -1,6 +1,7 @@
 //! Heads whose results are outlines, joints and depth.
 
 use lavr::tool::color_of::mask_colors;
+use lavr::tool::model::Look;
 use lavr::value::{Mask, Point, Value};
 
 use super::{floats, look, picture, reference};
@@ -94,6 +95,16 @@ async fn joints_are_where_the_models_say() {
         }
         assert!(found[0].iter().all(|point| point.label == "nose" || point.label.contains("t ")), "{found:?}");
     }
+    // Points by name; "wrists" are both.
+    let head = "[head]\ntype = \"pose\"\nfamily = \"movenet\"\nmin_score = 0\n";
+    let only = |label: &str| [("labels", Value::List(vec![Value::Text(label.to_owned())]))];
+    let labels =
+        |look: Look| -> Vec<String> { people(&look.value).into_iter().flatten().map(|p| p.label.clone()).collect() };
+    let both = look("movenet.onnx", head, &only("wrists")).await.unwrap();
+    assert_eq!(labels(both), ["left wrist", "right wrist"]);
+    assert_eq!(labels(look("movenet.onnx", head, &only("nose")).await.unwrap()), ["nose"]);
+    let error = look("movenet.onnx", head, &only("tail")).await.unwrap_err().to_string();
+    assert!(error.contains("does not know `tail`, only nose, left eye"), "{error}");
     let named = "[head]\ntype = \"pose\"\nfamily = \"movenet\"\n[labels]\nnames = [\"a\", \"b\"]\n";
     let error = look("movenet.onnx", named, &[]).await.unwrap_err().to_string();
     assert!(error.contains("one output of 2 points"), "{error}");

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::experts::{cx, detector, image as open, overlap, reader, repository};
+use crate::experts::{cx, described, detector, image as open, overlap, repository};
 use crate::fakes::quick;
 use image::{Rgb, RgbImage, imageops};
 use lavr::error::ErrorKind;
@@ -193,13 +193,7 @@ async fn lines_are_taken_from_where_they_are_whole() {
 
 #[tokio::test]
 async fn print_too_small_for_the_reader_is_read() {
-    let tool: SharedTool = Arc::new(
-        Typed::new(
-            reader().unwrap(),
-            &Manifest::parse(&std::fs::read_to_string(repository("tools/read_text.toml")).unwrap()).unwrap(),
-        )
-        .unwrap(),
-    );
+    let tool: SharedTool = described("read_text").tool;
     // A menu, a third as large, on a poster that a reader shrinks to half of its size.
     let menu = open(&repository("tests/images/menu.jpg"));
     let small = imageops::resize(menu.pixels(), menu.width() / 3, menu.height() / 3, imageops::FilterType::Triangle);
