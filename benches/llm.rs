@@ -14,7 +14,7 @@ use lavr::chat::{ChatModel, ChatRequest};
 use lavr::config::Config;
 use lavr::cx::Cx;
 use lavr::plan::{PlanLimits, schema};
-use lavr::prompt::Prompts;
+use lavr::prompt::{Prompts, Said};
 use lavr::store::{Progress, Silent, Store, StoreOptions, builtin_artefact};
 
 fn ms(began: Instant) -> u128 {
@@ -43,7 +43,7 @@ async fn main() {
         let question = "How many people are in the picture?";
         let library = prompts.plan_lookup(&catalog).unwrap();
         let mut messages = library.similar(&cx, question, 1, &catalog).await.unwrap();
-        messages.push(prompts.plan_user(question, 1, &catalog).unwrap());
+        messages.push(prompts.plan_user(question, 1, &catalog, &Said::default()).unwrap());
         let request = ChatRequest {
             prefix: prefix.clone(),
             messages,

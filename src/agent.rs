@@ -1,21 +1,27 @@
 //! The agent: one question through planner, executor and refiner.
 
+mod eyes;
 mod guess;
+mod questions;
 mod report;
 mod run;
+mod translate;
+mod vote;
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub use report::{Report, Timings, placed};
 
-use self::run::{Run, millis};
+use self::run::Run;
+use self::translate::Translator;
 
 use futures::{Stream, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::chain::Bridge;
 use crate::chat::ChatModel;
 use crate::cx::{Cx, EventSink};
 use crate::embedder::TextEmbedder;
@@ -25,9 +31,10 @@ use crate::image::Image;
 use crate::plan::PlanLimits;
 use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner, Planning};
 use crate::prompt::Prompts;
-use crate::refiner::{Guesser, Refiner, SemanticsRefiner};
+use crate::reason::{Asker, Critic, Look, Recall, Splitter};
+use crate::refiner::{Guesser, Refiner, SemanticsRefiner, Styler};
 use crate::task::{Mode, Task};
-use crate::tool::Catalog;
+use crate::tool::{Catalog, SharedTool, builtin};
 use crate::trace::{Entry, Event, Trace};
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
@@ -41,6 +48,13 @@ struct Parts {
     executor: Executor,
     refiner: Arc<dyn Refiner>,
     guesser: Guesser,
+    asker: Asker,
+    splitter: Splitter,
+    critic: Critic,
+    /// Whether the LLM takes images, so that it can look for itself.
+    looks: bool,
+    translator: Translator,
+    styler: Styler,
 }
 
 /// The planner of each mode.
@@ -139,37 +153,64 @@ impl AgentBuilder {
     ///
     /// # Errors
     /// `InvalidInput` when there is no LLM, no tool, a prompt file is faulty, or the LLM cannot be shown images.
-    pub fn build(self) -> Result<Agent> {
+    pub fn build(mut self) -> Result<Agent> {
         let chat = self.chat.ok_or_else(|| Error::invalid("the agent has no LLM; give one with `.chat(..)`"))?;
         if self.catalog.iter().next().is_none() {
             return Err(Error::invalid("the agent has no tool; give some with `.catalog(..)`"));
         }
+        if !self.catalog.is_declared() {
+            builtin::add_point_at(&mut self.catalog)?;
+        }
         let prompts = Arc::new(self.prompts.map_or_else(Prompts::builtin, Ok)?);
-        let planners = match self.planner {
-            Some(own) => Planners { controller: Arc::clone(&own), decision_maker: Arc::clone(&own), auto: own },
-            None => {
-                let planning = Planning::new(Arc::clone(&chat), self.catalog.clone(), Arc::clone(&prompts))?;
-                let mut planning = planning.with_max_repairs(self.max_repairs);
-                if let Some(embedder) = self.embedder {
-                    planning = planning.with_embedder(embedder);
-                }
-                planners(if self.show_images { planning.with_images()? } else { planning })?
-            }
-        };
+        let planning = Planning::new(Arc::clone(&chat), self.catalog.clone(), Arc::clone(&prompts))?;
+        let mut planning = planning.with_max_repairs(self.max_repairs);
+        if let Some(embedder) = self.embedder {
+            planning = planning.with_embedder(embedder);
+        }
         let refiner = match self.refiner {
             Some(refiner) => refiner,
-            None => Arc::new(SemanticsRefiner::new(Arc::clone(&chat), Arc::clone(&prompts))?),
+            None => {
+                let refiner = SemanticsRefiner::new(Arc::clone(&chat), Arc::clone(&prompts))?;
+                Arc::new(refiner.with_library(Arc::clone(planning.library()), self.catalog.clone()))
+            }
         };
-        let guesser = Guesser::new(Arc::clone(&chat), prompts)?;
+        let planners = match self.planner {
+            Some(own) => Planners { controller: Arc::clone(&own), decision_maker: Arc::clone(&own), auto: own },
+            None => planners(if self.show_images { planning.with_images()? } else { planning })?,
+        };
+        let able = chat.capabilities();
+        let of_llm: [SharedTool; 2] = [
+            Arc::new(Recall::new(Arc::clone(&chat), Arc::clone(&prompts))?),
+            Arc::new(Look::new(Arc::clone(&chat), Arc::clone(&prompts))?),
+        ];
         Ok(Agent(Arc::new(Parts {
-            model: chat.capabilities().model,
-            executor: Executor::new(self.catalog.clone(), self.parallel),
+            model: able.model,
+            looks: able.images,
+            executor: Executor::new(beside(&self.catalog, of_llm)?, self.parallel),
             catalog: self.catalog,
             planners,
             refiner,
-            guesser,
+            guesser: Guesser::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            asker: Asker::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            splitter: Splitter::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            critic: Critic::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            translator: Translator::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            styler: Styler::new(chat, prompts)?,
         })))
     }
+}
+
+/// The tools of a catalog with those that are calls of the LLM, which no planner is offered. One that has the name of a
+/// tool in the catalog is left out.
+fn beside(catalog: &Catalog, of_llm: [SharedTool; 2]) -> Result<Catalog> {
+    let mut all = catalog.clone();
+    if !catalog.is_declared() {
+        let new = of_llm.into_iter().filter(|tool| catalog.get(&tool.spec().name).is_none());
+        for tool in new {
+            all.add(tool)?;
+        }
+    }
+    Ok(all)
 }
 
 fn planners(with: Planning) -> Result<Planners> {
@@ -234,8 +275,7 @@ impl Agent {
         let mut run = Run::new(&cx, self, task);
         let began = Instant::now();
         let outcome = run.go().await;
-        run.timings.total_ms = millis(began);
-        Ok(run.report(outcome))
+        Ok(run.report(outcome, began).await)
     }
 
     /// Answers a task as a stream of its events; the last one is `answered` or `failed`.
@@ -264,7 +304,8 @@ impl Agent {
         .boxed())
     }
 
-    /// Plans a task as the controller and checks the plan, without running anything.
+    /// Plans a task as the controller and checks the plan, without running anything. A question in another script than
+    /// that of English is translated before.
     ///
     /// # Errors
     /// `Plan` when no valid plan comes about; those of the LLM; `Budget` when a limit is reached.
@@ -275,6 +316,8 @@ impl Agent {
     /// As [`Agent::plan`], in a run of the caller's, who then can tell what it cost.
     pub(crate) async fn plan_within(&self, task: &Task, cx: &Cx) -> Result<Trace> {
         task.validate()?;
+        let english = self.0.translator.in_english(cx, task).await?;
+        let task = english.as_ref().unwrap_or(task);
         let known = Trace::default();
         let Move::Plan { plan, repairs } = self.0.planners.controller.next(cx, task, &known).await? else {
             return Err(Error::new(ErrorKind::Plan, "this agent's planner does not plan ahead"));
@@ -295,6 +338,22 @@ impl Agent {
         if self.0.catalog.is_declared() {
             let why = "these tools are only declared and nothing can run them; use `lavr plan`, or `Agent::plan`";
             return Err(Error::invalid(why));
+        }
+        self.check_bridge(task)
+    }
+
+    /// Eyes of its own need an LLM that takes images, and no tool in their way.
+    fn check_bridge(&self, task: &Task) -> Result<()> {
+        if task.chain.bridge == Bridge::Expert {
+            return Ok(());
+        }
+        if !self.0.looks {
+            let message = format!("the LLM `{}` takes no images; `bridge=expert` does without", self.0.model);
+            return Err(Error::invalid(message));
+        }
+        if self.0.catalog.get(Look::NAME).is_some() {
+            let message = format!("a tool is named `{}`, so the LLM cannot look for itself; rename it", Look::NAME);
+            return Err(Error::invalid(message));
         }
         Ok(())
     }

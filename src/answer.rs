@@ -1,9 +1,10 @@
 //! Answers: what a run returns, each claim tied to the steps that support it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The evidence answers the question.
@@ -15,6 +16,7 @@ pub enum Status {
     /// A limit was reached; the answer is what is known by then.
     Budget,
     /// The run failed.
+    #[default]
     Failed,
 }
 
@@ -27,10 +29,10 @@ pub struct Claim {
     pub steps: Vec<String>,
 }
 
-/// What a run returns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a run returns. By default it is what a failed run returns: nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The answer in words.
+    /// The answer in words, in the style and the language that were asked for; JSON in the style `format=json`.
     pub text: String,
     /// The bare value that the answer rests on, where it comes down to one: `yes`, `3`, `red`, `dog`, or the
     /// text that was looked up, its lines joined by a space.
@@ -38,8 +40,31 @@ pub struct Answer {
     pub short: Option<String>,
     /// How the run ended.
     pub status: Status,
-    /// What the answer states, with its evidence.
+    /// What the answer states, with its evidence; in English and in the refiner's words, whatever the style.
     pub claims: Vec<Claim>,
+    /// The reasoning between evidence and answer, where it was asked for; it is no evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rationale: Option<String>,
+    /// What speaks against the answer: a critic's objection, or what the LLM saw otherwise with its own eyes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<String>,
+    /// What the text says besides the claims, marked there as not being from the images; see
+    /// [`Facts::Knowledge`](crate::style::Facts::Knowledge).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<String>,
+    /// The answer as JSON, in the style `format=json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<Json>>,
+    /// Why the text is not in the style or the language that was asked for, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstyled: Option<String>,
+}
+
+impl Answer {
+    /// An answer in words, and nothing else.
+    pub fn new(text: impl Into<String>, status: Status) -> Self {
+        Self { text: text.into(), status, ..Self::default() }
+    }
 }
 
 /// What a run used.

@@ -1,12 +1,14 @@
 //! The command line: parses, runs, and says how it went by its exit code.
 
 mod ask;
+mod demos;
 mod eval;
 mod models;
 mod options;
 mod output;
 mod plan;
 mod progress;
+mod region;
 mod steps;
 mod tools;
 
@@ -69,6 +71,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Score answers on questions whose truth is known
     Eval(Box<eval::EvalArgs>),
+    /// List, check or search the in-context demos, or learn one from a run
+    Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
     Tools(tools::ToolsArgs),
     /// List the model files, or fetch them ahead of time
@@ -138,6 +142,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Ask(args) => ask::run(args, cancel).await,
         Command::Plan(args) => plan::run(args, cancel).await,
         Command::Eval(args) => eval::run(*args, cancel).await,
+        Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,
     };

@@ -8,17 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;
+use crate::chain::{Bridge, Chain};
 use crate::chat::ChatModel;
 use crate::chat::local::{LocalModel, LocalOptions};
 use crate::chat::named::{self, Named};
 use crate::chat::openai::OpenAiModel;
 use crate::chat::record::Recorded;
 use crate::chat::replay::Replay;
+use crate::demo::{self, FileDemo};
 use crate::embedder;
 use crate::error::{Error, Result};
+use crate::files::read_at_most;
 use crate::image::{Image, ImageLimits};
-use crate::prompt::Prompts;
+use crate::prompt::{PlanLibrary, Prompts};
 use crate::store::{Progress, Store, StoreOptions, builtin_artefact};
+use crate::style::Style;
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, builtin};
 
@@ -35,6 +39,9 @@ pub struct Config {
     pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
     pub prompts: Option<PathBuf>,
+    /// More in-context demos: files of them (`*.jsonl`, see [`crate::demo`]), or folders of such files. They are added
+    /// to those of the prompts.
+    pub demos: Vec<PathBuf>,
     /// More tools: manifests (`NAME.toml`), folders of them, or names of built-in tools that are off otherwise, which
     /// are added to the built-in tools; or one JSON catalogue of declared tools that takes their place, to plan with
     /// (see [`Catalog::declared`]). A name is one word without an ending that is no file or folder.
@@ -45,6 +52,10 @@ pub struct Config {
     pub mode: Mode,
     /// Whether a question that the evidence does not answer gets a guess, marked as one; see [`Task::with_guess`].
     pub guess: bool,
+    /// How a run reasons.
+    pub chain: Chain,
+    /// How answers are worded.
+    pub style: Style,
     /// Limits on image files.
     pub images: ImageLimits,
     /// Whether the LLM that plans is shown the images. An address of an LLM does not tell whether it takes them,
@@ -63,10 +74,13 @@ impl Default for Config {
             record: None,
             prices: None,
             prompts: None,
+            demos: Vec::new(),
             tools: Vec::new(),
             budget: Budget::default(),
             mode: Mode::default(),
             guess: false,
+            chain: Chain::default(),
+            style: Style::default(),
             images: ImageLimits::default(),
             show_images: false,
             parallel: 4,
@@ -83,10 +97,13 @@ impl fmt::Debug for Config {
             .field("record", &self.record)
             .field("prices", &self.prices)
             .field("prompts", &self.prompts)
+            .field("demos", &self.demos)
             .field("tools", &self.tools)
             .field("budget", &self.budget)
             .field("mode", &self.mode)
             .field("guess", &self.guess)
+            .field("chain", &self.chain)
+            .field("style", &self.style)
             .field("images", &self.images)
             .field("show_images", &self.show_images)
             .field("parallel", &self.parallel)
@@ -95,7 +112,52 @@ impl fmt::Debug for Config {
     }
 }
 
+/// Longest configuration file, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+
 impl Config {
+    /// Reads a configuration file, by custom `lavr.toml`: the fields of this struct as TOML, what is left out being
+    /// as it is by default. Paths in it are seen from its folder.
+    ///
+    /// ```toml
+    /// llm = "openai:gpt-4.1-mini"
+    /// mode = "decision-maker"
+    ///
+    /// [budget]
+    /// timeout_ms = 60000
+    ///
+    /// [chain]
+    /// stages = "two"
+    ///
+    /// [style]
+    /// language = "zh-Hant"
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` or `Io` when it cannot be read, `InvalidInput` saying what is wrong in which line.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let place = |e: Error| e.context(format!("configuration `{}`", path.display()));
+        let bytes = read_at_most(path, MAX_BYTES).map_err(|e| place(e.into()))?;
+        let text = String::from_utf8(bytes).map_err(|_| place(Error::invalid("it is no UTF-8 text")))?;
+        let mut config: Self =
+            toml::from_str(&text).map_err(|e| place(Error::invalid(e.to_string().trim_end()).with_source(e)))?;
+        config.chain.validate().map_err(place)?;
+        config.style.validate().map_err(place)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let paths = [&mut config.record, &mut config.prices, &mut config.prompts];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        for demos in &mut config.demos {
+            *demos = folder.join(&*demos);
+        }
+        for tool in config.tools.iter_mut().filter(|tool| builtin::name_of(tool).is_none()) {
+            *tool = folder.join(&*tool);
+        }
+        Ok(config)
+    }
+
     /// The LLM and the tools that this configuration names, put together.
     ///
     /// Missing model files are fetched first, so that no run's clock counts the time; `progress` is told.
@@ -114,10 +176,7 @@ impl Config {
     /// # Errors
     /// As [`Config::agent`].
     pub async fn builder(&self, progress: Arc<dyn Progress>) -> Result<AgentBuilder> {
-        let prompts = match &self.prompts {
-            Some(folder) => Prompts::with_folder(folder)?,
-            None => Prompts::builtin()?,
-        };
+        let prompts = self.prompts()?;
         // A catalogue that cannot be read is told of before anything is fetched.
         let catalog = self.catalog(&progress)?;
         let store = Store::open(StoreOptions::from_env()?)?;
@@ -143,9 +202,39 @@ impl Config {
             .show_images(self.show_images))
     }
 
-    /// A question about images, with the limits and the mode of this configuration.
+    /// The templates and demos: the compiled-in ones, with those of [`Config::prompts`] and [`Config::demos`].
+    ///
+    /// # Errors
+    /// `NotFound` or `InvalidInput` naming the folder, or the file and its line.
+    pub fn prompts(&self) -> Result<Prompts> {
+        let prompts = match &self.prompts {
+            Some(folder) => Prompts::with_folder(folder)?,
+            None => Prompts::builtin()?,
+        };
+        let demos: Vec<Vec<FileDemo>> = self.demos.iter().map(demo::open).collect::<Result<_>>()?;
+        Ok(prompts.with_demos(demos.into_iter().flatten().collect()))
+    }
+
+    /// The demos that go along with questions, and the tools; without an LLM. The embedder's files are fetched when
+    /// demos are first looked up.
+    ///
+    /// # Errors
+    /// As [`Config::catalog`] and [`Config::prompts`]; `InvalidInput` naming a demo whose plan does not fit the tools.
+    pub fn library(&self, progress: &Arc<dyn Progress>) -> Result<(PlanLibrary, Catalog)> {
+        let catalog = self.catalog(progress)?;
+        let store = Store::open(StoreOptions::from_env()?)?;
+        let library = self.prompts()?.plan_lookup(&catalog)?;
+        Ok((library.with_embedder(embedder::builtin(&store, progress)?), catalog))
+    }
+
+    /// A question about images, with the limits, the mode and the style of this configuration.
     pub fn task(&self, question: impl Into<String>, images: Vec<Image>) -> Task {
-        Task::new(question, images).with_budget(self.budget.clone()).with_mode(self.mode).with_guess(self.guess)
+        Task::new(question, images)
+            .with_budget(self.budget.clone())
+            .with_mode(self.mode)
+            .with_guess(self.guess)
+            .with_chain(self.chain.clone())
+            .with_style(self.style.clone())
     }
 
     /// The tools: the built-in ones, whose model files are fetched when they are first needed, with those that
@@ -212,7 +301,7 @@ impl Config {
                 LocalModel::spawn(async move { Ok(path) }, options)?
             }
             Named::Served(mut options) => {
-                options.images = self.show_images;
+                options.images = self.show_images || self.chain.bridge != Bridge::Expert;
                 return Ok(Arc::new(OpenAiModel::new(*options)?));
             }
             Named::Replay(folder) => return Ok(Arc::new(Replay::open(&folder)?)),

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
-/// Most files kept in a folder.
-const KEPT: usize = 8;
+/// Most files kept in a folder: an LLM has a prefix for each kind of call, and each list of tools.
+const KEPT: usize = 16;
 
 /// Unfinished files older than this belong to a process that is gone.
 const STALE: Duration = Duration::from_secs(3600);

@@ -24,9 +24,11 @@ mod declared;
 mod fault;
 mod fit;
 mod infer;
+mod join;
 mod json;
 mod program;
 mod reference;
+mod region;
 mod request;
 mod schema;
 mod settle;
@@ -36,10 +38,15 @@ pub use check::{PlanLimits, check};
 pub use declared::{DeclaredStep, declared_schema, read_declared, result_name, says_what_to_do};
 pub(crate) use declared::{narrowed_schema, unmade};
 pub use fault::{Fault, FaultKind, repair_text};
+pub(crate) use fault::{did_you_mean, quoted};
 pub use infer::types;
+pub(crate) use reference::is_id;
+pub(crate) use region::points;
+pub use region::{POINT_AT, REGION, region_step};
 pub(crate) use request::named_files;
-pub use schema::{NOTHING_KNOWN, round_schema, schema};
+pub use schema::{NOTHING_KNOWN, RoundKind, round_schema, schema, thoughtful, without_thought};
 pub use settle::settle;
+pub(crate) use strict::Strict;
 
 /// One part of the path behind a reference's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

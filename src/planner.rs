@@ -65,6 +65,8 @@ pub struct Planning {
     catalog: Catalog,
     prompts: Arc<Prompts>,
     library: Arc<PlanLibrary>,
+    /// The demos of questions with a place that the user points at.
+    pointed: Arc<PlanLibrary>,
     max_repairs: u64,
     show_images: bool,
 }
@@ -79,14 +81,21 @@ impl Planning {
     /// `InvalidInput` naming the faulty prompt file.
     pub fn new(chat: Arc<dyn ChatModel>, catalog: Catalog, prompts: Arc<Prompts>) -> Result<Self> {
         let library = Arc::new(prompts.plan_lookup(&catalog)?);
-        Ok(Self { chat, catalog, prompts, library, max_repairs: Self::MAX_REPAIRS, show_images: false })
+        let pointed = Arc::new(prompts.pointed_lookup(&catalog)?);
+        Ok(Self { chat, catalog, prompts, library, pointed, max_repairs: Self::MAX_REPAIRS, show_images: false })
+    }
+
+    /// The demos that go along with questions.
+    pub fn library(&self) -> &Arc<PlanLibrary> {
+        &self.library
     }
 
     /// Finds the demos that go along with a question by their meaning, too, and not by their words alone.
     #[must_use]
     pub fn with_embedder(self, embedder: Arc<dyn TextEmbedder>) -> Self {
-        let library = Arc::new(self.library.as_ref().clone().with_embedder(embedder));
-        Self { library, ..self }
+        let library = Arc::new(self.library.as_ref().clone().with_embedder(Arc::clone(&embedder)));
+        let pointed = Arc::new(self.pointed.as_ref().clone().with_embedder(embedder));
+        Self { library, pointed, ..self }
     }
 
     /// How often a faulty plan goes back to the LLM.
@@ -108,11 +117,21 @@ impl Planning {
         Ok(Self { show_images: true, ..self })
     }
 
+    /// The demos that a task's question is looked up in.
+    fn library_for(&self, task: &Task) -> &PlanLibrary {
+        if task.region.is_some() { &self.pointed } else { &self.library }
+    }
+
     /// The images that the LLM is shown.
     fn shown(&self, task: &Task) -> Vec<Image> {
         let may = self.show_images && task.mode != Mode::Controller;
         if may { task.images.clone() } else { Vec::new() }
     }
+}
+
+/// The image, from 0, that the user points into.
+fn pointed_image(task: &Task) -> Option<usize> {
+    task.region.as_ref().map(|region| region.image)
 }
 
 /// Decides what a run does next.
@@ -124,4 +143,14 @@ pub trait Planner: Send + Sync {
     /// `Plan` when no valid plan comes about; those of the LLM; `Cancelled` or
     /// `Budget` when the run ends first.
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move>;
+
+    /// Several first moves for voting: the most probable one, then others at random, at most `moves` in all.
+    ///
+    /// By default there is only the first.
+    ///
+    /// # Errors
+    /// As [`Planner::next`], where not even the first comes about.
+    async fn sample(&self, cx: &Cx, task: &Task, _moves: u32) -> Result<Vec<Move>> {
+        Ok(vec![self.next(cx, task, &Trace::default()).await?])
+    }
 }

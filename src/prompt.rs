@@ -6,21 +6,27 @@
 mod declared;
 mod files;
 mod library;
+mod likeness;
+mod pool;
+mod ready;
 mod similar;
+mod styling;
 mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use self::files::{builtin_files, read_folder};
-pub use self::library::PlanLibrary;
-use self::library::{LibraryDemo, spoken_plan};
-use self::similar::{Index, Shape};
+pub use self::library::{Asked, Chosen, Listed, PlanLibrary};
+use self::pool::Pool;
+pub use self::styling::{StyleDemo, TranslateDemo, Wish};
 use self::tools::tool_line;
+use crate::demo::{DemoFor, FileDemo};
 use crate::error::{Error, Result};
 use crate::message::Message;
 use crate::plan;
@@ -29,7 +35,15 @@ use crate::tool::Catalog;
 pub use crate::tool::PlanDemo;
 
 /// Folders of demos: one that is given replaces the compiled-in one as a whole.
-const DEMOS: [&str; 5] = ["plan/demos/", "plan/library/", "decide/demos/", "refine/demos/", "guess/demos/"];
+const DEMOS: [&str; 7] = [
+    "plan/demos/",
+    "plan/library/",
+    "decide/demos/",
+    "refine/demos/",
+    "guess/demos/",
+    "style/demos/",
+    "translate/demos/",
+];
 
 fn one() -> usize {
     1
@@ -101,6 +115,19 @@ pub struct Situation<'a> {
     pub unseen: Vec<usize>,
     /// What the refiner found missing.
     pub missing: Option<&'a str>,
+    /// Which round of how many this is, where that is fixed.
+    pub round: Option<(usize, usize)>,
+    /// The image, from 0, that the user points into.
+    pub region: Option<usize>,
+}
+
+/// What a planner is told besides a question.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// The image, from 0, that the user points into.
+    pub region: Option<usize>,
+    /// What makes the LLM think before it plans.
+    pub cue: Option<&'a str>,
 }
 
 /// The templates and demos of an agent.
@@ -112,6 +139,9 @@ pub struct Prompts {
     decide_demos: Vec<DecideDemo>,
     refine_demos: Vec<RefineDemo>,
     guess_demos: Vec<GuessDemo>,
+    style_demos: Vec<StyleDemo>,
+    translate_demos: Vec<TranslateDemo>,
+    demos: Vec<FileDemo>,
 }
 
 impl Prompts {
@@ -145,6 +175,7 @@ impl Prompts {
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let (mut plan_demos, mut plan_library) = (Vec::new(), Vec::new());
         let (mut decide_demos, mut refine_demos, mut guess_demos) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut style_demos, mut translate_demos) = (Vec::new(), Vec::new());
         for (name, text) in files {
             let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
             if name.starts_with("plan/demos/") {
@@ -157,11 +188,32 @@ impl Prompts {
                 refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else if name.starts_with("guess/demos/") {
                 guess_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("style/demos/") {
+                style_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
+            } else if name.starts_with("translate/demos/") {
+                translate_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
             } else {
                 templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
             }
         }
-        Ok(Self { templates, plan_demos, plan_library, decide_demos, refine_demos, guess_demos })
+        Ok(Self {
+            templates,
+            plan_demos,
+            plan_library,
+            decide_demos,
+            refine_demos,
+            guess_demos,
+            style_demos,
+            translate_demos,
+            demos: Vec::new(),
+        })
+    }
+
+    /// Adds demos of files to those that go along with questions.
+    #[must_use]
+    pub fn with_demos(mut self, demos: Vec<FileDemo>) -> Self {
+        self.demos.extend(demos);
+        self
     }
 
     /// The demos of the planner.
@@ -201,28 +253,32 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        let mut messages = self.plan_bare(catalog)?;
         if catalog.is_declared() {
-            return self.declared_prefix(catalog);
-        }
-        let mut messages = vec![self.system("plan/system.md", catalog)?];
-        for demo in &self.plan_demos {
-            if let Some(demo) = self.library_demo(demo, catalog)? {
-                messages.extend([demo.asked, spoken_plan(&demo.plan)?]);
+            let says_what_to_do = plan::says_what_to_do(catalog);
+            for demo in declared::demos(catalog) {
+                messages.push(self.plan_user(&demo.request, 0, catalog, &Said::default())?);
+                messages.push(Message::assistant(spaced_json(&demo.plan(says_what_to_do))?));
             }
+            return Ok(messages);
+        }
+        for demo in &self.plan_demos {
+            let ready = self.ready_plan(demo, catalog, "")?;
+            messages.extend(ready.iter().filter_map(|ready| ready.shown(DemoFor::Planner)).flatten().cloned());
         }
         Ok(messages)
     }
 
-    /// Instructions and tools for planning with declared tools, and demos made of these.
-    fn declared_prefix(&self, catalog: &Catalog) -> Result<Vec<Message>> {
-        let (tools, says_what_to_do) = (declared::tool_lines(catalog), plan::says_what_to_do(catalog));
-        let system = self.render("declared/system.md", context! { tools, says_what_to_do })?;
-        let mut messages = vec![Message::system(system)];
-        for demo in declared::demos(catalog) {
-            messages.push(self.plan_user(&demo.request, 0, catalog)?);
-            messages.push(Message::assistant(spaced_json(&demo.plan(says_what_to_do))?));
+    /// The constant part of the planner's prompt without demos.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn plan_bare(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        if !catalog.is_declared() {
+            return Ok(vec![self.system("plan/system.md", catalog)?]);
         }
-        Ok(messages)
+        let (tools, says_what_to_do) = (declared::tool_lines(catalog), plan::says_what_to_do(catalog));
+        Ok(vec![Message::system(self.render("declared/system.md", context! { tools, says_what_to_do })?)])
     }
 
     /// The constant part of the decision maker's prompt: instructions, tools, and demos of first rounds, or of
@@ -231,25 +287,19 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn decide_prefix(&self, catalog: &Catalog, is_known: bool) -> Result<Vec<Message>> {
-        let mut messages = vec![self.system("decide/system.md", catalog)?];
+        let mut messages = self.decide_bare(catalog)?;
         for demo in self.decide_demos.iter().filter(|demo| demo.known.trim().is_empty() != is_known) {
-            let faulty = |e| Error::invalid(format!("the demo for `{}` has no JSON reply: {e}", demo.question));
-            let reply: Json = serde_json::from_str(&demo.reply).map_err(faulty)?;
-            let steps = reply.get("steps").and_then(Json::as_array).into_iter().flatten();
-            let mut tools = steps.filter_map(|step| step.get("tool")?.as_str());
-            if tools.all(|tool| catalog.get(tool).is_some()) {
-                let situation = Situation {
-                    question: &demo.question,
-                    images: demo.images,
-                    known: demo.known.trim(),
-                    unseen: (demo.looked_at..demo.images).collect(),
-                    missing: demo.missing.as_deref(),
-                };
-                messages.push(self.decide_user(&situation, catalog)?);
-                messages.push(Message::assistant(spaced_json(&reply)?));
-            }
+            messages.extend(self.shown_round(demo, catalog)?.into_iter().flatten());
         }
         Ok(messages)
+    }
+
+    /// The constant part of the decision maker's prompt without demos.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn decide_bare(&self, catalog: &Catalog) -> Result<Vec<Message>> {
+        Ok(vec![self.system("decide/system.md", catalog)?])
     }
 
     fn system(&self, template: &str, catalog: &Catalog) -> Result<Message> {
@@ -257,49 +307,56 @@ impl Prompts {
         Ok(Message::system(self.render(template, context! { tools })?))
     }
 
-    /// The library's demos, ready to be looked up.
+    /// The demos that go along with questions, ready to be looked up.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template or demo.
     pub fn plan_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
-        let (mut demos, mut shapes) = (Vec::new(), Vec::new());
-        // A declared tool may have the name of one of ours, and be another.
-        let library = if catalog.is_declared() { &[] } else { self.plan_library.as_slice() };
-        let of_tools = catalog.iter().flat_map(|tool| tool.demos());
-        for demo in library.iter().chain(of_tools) {
-            if let Some(ready) = self.library_demo(demo, catalog)? {
-                demos.push(ready);
-                shapes.push(Shape::new(&demo.question, &catalog.mentions(&demo.question)));
+        self.lookup(catalog, false)
+    }
+
+    /// The library's demos of questions with a place that the user points at.
+    ///
+    /// # Errors
+    /// As [`Prompts::plan_lookup`].
+    pub fn pointed_lookup(&self, catalog: &Catalog) -> Result<PlanLibrary> {
+        self.lookup(catalog, true)
+    }
+
+    fn lookup(&self, catalog: &Catalog, region: bool) -> Result<PlanLibrary> {
+        let (mut files, mut library, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        // Those of files say nothing of a place.
+        for demo in self.demos.iter().filter(|_| !region) {
+            match self.ready_file(demo, catalog)? {
+                Some(ready) => files.push(Arc::new(ready)),
+                None => left_out.push(demo.place()),
             }
         }
-        Ok(PlanLibrary::new(demos, Index::new(shapes)))
-    }
-
-    /// A demo as the LLM sees it, unless it calls tools that are not there.
-    fn library_demo(&self, demo: &PlanDemo, catalog: &Catalog) -> Result<Option<LibraryDemo>> {
-        let plan = demo.parse()?;
-        if plan.steps.iter().any(|step| catalog.get(&step.tool).is_none()) {
-            return Ok(None);
+        // A declared tool may have the name of one of ours, and be another.
+        let of_prompts = if catalog.is_declared() { &[] } else { self.plan_library.as_slice() };
+        let of_prompts = of_prompts.iter().map(|demo| (demo, "prompts/plan/library"));
+        let of_tools = catalog.iter().flat_map(|tool| tool.demos()).map(|demo| (demo, "tools"));
+        for (demo, place) in of_prompts.chain(of_tools).filter(|(demo, _)| demo.region == region) {
+            library.extend(self.ready_plan(demo, catalog, place)?.map(Arc::new));
         }
-        let asked = self.plan_user(&demo.question, demo.images, catalog)?;
-        let images = demo.images;
-        let fresh =
-            Situation { question: &demo.question, images, unseen: (0..images).collect(), ..Situation::default() };
-        let asked_in_rounds = self.decide_user(&fresh, catalog)?;
-        Ok(Some(LibraryDemo { question: demo.question.clone(), asked, asked_in_rounds, images, plan }))
+        let some = files.iter().chain(&library).cloned().collect();
+        let all = files.into_iter().chain(self.ready_fixed(catalog)?).chain(library).collect();
+        Ok(PlanLibrary::new(Pool::new(some, catalog), Pool::new(all, catalog), left_out))
     }
 
-    /// The question, with the things in it that tools know by name.
+    /// The question, with the things in it that tools know by name, and what is `said` besides.
     ///
     /// # Errors
     /// `InvalidInput` naming the faulty template.
-    pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog) -> Result<Message> {
+    pub fn plan_user(&self, question: &str, images: usize, catalog: &Catalog, said: &Said<'_>) -> Result<Message> {
+        let Said { region, cue } = *said;
         if catalog.is_declared() {
             let files = plan::named_files(question);
-            return Ok(Message::user(self.render("declared/user.md", context! { question, files })?));
+            return Ok(Message::user(self.render("declared/user.md", context! { question, files, cue })?));
         }
         let (images, things) = (image_refs(question, images), things(question, catalog));
-        Ok(Message::user(self.render("plan/user.md", context! { question, images, things })?))
+        let region = region.map(image_ref);
+        Ok(Message::user(self.render("plan/user.md", context! { question, images, things, region, cue })?))
     }
 
     /// The varying part of the decision maker's prompt.
@@ -307,12 +364,13 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template.
     pub fn decide_user(&self, situation: &Situation<'_>, catalog: &Catalog) -> Result<Message> {
-        let Situation { question, known, missing, .. } = *situation;
+        let Situation { question, known, missing, round, .. } = *situation;
         let (images, things) = (image_refs(question, situation.images), things(question, catalog));
         let unseen: Vec<String> = situation.unseen.iter().map(|n| image_ref(*n)).collect();
         // It may repeat text from an image, and stands in quotes.
         let missing = missing.map(|text| text.replace(['"', '\n', '\r'], "'"));
-        let context = context! { question, images, things, known, unseen, missing };
+        let region = situation.region.map(image_ref);
+        let context = context! { question, images, things, known, unseen, missing, round, region };
         Ok(Message::user(self.render("decide/user.md", context)?))
     }
 
@@ -337,16 +395,19 @@ impl Prompts {
     /// # Errors
     /// `InvalidInput` naming the faulty template.
     pub fn refine_prefix(&self) -> Result<Vec<Message>> {
-        let mut messages = vec![Message::system(self.render("refine/system.md", context! {})?)];
+        let mut messages = self.refine_bare()?;
         for demo in &self.refine_demos {
-            let reply = match &demo.missing {
-                Some(missing) => json!({ "answerable": false, "missing": missing }),
-                None => json!({ "answerable": true, "answer": demo.answer }),
-            };
-            messages.push(self.refine_user(&demo.question, demo.evidence.trim(), demo.thought.as_deref())?);
-            messages.push(Message::assistant(spaced_json(&reply)?));
+            messages.extend(self.shown_answer(demo)?);
         }
         Ok(messages)
+    }
+
+    /// The constant part of the refiner's prompt without demos.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub fn refine_bare(&self) -> Result<Vec<Message>> {
+        Ok(vec![Message::system(self.render("refine/system.md", context! {})?)])
     }
 
     /// The varying part of the refiner's prompt; `thought` is what the decision maker ended with.
@@ -376,6 +437,24 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn guess_user(&self, question: &str, findings: &str) -> Result<Message> {
         Ok(Message::user(self.render("guess/user.md", context! { question, findings })?))
+    }
+}
+
+impl Prompts {
+    /// The instructions of one kind of call, which never vary: `NAME/system.md`.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the faulty template.
+    pub(crate) fn instructions(&self, name: &str) -> Result<Message> {
+        Ok(Message::system(self.render(&format!("{name}/system.md"), context! {})?))
+    }
+
+    /// What varies between calls of one kind: `NAME/user.md`.
+    ///
+    /// # Errors
+    /// As [`Prompts::instructions`].
+    pub(crate) fn told(&self, name: &str, context: minijinja::Value) -> Result<Message> {
+        Ok(Message::user(self.render(&format!("{name}/user.md"), context)?))
     }
 }
 

@@ -3,9 +3,11 @@
 mod evidence;
 mod ground;
 mod guess;
+mod images;
 mod plain;
 mod relevance;
 mod short;
+mod styling;
 mod text;
 mod wording;
 
@@ -16,20 +18,27 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 pub use evidence::Evidence;
+pub(crate) use evidence::told;
 pub use ground::Grounding;
 pub(crate) use ground::strange_numbers;
 pub use guess::Guesser;
 pub(crate) use short::{asks_for_value, has_form};
+pub use styling::Styler;
+pub(crate) use styling::unlike;
 pub(crate) use text::{cut, plain};
 pub(crate) use wording::asks_to_read;
 
 use crate::answer::{Answer, Claim, Status};
+use crate::chain::Stages;
 use crate::chat::{ChatModel, ChatRequest, layers};
 use crate::cx::Cx;
+use crate::demo::DemoFor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::message::Message;
-use crate::prompt::Prompts;
+use crate::prompt::{Asked, PlanLibrary, Prompts};
+use crate::reason::Rationale;
 use crate::task::Task;
+use crate::tool::Catalog;
 use crate::trace::Trace;
 
 /// What a refiner makes of the observations.
@@ -53,8 +62,8 @@ pub trait Refiner: Send + Sync {
     /// Those of the LLM; `Cancelled` or `Budget` when the run ends first.
     async fn refine(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Verdict>;
 
-    /// Makes ready what the first call needs. Does nothing by default.
-    async fn prepare(&self, _cx: &Cx) -> Result<()> {
+    /// Makes ready what the first call for a task needs. Does nothing by default.
+    async fn prepare(&self, _cx: &Cx, _task: &Task) -> Result<()> {
         Ok(())
     }
 }
@@ -71,6 +80,11 @@ pub struct SemanticsRefiner {
     chat: Arc<dyn ChatModel>,
     prompts: Arc<Prompts>,
     prefix: Vec<Message>,
+    rationale: Rationale,
+    /// The prefix without demos.
+    bare: Vec<Message>,
+    /// The demos that go along with questions, and the tools that know things by name.
+    library: Option<(Arc<PlanLibrary>, Catalog)>,
 }
 
 #[derive(Deserialize)]
@@ -88,16 +102,30 @@ impl SemanticsRefiner {
     /// # Errors
     /// `InvalidInput` naming the faulty prompt file.
     pub fn new(chat: Arc<dyn ChatModel>, prompts: Arc<Prompts>) -> Result<Self> {
-        let prefix = prompts.refine_prefix()?;
-        Ok(Self { chat, prompts, prefix })
+        let (prefix, bare) = (prompts.refine_prefix()?, prompts.refine_bare()?);
+        let rationale = Rationale::new(Arc::clone(&chat), Arc::clone(&prompts))?;
+        Ok(Self { chat, prompts, prefix, bare, library: None, rationale })
     }
 
-    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>, known: &Trace) -> Result<String> {
-        let last = known.rounds.last().filter(|round| round.result.is_some());
-        let thought = last.map(|round| round.thought.as_str());
+    /// Shows the LLM the demos of a library, too, as [`Task::chain`] sets it.
+    #[must_use]
+    pub fn with_library(self, library: Arc<PlanLibrary>, catalog: Catalog) -> Self {
+        Self { library: Some((library, catalog)), ..self }
+    }
+
+    fn prefix(&self, task: &Task) -> &[Message] {
+        if task.chain.has_fixed_demos() { &self.prefix } else { &self.bare }
+    }
+
+    async fn ask(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>, thought: Option<&str>) -> Result<String> {
+        let mut messages = match &self.library {
+            Some((library, catalog)) => library.messages(cx, &Asked::of(task, DemoFor::Refiner), catalog).await?,
+            None => Vec::new(),
+        };
+        messages.push(self.prompts.refine_user(task.question.trim(), &evidence.text(), thought)?);
         let request = ChatRequest {
-            prefix: self.prefix.clone(),
-            messages: vec![self.prompts.refine_user(task.question.trim(), &evidence.text(), thought)?],
+            prefix: self.prefix(task).to_vec(),
+            messages,
             schema: Some(reply_schema()),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
@@ -105,6 +133,31 @@ impl SemanticsRefiner {
         };
         Ok(layers::call(cx, self.chat.as_ref(), "refine", &request).await?.text)
     }
+}
+
+impl SemanticsRefiner {
+    /// What follows from the evidence, where two stages are wanted; sentences with numbers of nowhere are left out.
+    async fn reason(&self, cx: &Cx, task: &Task, evidence: &Evidence<'_>, known: &Trace) -> Result<Option<String>> {
+        if task.chain.stages == Stages::One {
+            return Ok(None);
+        }
+        let question = task.question.trim();
+        let written = self.rationale.write(cx, question, &evidence.text()).await?.unwrap_or_default();
+        let borne_out = |sentence: &&str| strange_numbers(sentence, question, known).is_empty();
+        let kept: String = written.split_inclusive(". ").filter(borne_out).collect();
+        Ok(Some(kept.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+}
+
+/// What was thought before an answer is worded: by the decision maker, in answers to smaller questions, and as a
+/// rationale.
+fn thoughts(known: &Trace, rationale: Option<&str>) -> Option<String> {
+    let last = known.rounds.last().filter(|round| round.result.is_some());
+    let mut thoughts: Vec<String> = last.map(|round| round.thought.clone()).into_iter().collect();
+    let answered = known.asked.iter().filter_map(|asked| Some((&asked.question, asked.answer.as_ref()?)));
+    thoughts.extend(answered.map(|(question, answer)| plain(&format!("{question} {answer}"))));
+    thoughts.extend(rationale.map(plain));
+    (!thoughts.is_empty()).then(|| thoughts.join(" "))
 }
 
 /// The sentences of a reply that the evidence bears out; each one once.
@@ -125,7 +178,9 @@ impl Refiner for SemanticsRefiner {
         if evidence.is_empty() {
             return Ok(Verdict::NotEnough { missing: evidence.why_empty() });
         }
-        let reply = self.ask(cx, task, &evidence, known).await?;
+        let rationale = self.reason(cx, task, &evidence, known).await?;
+        let thought = thoughts(known, rationale.as_deref());
+        let reply = self.ask(cx, task, &evidence, thought.as_deref()).await?;
         let mut claims = match serde_json::from_str::<Reply>(&reply) {
             Ok(reply) if !reply.answerable => match evidence.nothing_found() {
                 Some(claim) => vec![claim],
@@ -150,13 +205,14 @@ impl Refiner for SemanticsRefiner {
         if claims.is_empty() {
             return Ok(Verdict::NotEnough { missing: "nothing that was observed bears the answer out".to_owned() });
         }
-        let text = claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
         let short = evidence.short_answer(&claims);
-        Ok(Verdict::Answer(Answer { text, short, status: Status::Answered, claims }))
+        evidence.say_which_image(&mut claims);
+        let text = claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(Verdict::Answer(Answer { short, claims, rationale, ..Answer::new(text, Status::Answered) }))
     }
 
-    async fn prepare(&self, cx: &Cx) -> Result<()> {
-        layers::warm(cx, self.chat.as_ref(), &self.prefix).await
+    async fn prepare(&self, cx: &Cx, task: &Task) -> Result<()> {
+        layers::warm(cx, self.chat.as_ref(), self.prefix(task)).await
     }
 }
 

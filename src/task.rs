@@ -6,8 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
+use crate::chain::{Chain, DemoChoice, Stop};
 use crate::error::{Error, Result};
 use crate::image::Image;
+use crate::pointed::Pointed;
+use crate::style::Style;
 
 /// Who decides what a run does, and when.
 ///
@@ -66,6 +69,12 @@ pub struct Task {
     pub mode: Mode,
     /// Whether a question that the evidence does not answer gets a guess, marked as one, in place of a refusal.
     pub guess: bool,
+    /// How the run reasons.
+    pub chain: Chain,
+    /// How the answer is worded.
+    pub style: Style,
+    /// What the user points at: what "this" means, and `$region` in plans.
+    pub region: Option<Pointed>,
 }
 
 impl Task {
@@ -74,7 +83,16 @@ impl Task {
 
     /// A task with the default budget and mode.
     pub fn new(question: impl Into<String>, images: Vec<Image>) -> Self {
-        Self { question: question.into(), images, budget: Budget::default(), mode: Mode::default(), guess: false }
+        Self {
+            question: question.into(),
+            images,
+            budget: Budget::default(),
+            mode: Mode::default(),
+            guess: false,
+            chain: Chain::default(),
+            style: Style::default(),
+            region: None,
+        }
     }
 
     /// Sets the limits.
@@ -100,7 +118,29 @@ impl Task {
         self
     }
 
-    /// Checks that the question is there and not too long.
+    /// Sets how the run reasons.
+    #[must_use]
+    pub fn with_chain(mut self, chain: Chain) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    /// Sets how the answer is worded.
+    #[must_use]
+    pub fn with_style(mut self, style: Style) -> Self {
+        self.style = style;
+        self
+    }
+
+    /// Sets what the user points at.
+    #[must_use]
+    pub fn with_region(mut self, region: Pointed) -> Self {
+        self.region = Some(region);
+        self
+    }
+
+    /// Checks that the question is there and not too long, the chain and the style are within their bounds, and what is
+    /// pointed at lies in its image.
     ///
     /// # Errors
     /// `InvalidInput`, saying which.
@@ -115,6 +155,26 @@ impl Task {
                 Self::MAX_QUESTION
             )));
         }
+        self.chain.validate()?;
+        self.style.validate()?;
+        if let Some(region) = &self.region {
+            region.validate(&self.images)?;
+        }
+        if self.mode == Mode::Controller && self.chain.stop != Stop::Adaptive {
+            let why = "a controller plans once, so a chain with a fixed number of rounds (`stop`) cannot go with it; \
+                       use the mode `decision-maker` or `auto`";
+            return Err(Error::invalid(why));
+        }
+        if self.mode == Mode::DecisionMaker && self.chain.votes > 1 {
+            let why = "votes are on whole plans, which a decision maker does not write; \
+                       use the mode `controller` or `auto`";
+            return Err(Error::invalid(why));
+        }
+        if self.mode == Mode::Controller && self.chain.demo_choice == DemoChoice::Image {
+            let why = "in the mode `controller` nothing that stands in an image has a say in the plan, so demos \
+                        cannot be chosen by the image (`demo-choice=image`); choose them otherwise, or use another mode";
+            return Err(Error::invalid(why));
+        }
         Ok(())
     }
 }
@@ -122,6 +182,31 @@ impl Task {
 /// The name by which a plan refers to the n-th image (from 0): `image`, `image2`, `image3` ...
 pub fn image_name(n: usize) -> String {
     if n == 0 { "image".to_owned() } else { format!("image{}", n + 1) }
+}
+
+/// The image, from 0, that a plan refers to by this name.
+pub fn image_place(name: &str) -> Option<usize> {
+    let number = name.strip_prefix("image")?;
+    if number.is_empty() { Some(0) } else { number.parse().ok().filter(|n| *n > 1).map(|n: usize| n - 1) }
+}
+
+/// The n-th image (from 0) in words: `the first image`, `image 11`.
+pub fn image_in_words(n: usize) -> String {
+    ORDINALS.get(n).map_or_else(|| format!("image {}", n + 1), |ordinal| format!("the {ordinal} image"))
+}
+
+/// Whether a text has a word for an image: "the two photos".
+pub fn speaks_of_images(text: &str) -> bool {
+    let is_image = |word: &str| IMAGES.contains(&word.strip_suffix('s').unwrap_or(word));
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| is_image(&word.to_lowercase()))
+}
+
+/// Whether a text names a place in a row: "the first one", "image 12".
+pub fn names_a_place(text: &str) -> bool {
+    let words: Vec<String> = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase).collect();
+    let ordinal = words.iter().any(|word| word == "last" || ORDINALS.contains(&word.as_str()));
+    let numbered = |pair: &[String]| matches!(pair, [image, n] if IMAGES.contains(&image.as_str()) && n.starts_with(|c: char| c.is_ascii_digit()));
+    ordinal || words.windows(2).any(numbered)
 }
 
 /// Words for the places of images in a row.

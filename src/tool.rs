@@ -36,6 +36,7 @@ mod ocr;
 mod oklab;
 pub mod operations;
 pub mod palette;
+pub mod point_at;
 pub mod read_codes;
 pub mod read_small_text;
 pub mod read_table;

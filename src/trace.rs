@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
-use crate::plan::{Fault, Plan, Step};
+use crate::plan::{Fault, POINT_AT, Plan, Step};
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub enum Event {
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
-        /// What for: `plan`, `decide`, `repair`, `refine`.
+        /// What for: `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`.
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,
@@ -73,6 +73,9 @@ pub enum Event {
         plan: Json,
         /// How many repairs it took.
         repairs: u64,
+        /// What the planner thought before it, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thought: Option<String>,
     },
     /// The decision maker judged what is known.
     Decided {
@@ -81,12 +84,31 @@ pub enum Event {
         round: Round,
         /// How many repairs the reply took.
         repairs: u64,
+        /// The steps that it asked for, as they were written.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        calls: Vec<Json>,
     },
     /// The refiner found that the evidence does not answer the question, and the run goes on.
     NotEnough {
         /// What is missing, in words.
         missing: String,
     },
+    /// Sampled plans were executed, and their answers voted on.
+    Voted {
+        /// The candidates, the winner first.
+        votes: Vec<Vote>,
+        /// Several had as many votes, and the most probable plan among them decided.
+        tie: bool,
+    },
+    /// A critic found something against an answer.
+    Objected {
+        /// The answer, in words.
+        answer: String,
+        /// What speaks against it.
+        objection: String,
+    },
+    /// A smaller question was asked, and answered or not.
+    Asked(SubQuestion),
     /// A step began.
     StepStarted {
         /// Its id.
@@ -258,6 +280,28 @@ pub struct Round {
     pub result: Option<String>,
 }
 
+/// An answer that sampled plans led to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// The answer: its short form, else its words; nothing when the evidence of these plans did not answer.
+    pub answer: Option<String>,
+    /// How many plans led to it.
+    pub plans: u32,
+    /// The references to the plans' results.
+    pub results: Vec<String>,
+}
+
+/// A smaller question that was asked on the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubQuestion {
+    /// What was asked.
+    pub question: String,
+    /// The answer; nothing when there was none.
+    pub answer: Option<String>,
+    /// Ids of the steps that it rests on.
+    pub steps: Vec<String>,
+}
+
 /// What a run knows so far: the plan and what its steps brought to light.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
@@ -271,12 +315,30 @@ pub struct Trace {
     pub rounds: Vec<Round>,
     /// What the refiner found missing, when it sent the run back to planning.
     pub missing: Option<String>,
+    /// The answers that sampled plans led to, the winner first.
+    pub votes: Vec<Vote>,
+    /// The smaller questions that were asked.
+    pub asked: Vec<SubQuestion>,
 }
 
 impl Trace {
     /// The observation of a step.
     pub fn observation(&self, id: &str) -> Option<&Observation> {
         self.observations.iter().find(|o| o.id == id)
+    }
+
+    /// The part of it that is about one plan.
+    #[must_use]
+    pub fn of(&self, plan: Plan) -> Self {
+        let own = |o: &&Observation| plan.step(&o.id).is_some();
+        // Within its plan no step is the same as another.
+        let own = self.observations.iter().filter(own).cloned().map(|o| Observation { same_as: None, ..o });
+        Self { observations: own.collect(), plan: Some(plan), ..Self::default() }
+    }
+
+    /// Whether nothing is known but what the user points at.
+    pub fn is_blank(&self) -> bool {
+        self.observations.iter().all(|observation| observation.tool == POINT_AT)
     }
 
     /// The steps so far.

@@ -55,7 +55,7 @@ impl Run<'_> {
         let said = format!("Best guess: {guess}.");
         let text = so_far.as_ref().map_or_else(|| said.clone(), |answer| format!("{} {said}", answer.text));
         let claims = so_far.map(|answer| answer.claims).unwrap_or_default();
-        Ok(Answer { text, short: Some(guess), status: Status::Guessed, claims })
+        Ok(Answer { short: Some(guess), claims, ..Answer::new(text, Status::Guessed) })
     }
 
     /// Has the images described that the question is about, where no step did so.
@@ -69,7 +69,7 @@ impl Run<'_> {
             let image = ArgValue::Ref(Reference::to(image_name(n)));
             let described = |step: &Step| step.tool == DESCRIBER && step.arg("image") == Some(&image);
             if !plan.steps.iter().any(described) {
-                let id = free_id(&plan);
+                let id = plan.free_id("scene");
                 plan.steps.push(Step { id, tool: DESCRIBER.to_owned(), args: vec![("image".to_owned(), image)] });
             }
         }
@@ -87,10 +87,4 @@ impl Run<'_> {
 fn ends_the_run(kind: ErrorKind) -> bool {
     use ErrorKind::{Budget, Cancelled, Integrity, Io, Network, Offline};
     matches!(kind, Budget | Cancelled | Integrity | Io | Network | Offline)
-}
-
-/// `scene`, `scene_2` ...: the first that no step has.
-fn free_id(plan: &Plan) -> String {
-    let name = |n: usize| if n == 1 { "scene".to_owned() } else { format!("scene_{n}") };
-    (1..).map(name).find(|id| plan.step(id).is_none()).unwrap_or_default()
 }

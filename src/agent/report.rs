@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, Usage};
 use crate::observation::{Failure, Observation};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, REGION, Step, points};
 use crate::task::image_name;
 use crate::tool::Item;
 use crate::trace::Trace;
@@ -18,6 +18,8 @@ use crate::value::Value;
 pub struct Report {
     /// The answer; its `status` says how the run ended.
     pub answer: Answer,
+    /// The question in English, where it was asked in another script and translated.
+    pub translated: Option<String>,
     /// The plan and the observations.
     pub trace: Trace,
     /// What the run used.
@@ -43,7 +45,9 @@ pub struct Timings {
 
 impl Report {
     /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where the answer comes
-    /// down to a bare value, `short`; where there were rounds, `rounds`; and on failure `error`.
+    /// down to a bare value, `short`; where there were rounds, `rounds`; what a chain asked for, `rationale`, `against`,
+    /// `votes`, `asked`; where the question was translated, `translated`; as far as the style brings them, `added`,
+    /// `data` and `unstyled`; and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
         let mut report = json!({
@@ -62,6 +66,24 @@ impl Report {
             }
             if !self.trace.rounds.is_empty() {
                 object.insert("rounds".to_owned(), json!(self.trace.rounds));
+            }
+            let Answer { rationale, against, added, data, unstyled, .. } = &self.answer;
+            for (name, text) in [
+                ("rationale", rationale),
+                ("against", against),
+                ("translated", &self.translated),
+                ("added", added),
+                ("unstyled", unstyled),
+            ] {
+                object.extend(text.as_ref().map(|text| (name.to_owned(), json!(text))));
+            }
+            object.extend(data.as_ref().map(|data| ("data".to_owned(), data.as_ref().clone())));
+            let Trace { votes, asked, .. } = &self.trace;
+            if !votes.is_empty() {
+                object.insert("votes".to_owned(), json!(votes));
+            }
+            if !asked.is_empty() {
+                object.insert("asked".to_owned(), json!(asked));
             }
             if let Some(error) = &self.error {
                 object.insert("error".to_owned(), json!(error));
@@ -92,6 +114,14 @@ impl Report {
             }
         }
         found
+    }
+
+    /// What the user points at in the n-th image (from 0).
+    pub fn pointed(&self, image: usize) -> Vec<Item> {
+        let step = self.trace.plan.as_ref().and_then(|plan| plan.step(REGION)).filter(|step| points(step));
+        let here = step.filter(|step| self.looks_at(step, &image_name(image), &mut HashSet::new()));
+        let observation = here.and_then(|step| self.trace.observation(&step.id));
+        observation.and_then(Observation::value).map(placed).unwrap_or_default()
     }
 
     fn collect<'a>(&'a self, id: &'a str, image: &str, seen: &mut HashSet<&'a str>, items: &mut Vec<Item>) {

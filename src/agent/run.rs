@@ -1,5 +1,6 @@
 //! One run: moves of a planner, their execution, and the refiner's verdict, until there is an answer.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,12 +10,14 @@ use tokio_util::task::AbortOnDropHandle;
 use super::report::{Report, Timings};
 use super::{Agent, Parts};
 use crate::answer::{Answer, Status};
+use crate::chain::{Bridge, Questions, Stop};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observation::Failure;
-use crate::plan::{Plan, Reference, Step};
+use crate::plan::{self, Plan, Reference, Step};
 use crate::planner::Move;
-use crate::refiner::Verdict;
+use crate::pointed::Pointed;
+use crate::refiner::{Evidence, Verdict};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, SharedTool};
 use crate::trace::{Event, Round, Trace};
@@ -26,7 +29,10 @@ const MAX_IDLE: usize = 2;
 pub(super) struct Run<'a> {
     pub(super) cx: &'a Cx,
     pub(super) parts: &'a Parts,
-    pub(super) task: &'a Task,
+    /// The task, its question in English.
+    pub(super) task: Cow<'a, Task>,
+    /// The task as it was asked.
+    asked: &'a Task,
     experts: Experts,
     pub(super) trace: Trace,
     pub(super) timings: Timings,
@@ -55,6 +61,7 @@ impl<'a> Run<'a> {
         let parts = agent.0.as_ref();
         // The first reopening of `auto` begins the rounds, the last one asks for what is still missing.
         let reopenings = match task.mode {
+            _ if task.chain.stop != Stop::Adaptive => 0,
             Mode::Controller => 0,
             Mode::DecisionMaker => 1,
             // A guess comes in place of the rounds.
@@ -64,8 +71,9 @@ impl<'a> Run<'a> {
         Self {
             cx,
             parts,
-            task,
-            experts: Experts::load(cx, &parts.catalog),
+            task: Cow::Borrowed(task),
+            asked: task,
+            experts: Experts::load(cx, &parts.catalog, task.region.is_some()),
             trace: Trace::default(),
             timings: Timings::default(),
             reopenings,
@@ -77,19 +85,144 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn go(&mut self) -> Result<Verdict> {
-        let outcome = self.decide().await;
+        self.translate().await?;
+        let outcome = self.reason().await;
         if self.task.guess { self.with_guess(outcome).await } else { outcome }
+    }
+
+    /// Has the question in English from here on.
+    async fn translate(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let english = self.parts.translator.in_english(self.cx, self.asked).await;
+        self.timings.plan_ms += millis(began);
+        if let Some(task) = english? {
+            self.task = Cow::Owned(task);
+        }
+        Ok(())
+    }
+
+    /// The answer in the style and the language that were asked for.
+    async fn styled(&mut self, answer: Answer) -> Result<Answer> {
+        let began = Instant::now();
+        let styled = self.parts.styler.style(self.cx, self.asked, &self.trace, answer).await;
+        self.timings.refine_ms += millis(began);
+        styled
+    }
+
+    /// Comes to a verdict in the way that the chain says.
+    async fn reason(&mut self) -> Result<Verdict> {
+        let chain = self.task.chain.clone();
+        if let Some(pointed) = &self.task.region.clone() {
+            self.point_at(pointed).await?;
+        }
+        if chain.bridge == Bridge::Native {
+            return self.look_only().await;
+        }
+        let found = if chain.questions != Questions::Off { self.by_questions().await } else { self.decide().await };
+        let found = if chain.critic {
+            let verdict = self.kept(found?);
+            self.criticised(verdict).await
+        } else {
+            found
+        };
+        if chain.bridge == Bridge::Both {
+            let verdict = self.kept(found?);
+            self.look_as_well(verdict).await
+        } else {
+            found
+        }
+    }
+
+    /// A verdict whose answer is what is known when a limit ends the run before more comes of it.
+    fn kept(&mut self, verdict: Verdict) -> Verdict {
+        if let Verdict::Answer(answer) = &verdict {
+            self.partial = Some(Answer { status: Status::Budget, ..answer.clone() });
+        }
+        verdict
+    }
+
+    /// A verdict that a critic has nothing against; else what comes of going on once where the mode allows it, and the
+    /// objection beside the answer where nothing better does.
+    async fn criticised(&mut self, verdict: Verdict) -> Result<Verdict> {
+        let Verdict::Answer(mut answer) = verdict else { return Ok(verdict) };
+        let Some(objection) = self.objection(&answer).await? else { return Ok(Verdict::Answer(answer)) };
+        self.cx.emit(Event::Objected { answer: answer.text.clone(), objection: objection.clone() }, &[]);
+        answer.against = Some(objection.clone());
+        if self.task.mode == Mode::Controller {
+            return Ok(Verdict::Answer(answer));
+        }
+        self.trace.missing = Some(objection);
+        self.reopenings = 0;
+        match self.decide().await {
+            Ok(Verdict::Answer(better)) => Ok(Verdict::Answer(better)),
+            Ok(Verdict::NotEnough { .. }) => Ok(Verdict::Answer(answer)),
+            Err(error) if self.only_rounds_are_used_up(&error) || error.kind() == ErrorKind::Plan => {
+                Ok(Verdict::Answer(answer))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn objection(&mut self, answer: &Answer) -> Result<Option<String>> {
+        let began = Instant::now();
+        let question = self.task.question.trim();
+        let evidence = Evidence::gather(question, &self.trace).text();
+        let objection = self.parts.critic.objection(self.cx, question, &evidence, &answer.text).await;
+        self.timings.refine_ms += millis(began);
+        objection
+    }
+
+    /// An error says that the rounds are used up, and nothing but them.
+    pub(super) fn only_rounds_are_used_up(&self, error: &Error) -> bool {
+        let meter = self.cx.meter();
+        error.kind() == ErrorKind::Budget && meter.rounds() >= meter.budget().max_rounds && self.cx.check().is_ok()
     }
 
     /// Plans, executes and refines until there is a verdict.
     async fn decide(&mut self) -> Result<Verdict> {
+        let mut voted = if self.task.chain.votes > 1 { self.voted().await? } else { None };
+        loop {
+            let verdict = match voted.take() {
+                Some(verdict) => verdict,
+                None => match self.go_on().await? {
+                    Some(verdict) => return Ok(verdict),
+                    None => self.refine().await?,
+                },
+            };
+            let missing = match verdict {
+                Verdict::NotEnough { missing } if self.reopenings > 0 => missing,
+                verdict => return Ok(verdict),
+            };
+            self.reopenings -= 1;
+            self.cx.emit(Event::NotEnough { missing: missing.clone() }, &[]);
+            self.trace.missing = Some(missing);
+        }
+    }
+
+    /// The verdict of a vote; nothing where there was one already, or no plan came about and rounds may.
+    async fn voted(&mut self) -> Result<Option<Verdict>> {
+        if !self.trace.is_blank() {
+            return Ok(None);
+        }
+        match self.vote().await {
+            Ok(verdict) => Ok(Some(verdict)),
+            Err(error) if error.kind() == ErrorKind::Plan && self.task.mode != Mode::Controller => {
+                tracing::debug!("no vote, so rounds: {}", error.for_log());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Plans and executes until there is something to refine, or a verdict without that.
+    async fn go_on(&mut self) -> Result<Option<Verdict>> {
         loop {
             let next = match self.next().await {
                 Err(error) if error.kind() == ErrorKind::Budget => return Err(self.out_of_rounds(error).await),
                 // What is known may do all the same.
-                Err(error) if error.kind() == ErrorKind::Plan && !self.trace.observations.is_empty() => {
+                Err(error) if error.kind() == ErrorKind::Plan && !self.trace.is_blank() => {
                     tracing::debug!("the rounds ended: {}", error.for_log());
-                    return self.last_word().await;
+                    return self.last_word().await.map(Some);
                 }
                 next => next?,
             };
@@ -101,27 +234,44 @@ impl<'a> Run<'a> {
                 }
                 Move::Steps { steps, round, repairs } => self.steps(steps, round, repairs).await?,
                 Move::Finish { result, round, repairs } => match self.finish(result, round, repairs) {
-                    Some(missing) => return Ok(Verdict::NotEnough { missing }),
+                    Some(missing) => return Ok(Some(Verdict::NotEnough { missing })),
                     None => Then::Refine,
                 },
             };
-            if then == Then::Plan {
-                continue;
+            if then == Then::Refine {
+                return Ok(None);
             }
-            let missing = match self.refine().await? {
-                Verdict::NotEnough { missing } if self.reopenings > 0 => missing,
-                verdict => return Ok(verdict),
-            };
-            self.reopenings -= 1;
-            self.cx.emit(Event::NotEnough { missing: missing.clone() }, &[]);
-            self.trace.missing = Some(missing);
         }
+    }
+
+    /// Finds out what the user points at, before anything is planned.
+    async fn point_at(&mut self, pointed: &Pointed) -> Result<()> {
+        if let Some(mask) = pointed.outline() {
+            self.cx.keep_image(&mask.pixels);
+        }
+        let step = plan::region_step(pointed)?;
+        let result = Reference::to(&step.id);
+        self.execute(Plan { steps: vec![step], result }).await
+    }
+
+    /// How many rounds there are, where that is fixed.
+    fn fixed(&self) -> Option<u64> {
+        if let Stop::Fixed(rounds) = self.task.chain.stop { Some(rounds) } else { None }
+    }
+
+    /// Several first moves, the most probable one first.
+    pub(super) async fn sample(&mut self, moves: u32) -> Result<Vec<Move>> {
+        let began = Instant::now();
+        let sampled = self.parts.planners.of(self.task.mode).sample(self.cx, &self.task, moves).await;
+        self.timings.plan_ms += millis(began);
+        sampled
     }
 
     async fn next(&mut self) -> Result<Move> {
         let began = Instant::now();
-        let planner = self.parts.planners.of(self.task.mode);
-        let next = planner.next(self.cx, self.task, &self.trace).await;
+        // A fixed number of rounds is one of a decision maker's.
+        let mode = if self.fixed().is_some() { Mode::DecisionMaker } else { self.task.mode };
+        let next = self.parts.planners.of(mode).next(self.cx, &self.task, &self.trace).await;
         self.timings.plan_ms += millis(began);
         next
     }
@@ -141,7 +291,11 @@ impl<'a> Run<'a> {
             plan.result = Reference::to(same_as);
         }
         self.idle = if news { 0 } else { self.idle + 1 };
-        Ok(if self.idle < MAX_IDLE { Then::Plan } else { Then::Refine })
+        let goes_on = match self.fixed() {
+            Some(rounds) => rounds > 1,
+            None => self.idle < MAX_IDLE,
+        };
+        Ok(if goes_on { Then::Plan } else { Then::Refine })
     }
 
     /// Ends the rounds; what is missing when nothing answers the question.
@@ -166,7 +320,7 @@ impl<'a> Run<'a> {
             let execution = self.parts.executor.resume(self.cx, &plan, &self.task.images, known).await;
             (execution, millis(began))
         };
-        let ((execution, took), prepared) = tokio::join!(execution, self.parts.refiner.prepare(self.cx));
+        let ((execution, took), prepared) = tokio::join!(execution, self.parts.refiner.prepare(self.cx, &self.task));
         if let Err(error) = prepared {
             tracing::debug!("the refiner is not prepared: {}", error.for_log());
         }
@@ -177,12 +331,25 @@ impl<'a> Run<'a> {
         execution.stopped.map_or(Ok(()), Err)
     }
 
-    async fn refine(&mut self) -> Result<Verdict> {
+    pub(super) async fn refine(&mut self) -> Result<Verdict> {
+        self.is_judged();
         let began = Instant::now();
-        self.judged = self.state();
-        let verdict = self.parts.refiner.refine(self.cx, self.task, &self.trace).await;
+        let verdict = self.parts.refiner.refine(self.cx, &self.task, &self.trace).await;
         self.timings.refine_ms += millis(began);
         verdict
+    }
+
+    /// The verdict on a part of what is known.
+    pub(super) async fn refine_alone(&mut self, known: &Trace) -> Result<Verdict> {
+        let began = Instant::now();
+        let verdict = self.parts.refiner.refine(self.cx, &self.task, known).await;
+        self.timings.refine_ms += millis(began);
+        verdict
+    }
+
+    /// What is known now has been judged.
+    pub(super) fn is_judged(&mut self) {
+        self.judged = self.state();
     }
 
     /// Judges what is known, unless that was done.
@@ -196,13 +363,13 @@ impl<'a> Run<'a> {
     /// When no round is left but time and tokens are, the refiner says what is known by then.
     async fn out_of_rounds(&mut self, error: Error) -> Error {
         if self.cx.check().is_ok()
+            && !self.trace.is_blank()
             && self.judged != self.state()
             && let Ok(Verdict::Answer(answer)) = self.refine().await
         {
             self.partial = Some(Answer { status: Status::Budget, ..answer });
         }
-        let meter = self.cx.meter();
-        self.rounds_used_up = meter.rounds() >= meter.budget().max_rounds && self.cx.check().is_ok();
+        self.rounds_used_up = self.only_rounds_are_used_up(&error);
         self.cx.check().err().filter(|stopped| stopped.kind() == ErrorKind::Cancelled).unwrap_or(error)
     }
 
@@ -211,23 +378,32 @@ impl<'a> Run<'a> {
         (self.trace.observations.len(), self.trace.plan.as_ref().map(|plan| plan.result.clone()))
     }
 
-    pub(super) fn report(self, outcome: Result<Verdict>) -> Report {
+    pub(super) async fn report(mut self, outcome: Result<Verdict>, began: Instant) -> Report {
         let (answer, error) = match outcome {
             Ok(Verdict::Answer(answer)) => (answer, None),
             Ok(Verdict::NotEnough { missing }) => (unanswerable(&missing), None),
             Err(error) if error.kind() == ErrorKind::Budget => {
-                let known = self.partial.unwrap_or_else(|| partial(&self.trace));
+                let known = self.partial.take().unwrap_or_else(|| partial(&self.trace));
                 (known, Some(Failure::from(&error)))
             }
-            Err(error) => (failed(), Some(Failure::from(&error))),
+            Err(error) => (Answer::default(), Some(Failure::from(&error))),
         };
+        let (answer, error) = match self.styled(answer).await {
+            Ok(answer) => (answer, error),
+            Err(stopped) => (Answer::default(), Some(Failure::from(&stopped))),
+        };
+        self.timings.total_ms = millis(began);
         let usage = self.cx.meter().usage();
         let event = match (&error, answer.status) {
             (Some(error), Status::Failed) => Event::Failed { error: error.clone(), usage },
             _ => Event::Answered { answer: answer.clone(), usage, error: error.clone() },
         };
         self.cx.emit(event, &[]);
-        Report { answer, trace: self.trace, usage, timings: self.timings, error }
+        let translated = match self.task {
+            Cow::Owned(task) => Some(task.question),
+            Cow::Borrowed(_) => None,
+        };
+        Report { answer, translated, trace: self.trace, usage, timings: self.timings, error }
     }
 }
 
@@ -237,7 +413,7 @@ impl<'a> Run<'a> {
 struct Experts(HashMap<String, AbortOnDropHandle<()>>);
 
 impl Experts {
-    fn load(cx: &Cx, catalog: &Catalog) -> Self {
+    fn load(cx: &Cx, catalog: &Catalog, points: bool) -> Self {
         let load = |tool: &SharedTool| {
             let (tool, cx) = (Arc::clone(tool), cx.clone());
             let name = tool.spec().name.clone();
@@ -248,7 +424,8 @@ impl Experts {
             });
             (name, AbortOnDropHandle::new(work))
         };
-        Self(catalog.shared().map(load).collect())
+        let unlisted = catalog.get(plan::POINT_AT).filter(|_| points);
+        Self(catalog.shared().chain(unlisted).map(load).collect())
     }
 
     /// Waits for the tools that the plan calls, so that fetching and loading do not count as a step's time.
@@ -265,27 +442,18 @@ impl Experts {
 fn unanswerable(missing: &str) -> Answer {
     let missing = missing.trim().trim_end_matches('.');
     let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
-    Answer {
-        text: format!("The evidence does not answer this{reason}."),
-        short: None,
-        status: Status::Unanswerable,
-        claims: Vec::new(),
-    }
+    Answer::new(format!("The evidence does not answer this{reason}."), Status::Unanswerable)
 }
 
 /// What is known when a limit ends the run: the results as they are, without an LLM.
 fn partial(known: &Trace) -> Answer {
-    let claims = crate::refiner::plain_claims(known);
+    let claims = if known.is_blank() { Vec::new() } else { crate::refiner::plain_claims(known) };
     let text = if claims.is_empty() {
         "Nothing was found out before the limit was reached.".to_owned()
     } else {
         claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
     };
-    Answer { text, short: None, status: Status::Budget, claims }
-}
-
-fn failed() -> Answer {
-    Answer { text: String::new(), short: None, status: Status::Failed, claims: Vec::new() }
+    Answer { claims, ..Answer::new(text, Status::Budget) }
 }
 
 pub(super) fn millis(began: Instant) -> u64 {

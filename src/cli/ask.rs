@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, RunOptions, agent, check_picture, open_images, save_image};
+use super::options::{LlmOptions, ReasonOptions, RunOptions, agent, check_picture, open_images, save_image};
+use super::region::RegionOptions;
 use super::{Exit, Stop, exit_of, or_json, output, usage};
 use crate::agent::{Report, Watch};
 use crate::answer::Status;
-use crate::budget::Budget;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::observation::Failure;
@@ -24,6 +23,8 @@ use crate::trace::TraceWriter;
     lavr ask photo.jpg \"How many people are there?\"\n  \
     lavr ask photo.jpg \"What room is this?\" --guess\n  \
     lavr ask a.jpg b.jpg \"Which of the two pictures has more cars?\"\n  \
+    lavr ask photo.jpg \"What is this?\" --point 120,80\n  \
+    lavr ask photo.jpg \"What does this say?\" --box 40,30,200,180\n  \
     lavr ask receipt.jpg \"What is the total?\" --annotate seen.png --trace run.jsonl")]
 pub(super) struct AskArgs {
     /// Image files (PNG, JPEG, WebP, GIF, BMP, TIFF), then the question
@@ -33,14 +34,12 @@ pub(super) struct AskArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
-    /// Who decides: `controller` plans once and never after it has seen text from an image; `decision-maker` works
-    /// in rounds; `auto` begins with a plan, and goes on in rounds only when its evidence does not answer
-    #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
-    mode: Mode,
+    #[command(flatten)]
+    reason: ReasonOptions,
 
-    /// Most rounds of planning
-    #[arg(long, value_name = "N", default_value_t = Budget::default().max_rounds, value_parser = clap::value_parser!(u64).range(1..=64))]
-    max_rounds: u64,
+    /// Most rounds of planning [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    max_rounds: Option<u64>,
 
     /// Answer with a best guess, marked as one, where the evidence does not answer, unless a limit other than that of
     /// rounds ends the run. With `--mode auto` it comes in place of the rounds after the first plan
@@ -48,15 +47,14 @@ pub(super) struct AskArgs {
     guess: bool,
 
     #[command(flatten)]
+    region: RegionOptions,
+
+    #[command(flatten)]
     options: RunOptions,
 
     /// Draw what the answer rests on into this picture (PNG or JPEG)
     #[arg(long, value_name = "OUT.png")]
     annotate: Option<PathBuf>,
-}
-
-fn mode() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
 }
 
 pub(super) async fn run(args: AskArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
@@ -68,10 +66,10 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     let Some((question, paths)) = args.inputs.split_last() else {
         return Err(usage(Error::invalid("give an image and a question")));
     };
-    let mut config = args.options.limit(args.llm.config());
-    config.mode = args.mode;
-    config.guess = args.guess;
-    if config.show_images && args.mode == Mode::Controller {
+    let mut config = args.options.limit(args.llm.config().map_err(usage)?);
+    args.reason.set(&mut config).map_err(usage)?;
+    config.guess |= args.guess;
+    if config.show_images && config.mode == Mode::Controller {
         let why = "with `--mode controller` nothing that stands in an image has a say in the plan, so `--show-images` \
                    cannot go with it; leave one of them out";
         return Err(usage(Error::invalid(why)));
@@ -80,13 +78,18 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
         let why = "tools that are only declared cannot run: `lavr plan` plans with them";
         return Err(usage(Error::invalid(why)));
     }
-    config.budget.max_rounds = args.max_rounds;
+    config.budget.max_rounds = args.max_rounds.unwrap_or(config.budget.max_rounds);
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;
     args.options.check_trace(&paths).map_err(usage)?;
     Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
+    let pointed = args.region.read().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
-    let task = config.task(question.clone(), images);
+    let mut task = config.task(question.clone(), images);
+    if let Some(pointed) = pointed {
+        task = task.with_region(pointed.open(&config)?);
+        task.validate().map_err(usage)?;
+    }
     let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
     let report = agent.ask_watched(&task, Watch { cancel, sinks: args.options.sinks(journal.as_ref()) }).await?;
@@ -131,6 +134,12 @@ fn print(args: &AskArgs, report: &Report) -> Result<()> {
     if !report.answer.text.is_empty() {
         output::print(&output::safe(&report.answer.text))?;
     }
+    if let Some(against) = &report.answer.against {
+        output::note(&format!("note: {}", output::safe(against)));
+    }
+    if let Some(reason) = &report.answer.unstyled {
+        output::note(&format!("the answer is worded as the evidence has it, in English: {}", output::safe(reason)));
+    }
     if let Some(error) = &report.error {
         output::note(&format!(
             "{}: {}",
@@ -152,7 +161,9 @@ fn failed_json(error: &Error) -> serde_json::Value {
 /// Draws what the claims rest on; further images go to `OUT-2.png`, `OUT-3.png` ...
 fn draw(report: &Report, images: &[Image], path: &Path) -> Result<()> {
     for (n, image) in images.iter().enumerate() {
-        let items = report.evidence(n);
+        let mut items = report.pointed(n);
+        let evidence = report.evidence(n).into_iter().filter(|item| !items.contains(item));
+        items.extend(evidence.collect::<Vec<_>>());
         let path = if n == 0 { path.to_owned() } else { numbered(path, n + 1) };
         save_image(&annotate::draw(image, &items), &path)?;
         let marks = if items.len() == 1 { "1 mark".to_owned() } else { format!("{} marks", items.len()) };

@@ -13,11 +13,13 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::options::LlmOptions;
+use super::options::{LlmOptions, ReasonOptions};
 use super::progress::Bars;
 use super::{Exit, Stop, or_json, output, usage};
+use crate::chain::Chain;
 use crate::chat::named;
 use crate::config::Config;
+use crate::demo;
 use crate::error::{Error, ErrorKind, Result};
 use crate::eval::case::Case;
 use crate::eval::compare::{Comparison, compare};
@@ -29,7 +31,7 @@ use crate::eval::run::{Evaluation, Setting};
 use crate::eval::summary::{Score, Summary, summary};
 use crate::files::read_at_most;
 use crate::observation::Failure;
-use crate::task::Mode;
+use crate::style::Style;
 use crate::tool::added::manifests;
 use crate::tool::builtin;
 use crate::tool::declared::MAX_BYTES;
@@ -65,9 +67,8 @@ pub(super) struct EvalArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
-    /// Who decides: `controller`, `decision-maker` or `auto`
-    #[arg(long, value_name = "MODE", default_value_t, value_parser = mode())]
-    mode: Mode,
+    #[command(flatten)]
+    reason: ReasonOptions,
 
     /// Let a case that the evidence does not answer go unanswered. Without this, metrics that expect an answer in any
     /// case (vqa, choice, number, yesno) get a best guess there, as `lavr ask --guess` gives it
@@ -99,7 +100,7 @@ pub(super) struct EvalArgs {
     oracle: Option<Oracle>,
 
     /// Compare two files of results, case by case: the difference with its interval, and the cases that flipped
-    #[arg(long, num_args = 2, value_names = ["A.jsonl", "B.jsonl"], conflicts_with_all = ["cases", "metric", "out", "resume", "oracle", "limit", "jobs", "tools", "mode", "no_guess", "timeout"])]
+    #[arg(long, num_args = 2, value_names = ["A.jsonl", "B.jsonl"], conflicts_with_all = ["cases", "metric", "out", "resume", "oracle", "limit", "jobs", "tools", "demos", "mode", "chain", "style", "schema", "no_guess", "timeout"])]
     compare: Option<Vec<PathBuf>>,
 
     /// Print one JSON object
@@ -109,10 +110,6 @@ pub(super) struct EvalArgs {
 
 fn metric() -> impl TypedValueParser<Value = Metric> {
     PossibleValuesParser::new(Metric::names()).try_map(|name| name.parse::<Metric>())
-}
-
-fn mode() -> impl TypedValueParser<Value = Mode> {
-    PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
 }
 
 fn oracle() -> impl TypedValueParser<Value = Oracle> {
@@ -133,7 +130,7 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     let (Some(file), Some(metric)) = (&args.cases, args.metric) else {
         return Err(usage(Error::invalid("give a file of cases and a --metric")));
     };
-    let config = args.config();
+    let config = args.config().map_err(usage)?;
     if config.declares_tools() && metric != Metric::Plan {
         return Err(usage(Error::invalid(
             "tools that are only declared cannot run; --tools goes with `--metric plan`",
@@ -234,10 +231,11 @@ async fn drive<'a>(
 }
 
 impl EvalArgs {
-    fn config(&self) -> Config {
-        let mut config = Config { mode: self.mode, ..self.llm.config() };
+    fn config(&self) -> Result<Config> {
+        let mut config = self.llm.config()?;
+        self.reason.set(&mut config)?;
         config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
-        config
+        Ok(config)
     }
 
     fn setting(&self, metric: Metric, config: &Config) -> Result<Setting> {
@@ -245,6 +243,8 @@ impl EvalArgs {
             metric,
             mode: config.mode,
             guess: metric.expects_answer() && !self.no_guess,
+            chain: config.chain.clone(),
+            style: config.style.clone(),
             budget: config.budget.clone(),
             images: config.images.clone(),
             oracle: self.oracle,
@@ -272,8 +272,26 @@ impl EvalArgs {
         if let Some(folder) = &config.prompts {
             options.insert("prompts".to_owned(), json!(digest_of(folder)?));
         }
+        if !config.demos.is_empty() {
+            let mut digests = Vec::new();
+            for file in config.demos.iter().map(|path| demo::files(path)).collect::<Result<Vec<_>>>()?.concat() {
+                let bytes =
+                    std::fs::read(&file).map_err(|e| Error::from(e).context(format!("demos `{}`", file.display())))?;
+                digests.push(format!("sha256:{}", hex::encode(Sha256::digest(bytes))));
+            }
+            options.insert("demos".to_owned(), json!(digests.join(" ")));
+        }
         if config.show_images {
             options.insert("show_images".to_owned(), json!(true));
+        }
+        if config.chain != Chain::default() {
+            options.insert("chain".to_owned(), json!(config.chain.to_string()));
+        }
+        if config.style != Style::default() {
+            options.insert("style".to_owned(), json!(config.style.to_string()));
+        }
+        if let Some(schema) = &config.style.schema {
+            options.insert("schema".to_owned(), schema.clone());
         }
         if self.timeout.to_bits() != TIMEOUT.to_bits() {
             options.insert("timeout".to_owned(), json!(self.timeout));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -11,17 +12,18 @@ use super::progress::Bars;
 use super::steps::Steps;
 use super::{Stop, output, usage};
 use crate::agent::Agent;
-use crate::budget::Budget;
 use crate::config::Config;
 use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::read_at_most;
 use crate::image::Image;
+use crate::task::Mode;
 use crate::trace::TraceWriter;
 
 /// Options of the commands that use an LLM.
 #[derive(Args)]
 pub(super) struct LlmOptions {
-    /// The LLM: `local`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, `replay:DIR` ... (all with --help)
+    /// The LLM [default: local]: `local`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, `replay:DIR` ... (all with --help)
     ///
     /// `local` is Qwen2.5-Coder 1.5B inside this program, `local:tiny` SmolLM2 135M (for smoke tests),
     /// `local:FILE.gguf` any GGUF of the Qwen2 or Llama family.
@@ -32,8 +34,16 @@ pub(super) struct LlmOptions {
     /// llama.cpp, Ollama or vLLM; a key, when it wants one, is in LAVR_API_KEY.
     ///
     /// `replay:DIR` replies what `--record DIR` recorded.
-    #[arg(long, value_name = "LLM", default_value = "local", env = "LAVR_LLM", hide_env_values = true)]
-    pub(super) llm: String,
+    #[arg(long, value_name = "LLM", env = "LAVR_LLM", hide_env_values = true)]
+    pub(super) llm: Option<String>,
+
+    /// A configuration file, e.g. lavr.toml; options of the command line go before it
+    ///
+    /// TOML with any of `llm`, `mode`, `guess`, `tools`, `prompts`, `prices`, `show_images` ..., and the tables
+    /// `[chain]` (`stages = "two"`), `[style]` (`language = "zh-Hant"`) and `[budget]` (`max_rounds`, `max_steps`, `max_tokens`, `timeout_ms`).
+    /// Paths are seen from its folder.
+    #[arg(long, value_name = "FILE", env = "LAVR_CONFIG")]
+    config: Option<PathBuf>,
 
     /// Record the LLM's calls into DIR/cassette.jsonl, for `--llm replay:DIR`
     #[arg(long, value_name = "DIR")]
@@ -72,6 +82,99 @@ pub(super) struct LlmOptions {
     /// A folder of prompt files that override the built-in ones (same layout as `prompts/`)
     #[arg(long, value_name = "DIR")]
     pub(super) prompts: Option<PathBuf>,
+
+    /// In-context demos of your own: a file of them (JSON lines), or a folder of such files; repeat for more
+    ///
+    /// Those that resemble the question go along with it, beside the built-in ones; `--chain demos=N` sets how many.
+    /// `lavr demos check` checks such a file, `lavr demos add` learns one from a run.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub(super) demos: Vec<PathBuf>,
+}
+
+/// Options of the commands that answer questions.
+#[derive(Args)]
+pub(super) struct ReasonOptions {
+    /// Who decides [default: auto]: `controller` plans once and never after it has seen text from an image;
+    /// `decision-maker` works in rounds; `auto` begins with a plan, and goes on in rounds only when its evidence does
+    /// not answer
+    #[arg(long, value_name = "MODE", value_parser = mode())]
+    pub(super) mode: Option<Mode>,
+
+    /// How a run reasons: KEY=VALUE,... (all keys with --help)
+    ///
+    /// bridge=expert|native|both: whether the LLM knows the images by what tools say, by its own eyes, or both.
+    /// stop=adaptive|N: rounds until the LLM decides, or exactly N rounds of a decision maker.
+    /// stages=one|two: with two, a rationale is written first and the answer from it.
+    /// think=on|off: the planner writes down a thought before its plan.
+    /// questions=off|ask|split: smaller questions are asked, or what text alone settles is split off.
+    /// votes=N: N plans, whose answers are voted on.
+    /// critic=on|off: the answer is criticised against its evidence, and an objection reopens the run once.
+    /// demos=auto|N: how many in-context demos go along, 0 to 8; demo-choice=similar|fixed|random|image|diverse;
+    /// demo-order=similar-last|similar-first; demo-seed=N; demo-tokens=auto|N.
+    ///
+    /// docs/REASONING.md says more.
+    #[arg(long, value_name = "KEY=VALUE,...", verbatim_doc_comment)]
+    chain: Vec<String>,
+
+    /// How the answer is worded: KEY=VALUE,... (all keys with --help)
+    ///
+    /// length=normal|short|detailed, tone=neutral|friendly|formal|lively, audience=TEXT (`children`).
+    /// language=question|TAG|NAME: that of the question, or `en`, `zh-Hant`, `zh-Hans`, `de`, `German` ...
+    /// facts=evidence|knowledge: with knowledge, one sentence may be added that is not from the image, marked so.
+    /// format=sentence|list|markdown|json: json wants a --schema.
+    ///
+    /// Numbers and quotations stay those of the evidence: wording that loses or adds one is dropped, and said so.
+    #[arg(long, value_name = "KEY=VALUE,...", verbatim_doc_comment)]
+    style: Vec<String>,
+
+    /// A JSON Schema that the answer has to fit; the answer is JSON then (`--style format=json`)
+    #[arg(long, value_name = "FILE")]
+    schema: Option<PathBuf>,
+}
+
+impl ReasonOptions {
+    /// Lays these options over a configuration.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting that is unknown or does not take its value.
+    pub(super) fn set(&self, config: &mut Config) -> Result<()> {
+        config.mode = self.mode.unwrap_or(config.mode);
+        lay_chain(&self.chain, config)?;
+        self.set_style(config)
+    }
+
+    fn set_style(&self, config: &mut Config) -> Result<()> {
+        let place = |e: Error| e.context("--style");
+        for settings in &self.style {
+            config.style = std::mem::take(&mut config.style).with(settings).map_err(place)?;
+        }
+        let Some(file) = &self.schema else { return config.style.validate().map_err(place) };
+        let place = |e: Error| e.context(format!("--schema `{}`", file.display()));
+        let bytes = read_at_most(file, MAX_SCHEMA).map_err(|e| place(e.into()))?;
+        let no_json = |e| place(Error::invalid(format!("it is no JSON: {e}")).with_source(e));
+        let schema = serde_json::from_slice(&bytes).map_err(no_json)?;
+        config.style = std::mem::take(&mut config.style).with_schema(schema);
+        config.style.validate().map_err(place)
+    }
+}
+
+/// Longest file with a JSON Schema, in bytes.
+const MAX_SCHEMA: u64 = 1 << 20;
+
+/// Lays settings of `--chain` over a configuration.
+///
+/// # Errors
+/// `InvalidInput` naming the setting that is unknown or does not take its value.
+pub(super) fn lay_chain(settings: &[String], config: &mut Config) -> Result<()> {
+    for settings in settings {
+        let chain = std::mem::take(&mut config.chain).with(settings);
+        config.chain = chain.map_err(|e: Error| e.context("--chain"))?;
+    }
+    Ok(())
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
 }
 
 /// Options of the commands that run something.
@@ -81,17 +184,17 @@ pub(super) struct RunOptions {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Most steps a run may execute
-    #[arg(long, value_name = "N", default_value_t = Budget::default().max_steps, value_parser = clap::value_parser!(u64).range(1..=256))]
-    max_steps: u64,
+    /// Most steps a run may execute [default: 24]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    max_steps: Option<u64>,
 
-    /// Most LLM tokens of a run: prompts, without what was computed before, and replies
-    #[arg(long, value_name = "N", default_value_t = Budget::default().max_tokens, value_parser = clap::value_parser!(u64).range(1..))]
-    max_tokens: u64,
+    /// Most LLM tokens of a run: prompts, without what was computed before, and replies [default: 50000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: Option<u64>,
 
-    /// Wall-clock limit in seconds; fetching missing models does not count
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = seconds)]
-    timeout: f64,
+    /// Wall-clock limit in seconds; fetching missing models does not count [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<f64>,
 
     /// Write the run's journal here as JSON lines; its images go to FILE.blobs/
     #[arg(long, value_name = "FILE")]
@@ -105,9 +208,10 @@ pub(super) struct RunOptions {
 impl RunOptions {
     /// Lays these limits over a configuration.
     pub(super) fn limit(&self, mut config: Config) -> Config {
-        config.budget.max_steps = self.max_steps;
-        config.budget.max_tokens = self.max_tokens;
-        config.budget.timeout_ms = (self.timeout * 1000.0) as u64;
+        let budget = &mut config.budget;
+        budget.max_steps = self.max_steps.unwrap_or(budget.max_steps);
+        budget.max_tokens = self.max_tokens.unwrap_or(budget.max_tokens);
+        budget.timeout_ms = self.timeout.map_or(budget.timeout_ms, |seconds| (seconds * 1000.0) as u64);
         config
     }
 
@@ -147,17 +251,32 @@ impl RunOptions {
 }
 
 impl LlmOptions {
-    /// The configuration these options describe.
-    pub(super) fn config(&self) -> Config {
-        Config {
-            llm: self.llm.clone(),
-            record: self.record.clone(),
-            prices: self.prices.clone(),
-            prompts: self.prompts.clone(),
-            tools: self.tools.clone(),
-            show_images: self.show_images,
-            ..Config::default()
+    /// The configuration these options describe, laid over that of the file.
+    ///
+    /// # Errors
+    /// As [`Config::open`].
+    pub(super) fn config(&self) -> Result<Config> {
+        let mut config = self.config.as_ref().map_or_else(|| Ok(Config::default()), Config::open)?;
+        if let Some(llm) = &self.llm {
+            config.llm.clone_from(llm);
         }
+        for (own, of_file) in [
+            (&self.record, &mut config.record),
+            (&self.prices, &mut config.prices),
+            (&self.prompts, &mut config.prompts),
+        ] {
+            if own.is_some() {
+                of_file.clone_from(own);
+            }
+        }
+        if !self.tools.is_empty() {
+            config.tools.clone_from(&self.tools);
+        }
+        if !self.demos.is_empty() {
+            config.demos.clone_from(&self.demos);
+        }
+        config.show_images |= self.show_images;
+        Ok(config)
     }
 }
 

@@ -7,9 +7,10 @@ use clap::Args;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, RunOptions, agent, open_images};
+use super::options::{LlmOptions, RunOptions, agent, lay_chain, open_images};
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::Watch;
+use crate::chain::DemoChoice;
 use crate::cx::EventSink;
 use crate::error::{Error, Result};
 use crate::image::{Frame, Image};
@@ -38,6 +39,10 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     llm: LlmOptions,
 
+    /// How many in-context demos go along, and which: demos=N, demo-choice=...; the other keys as in `lavr ask --help`
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    chain: Vec<String>,
+
     #[command(flatten)]
     options: RunOptions,
 }
@@ -53,7 +58,12 @@ pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exi
 }
 
 async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
-    let config = args.options.limit(args.llm.config());
+    let mut config = args.options.limit(args.llm.config().map_err(usage)?);
+    lay_chain(&args.chain, &mut config).map_err(usage)?;
+    if config.chain.demo_choice == DemoChoice::Image && args.images.is_empty() {
+        let why = "demos can be chosen by the image (`demo-choice=image`) only when there is one; give it with --image";
+        return Err(usage(Error::invalid(why)));
+    }
     if config.declares_tools() && (config.show_images || !args.images.is_empty()) {
         let why = "tools that are only declared look at no image: leave `--image` and `--show-images` out";
         return Err(usage(Error::invalid(why)));
@@ -64,7 +74,8 @@ async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults
     if images.is_empty() && !config.declares_tools() {
         images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
     }
-    let task = Task::new(args.question.clone(), images).with_budget(config.budget.clone());
+    let task =
+        Task::new(args.question.clone(), images).with_budget(config.budget.clone()).with_chain(config.chain.clone());
     let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
     let mut sinks = args.options.sinks(journal.as_ref());

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::output::{note, safe};
 use crate::cx::EventSink;
 use crate::image::Image;
-use crate::trace::{Entry, Event};
+use crate::trace::{Entry, Event, Vote};
 
 /// Prints one line for each thing that happens in a run.
 pub(super) struct Steps;
@@ -35,6 +35,12 @@ fn line(event: &Event) -> Option<String> {
             (None, Some(missing)) => format!("decided: {} Missing: {missing}", sentence(&round.thought)),
             (None, None) => format!("decided: {}", sentence(&round.thought)),
         },
+        Event::Planned { thought: Some(thought), .. } => format!("thought: {thought}"),
+        Event::Voted { votes, tie } => voted(votes, *tie),
+        Event::Objected { objection, .. } => format!("the critic objects: {objection}"),
+        Event::Asked(asked) => {
+            format!("{} {}", asked.question, asked.answer.as_deref().unwrap_or("(not answered)"))
+        }
         Event::NotEnough { missing } => format!("not answered yet: {missing}"),
         Event::StepEnded { id, same_as: Some(same_as), .. } => format!("{id} = as {same_as}, which was the same call"),
         Event::StepStarted { id, tool, args } => format!("{id}: {tool}({})", args_text(args)),
@@ -47,6 +53,21 @@ fn line(event: &Event) -> Option<String> {
         Event::Answered { usage, .. } | Event::Failed { usage, .. } => format!("cost: ${:.6}", usage.cost_usd?),
         _ => return None,
     })
+}
+
+/// `3 of 5 plans say "2", 2 say "3"`, and how a tie was broken.
+fn voted(votes: &[Vote], tie: bool) -> String {
+    let all: u32 = votes.iter().map(|vote| vote.plans).sum();
+    let one = |(n, vote): (usize, &Vote)| {
+        let of = if n == 0 { format!(" of {all} plans") } else { String::new() };
+        match &vote.answer {
+            Some(answer) => format!("{}{of} say \"{answer}\"", vote.plans),
+            None => format!("{}{of} do not answer", vote.plans),
+        }
+    };
+    let told: Vec<String> = votes.iter().enumerate().map(one).collect();
+    let tie = if tie { "; the most probable plan breaks the tie" } else { "" };
+    format!("voted: {}{tie}", told.join(", "))
 }
 
 fn sentence(text: &str) -> String {

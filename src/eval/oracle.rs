@@ -190,7 +190,7 @@ impl Planner for Knowing {
             return Err(Error::new(ErrorKind::Plan, "the right plan did not suffice"));
         }
         cx.meter().take_round()?;
-        cx.emit(Event::Planned { plan: self.0.to_json(), repairs: 0 }, &[]);
+        cx.emit(Event::Planned { plan: self.0.to_json(), repairs: 0, thought: None }, &[]);
         Ok(Move::Plan { plan: self.0.clone(), repairs: 0 })
     }
 }

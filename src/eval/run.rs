@@ -16,12 +16,14 @@ use super::record::Record;
 use crate::agent::{Agent, AgentBuilder, Report, Watch};
 use crate::answer::{Status, Usage};
 use crate::budget::Budget;
+use crate::chain::Chain;
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Frame, Image, ImageLimits};
 use crate::observation::Failure;
 use crate::plan::{ArgValue, Plan};
 use crate::signature::Returns;
+use crate::style::Style;
 use crate::task::{Mode, Task};
 use crate::tool::{Args, Catalog};
 use crate::value::{Region, Value};
@@ -40,6 +42,10 @@ pub struct Setting {
     pub mode: Mode,
     /// Whether a case that the evidence does not answer gets a guess; see [`Task::with_guess`].
     pub guess: bool,
+    /// How each case is reasoned about.
+    pub chain: Chain,
+    /// How answers are worded.
+    pub style: Style,
     /// The limits of each case.
     pub budget: Budget,
     /// Limits on image files.
@@ -106,8 +112,13 @@ impl Evaluation {
 
     async fn ask(&self, case: &Case, images: Vec<Image>, cancel: &CancellationToken) -> Result<Option<Record>> {
         let Some(agent) = self.agent_for(case, &images)? else { return Ok(None) };
-        let Setting { metric, mode, budget, guess, .. } = &self.setting;
-        let task = Task::new(question(case), images).with_budget(budget.clone()).with_mode(*mode).with_guess(*guess);
+        let Setting { metric, mode, budget, guess, chain, style, .. } = &self.setting;
+        let task = Task::new(question(case), images)
+            .with_budget(budget.clone())
+            .with_mode(*mode)
+            .with_guess(*guess)
+            .with_chain(chain.clone())
+            .with_style(style.clone());
         let report = agent.ask_watched(&task, Watch { cancel: cancel.child_token(), sinks: Vec::new() }).await?;
         if let Some(error) = &report.error {
             stop_when_out_of_reach(error)?;
@@ -132,7 +143,8 @@ impl Evaluation {
         if images.is_empty() && !self.agent.catalog().is_declared() {
             images.push(Image::from_pixels(image::RgbImage::new(1, 1), Frame::ROOT));
         }
-        let task = Task::new(case.question.as_str(), images).with_budget(self.setting.budget.clone());
+        let Setting { budget, chain, .. } = &self.setting;
+        let task = Task::new(case.question.as_str(), images).with_budget(budget.clone()).with_chain(chain.clone());
         let cx = Cx::with(task.budget.clone(), cancel.child_token(), Vec::new());
         let (plan, error) = match self.agent.plan_within(&task, &cx).await {
             Ok(trace) => (trace.plan, None),

@@ -95,7 +95,7 @@ pub fn repair_text(faults: &[Fault]) -> String {
 }
 
 /// `text` for a message: in back quotes, and cut when it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     const LONGEST: usize = 48;
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("`{}...`", text.get(..end).unwrap_or_default()),
@@ -118,7 +118,7 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `did you mean ...?` when a known name is near, else what `otherwise` says.
-pub(super) fn did_you_mean<'a>(
+pub(crate) fn did_you_mean<'a>(
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
     otherwise: impl FnOnce() -> Option<String>,

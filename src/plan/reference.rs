@@ -24,7 +24,7 @@ impl Reference {
 }
 
 /// Whether `text` can be the id of a step: `[a-z][a-z0-9_]*`.
-pub(super) fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

@@ -1,5 +1,7 @@
 //! The JSON Schema of plans, built from the catalog, for constrained decoding.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value as Json, json};
 
 use super::check::PlanLimits;
@@ -19,6 +21,8 @@ pub(super) const MAX_TEXT: usize = 200;
 pub const NOTHING_KNOWN: &str = "Nothing is known yet.";
 /// Longest thought of a decision maker, in characters.
 const MAX_SENTENCE: usize = 160;
+/// Longest thought before a plan, in characters.
+const MAX_THOUGHT: usize = 300;
 /// Most items of a literal list.
 const MAX_ITEMS: usize = 8;
 
@@ -38,35 +42,81 @@ pub fn schema(signatures: &dyn Signatures, limits: &PlanLimits) -> Json {
     })
 }
 
+/// The schema of plans with a thought before the steps; what [`without_thought`] reads.
+pub fn thoughtful(mut schema: Json) -> Json {
+    let thought = json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{MAX_THOUGHT}}}$") });
+    if let Some(properties) = schema.get_mut("properties").and_then(Json::as_object_mut) {
+        let rest = std::mem::take(properties);
+        properties.insert("thought".to_owned(), thought);
+        properties.extend(rest);
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Json::as_array_mut) {
+        required.insert(0, json!("thought"));
+    }
+    schema
+}
+
+/// A reply with the thought before its plan taken out of it.
+pub fn without_thought(reply: &str) -> (Option<String>, Cow<'_, str>) {
+    let Ok(Json::Object(mut plan)) = serde_json::from_str(reply) else { return (None, Cow::Borrowed(reply)) };
+    match plan.shift_remove("thought") {
+        Some(Json::String(thought)) => (Some(thought), Cow::Owned(Json::Object(plan).to_string())),
+        _ => (None, Cow::Borrowed(reply)),
+    }
+}
+
+/// What a round of a decision maker may do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RoundKind {
+    /// Ask for steps, or name the result.
+    #[default]
+    Open,
+    /// Ask for steps: another round follows.
+    Steps,
+    /// Name the result: no round follows.
+    Last,
+}
+
 /// The JSON Schema of one round of a decision maker: a thought, and then either what is missing with the next
 /// steps (none when no tool can find it out), or the result: one of the steps in `results`, when there are any.
 /// `limits.max_steps` is that of one round.
 ///
 /// In the `first` round, where nothing is known, the thought says so, and there is a step.
-pub fn round_schema(signatures: &dyn Signatures, limits: &PlanLimits, first: bool, results: &[&str]) -> Json {
+pub fn round_schema(
+    signatures: &dyn Signatures,
+    limits: &PlanLimits,
+    first: bool,
+    kind: RoundKind,
+    results: &[&str],
+) -> Json {
     let sentence = json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{MAX_SENTENCE}}}$") });
     let thought = if first { json!({ "const": NOTHING_KNOWN }) } else { sentence.clone() };
-    let more = json!({
-        "type": "object",
-        "properties": {
-            "thought": thought,
-            "missing": sentence,
-            "steps": steps(signatures, limits, usize::from(first)),
-        },
-        "required": ["thought", "missing", "steps"],
-        "additionalProperties": false,
-    });
-    if first || results.is_empty() {
-        return json!({ "x-guidance": guidance(), "anyOf": [more] });
+    let ends = !first && kind == RoundKind::Last;
+    let mut forms = Vec::new();
+    if !ends || results.is_empty() {
+        let least = usize::from(first || kind == RoundKind::Steps);
+        let none = json!({ "type": "array", "maxItems": 0 });
+        forms.push(json!({
+            "type": "object",
+            "properties": {
+                "thought": thought,
+                "missing": sentence,
+                "steps": if ends { none } else { steps(signatures, limits, least) },
+            },
+            "required": ["thought", "missing", "steps"],
+            "additionalProperties": false,
+        }));
     }
-    let results: Vec<String> = results.iter().map(|id| format!("${id}")).collect();
-    let end = json!({
-        "type": "object",
-        "properties": { "thought": thought, "result": { "enum": results } },
-        "required": ["thought", "result"],
-        "additionalProperties": false,
-    });
-    json!({ "x-guidance": guidance(), "anyOf": [more, end] })
+    if !first && kind != RoundKind::Steps && !results.is_empty() {
+        let results: Vec<String> = results.iter().map(|id| format!("${id}")).collect();
+        forms.push(json!({
+            "type": "object",
+            "properties": { "thought": thought, "result": { "enum": results } },
+            "required": ["thought", "result"],
+            "additionalProperties": false,
+        }));
+    }
+    json!({ "x-guidance": guidance(), "anyOf": forms })
 }
 
 /// How constrained replies are spaced.
@@ -165,11 +215,14 @@ pub(super) fn any_of(mut forms: Vec<Json>) -> Json {
 fn list(of: &ValueType) -> Option<Json> {
     match of {
         ValueType::List(of) if **of == ValueType::Text => Some(list_of(&text_or_reference())),
-        ValueType::List(of) if **of == ValueType::Number => {
-            Some(list_of(&any_of(vec![number(), text(&reference(PATH))])))
-        }
+        ValueType::List(of) if **of == ValueType::Number => Some(numbers()),
+        ValueType::List(of) if **of == ValueType::list(ValueType::Number) => Some(list_of(&numbers())),
         _ => None,
     }
+}
+
+fn numbers() -> Json {
+    list_of(&any_of(vec![number(), text(&reference(PATH))]))
 }
 
 fn list_of(items: &Json) -> Json {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::fault::quoted;
 
 /// JSON whose objects were written without repeated keys.
-pub(super) struct Strict(pub(super) Json);
+pub(crate) struct Strict(pub(crate) Json);
 
 impl<'de> Deserialize<'de> for Strict {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

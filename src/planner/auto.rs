@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{Move, Planner};
 use crate::cx::Cx;
 use crate::error::{ErrorKind, Result};
+use crate::plan;
 use crate::task::Task;
 use crate::trace::Trace;
 
@@ -28,7 +29,7 @@ impl Auto {
 #[async_trait]
 impl Planner for Auto {
     async fn next(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<Move> {
-        let fresh = known.plan.is_none() && known.rounds.is_empty();
+        let fresh = known.steps().iter().all(plan::points) && known.rounds.is_empty();
         if !fresh {
             return self.then.next(cx, task, known).await;
         }
@@ -39,5 +40,9 @@ impl Planner for Auto {
             }
             other => other,
         }
+    }
+
+    async fn sample(&self, cx: &Cx, task: &Task, moves: u32) -> Result<Vec<Move>> {
+        self.first.sample(cx, task, moves).await
     }
 }

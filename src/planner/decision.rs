@@ -4,14 +4,16 @@ use async_trait::async_trait;
 
 use super::repair::{Faulty, Repairs, as_json};
 use super::reply::{Reply, Wish, of_reply};
-use super::{Move, Planner, Planning, history};
+use super::{Move, Planner, Planning, history, pointed_image};
+use crate::chain::Stop;
 use crate::chat::ChatRequest;
 use crate::cx::Cx;
+use crate::demo::DemoFor;
 use crate::error::Result;
 use crate::message::Message;
 use crate::observation::Observation;
-use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, Step};
-use crate::prompt::Situation;
+use crate::plan::{self, Fault, FaultKind, Plan, PlanLimits, Reference, RoundKind, Step};
+use crate::prompt::{Asked, Situation};
 use crate::refiner::{Evidence, asks_to_read, strange_numbers};
 use crate::task::{Task, asked_images, image_name};
 use crate::trace::{Event, Round, Trace};
@@ -39,6 +41,8 @@ pub struct DecisionMaker {
     /// The prefix of the first round, and that of the rounds after it.
     first: Vec<Message>,
     later: Vec<Message>,
+    /// The prefix without demos.
+    bare: Vec<Message>,
 }
 
 impl DecisionMaker {
@@ -49,28 +53,49 @@ impl DecisionMaker {
     pub fn new(with: Planning) -> Result<Self> {
         let prefix = |later| with.prompts.decide_prefix(&with.catalog, later);
         let (first, later) = (prefix(false)?, prefix(true)?);
-        Ok(Self { with, first, later })
+        let bare = with.prompts.decide_bare(&with.catalog)?;
+        Ok(Self { with, first, later, bare })
+    }
+
+    fn prefix(&self, task: &Task, nothing_known: bool) -> &[Message] {
+        match task.chain.has_fixed_demos() {
+            false => &self.bare,
+            true if nothing_known => &self.first,
+            true => &self.later,
+        }
     }
 
     async fn request(&self, cx: &Cx, task: &Task, known: &Trace) -> Result<ChatRequest> {
         let (question, images) = (task.question.trim(), task.images.len());
-        let nothing_known = known.observations.is_empty();
+        let nothing_known = known.is_blank();
         // A first round is much like a plan; later ones depend on what was found.
-        let mut messages = if nothing_known {
-            self.with.library.similar_rounds(cx, question, images, &self.with.catalog).await?
-        } else {
-            Vec::new()
-        };
-        let history = history(question, known, MAX_KNOWN);
+        let to = if nothing_known { DemoFor::FirstRound } else { DemoFor::LaterRound };
+        let asked = Asked::of(task, to);
+        let mut messages = self.with.library_for(task).messages(cx, &asked, &self.with.catalog).await?;
+        let history = if nothing_known { String::new() } else { history(question, known, MAX_KNOWN) };
         // Why steps failed stands with the steps.
         let missing = known.missing.as_deref().filter(|_| !Evidence::gather(question, known).is_empty());
-        let situation = Situation { question, images, known: &history, unseen: unseen(task, known), missing };
+        let situation = Situation {
+            question,
+            images,
+            known: &history,
+            unseen: unseen(task, known),
+            missing,
+            round: round_of(task, known),
+            region: pointed_image(task),
+        };
         messages.push(self.with.prompts.decide_user(&situation, &self.with.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };
         Ok(ChatRequest {
-            prefix: if nothing_known { self.first.clone() } else { self.later.clone() },
+            prefix: self.prefix(task, nothing_known).to_vec(),
             messages,
-            schema: Some(plan::round_schema(&self.with.catalog, &limits, nothing_known, &results(question, known))),
+            schema: Some(plan::round_schema(
+                &self.with.catalog,
+                &limits,
+                nothing_known,
+                kind(task, known),
+                &results(question, known),
+            )),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
             images: self.with.shown(task),
@@ -84,6 +109,9 @@ impl DecisionMaker {
             let result = Reference::to(steps.last().map_or("", |step| step.id.as_str()));
             let round = Plan { steps: std::mem::take(steps), result };
             *steps = round.without_repeats(|step| self.with.catalog.is_repeatable(&step.tool)).steps;
+        }
+        if let Some(fault) = out_of_turn(&reply.wish, task, known) {
+            return Err((as_json(text), vec![fault]));
         }
         let faults = match &reply.wish {
             Wish::Steps(steps) => self.faults_of_steps(steps, task, known),
@@ -152,8 +180,10 @@ impl Planner for DecisionMaker {
         };
         let (reply, repairs) = repairs.ask(cx, request, |text| self.judge(text, task, known)).await?;
         let mut round = Round { thought: reply.thought, missing: reply.missing, ..Round::default() };
+        let mut calls = Vec::new();
         let next = match reply.wish {
             Wish::Steps(steps) => {
+                calls.extend(steps.iter().map(Step::to_json));
                 round.steps = steps.iter().map(|step| step.id.clone()).collect();
                 Move::Steps { steps, round: round.clone(), repairs }
             }
@@ -163,9 +193,35 @@ impl Planner for DecisionMaker {
             }
             Wish::GiveUp => Move::Finish { result: None, round: round.clone(), repairs },
         };
-        cx.emit(Event::Decided { round, repairs }, &[]);
+        cx.emit(Event::Decided { round, repairs, calls }, &[]);
         Ok(next)
     }
+}
+
+/// Which round of how many this is, where the chain has a fixed length.
+fn round_of(task: &Task, known: &Trace) -> Option<(usize, usize)> {
+    let Stop::Fixed(rounds) = task.chain.stop else { return None };
+    Some((known.rounds.len() + 1, usize::try_from(rounds).unwrap_or(usize::MAX)))
+}
+
+fn kind(task: &Task, known: &Trace) -> RoundKind {
+    match round_of(task, known) {
+        None => RoundKind::Open,
+        Some((round, rounds)) if round < rounds => RoundKind::Steps,
+        Some(_) => RoundKind::Last,
+    }
+}
+
+/// The fault of a result before the last round of a fixed chain, or of steps in it.
+fn out_of_turn(wish: &Wish, task: &Task, known: &Trace) -> Option<Fault> {
+    let (round, rounds) = round_of(task, known)?;
+    let what = match (wish, kind(task, known)) {
+        (Wish::Result(_) | Wish::GiveUp, RoundKind::Steps) => "write steps that find out or verify more",
+        (Wish::Steps(_), RoundKind::Last) if !known.is_blank() => "name the result",
+        _ => return None,
+    };
+    let message = format!("this is round {round} of {rounds}");
+    Some(Fault::new(FaultKind::Malformed, "reply", message).suggest(what.to_owned()))
 }
 
 /// The steps that an answer can rest on.
@@ -201,7 +257,8 @@ fn not_said(thought: &str, question: &str, known: &Trace) -> Option<Fault> {
 fn unseen(task: &Task, known: &Trace) -> Vec<usize> {
     let looked_at = |n: &usize| {
         let name = image_name(*n);
-        known.steps().iter().any(|step| step.references().iter().any(|reference| reference.id == name))
+        let steps = known.steps().iter().filter(|step| !plan::points(step));
+        steps.flat_map(Step::references).any(|reference| reference.id == name)
     };
     asked_images(&task.question, task.images.len()).into_iter().filter(|n| !looked_at(n)).collect()
 }

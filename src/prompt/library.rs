@@ -1,185 +1,241 @@
-//! The library: demos that are shown only with questions they resemble.
+//! The library: demos that go along with the questions they are chosen for.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::{Value as Json, json};
-use tokio::sync::OnceCell;
-
-use super::similar::{Index, Shape};
-use super::spaced_json;
+use super::likeness::Meaning;
+use super::pool::Pool;
+use super::ready::Ready;
+use crate::chain::{Chain, DemoChoice, Limit};
 use crate::cx::Cx;
-use crate::embedder::{TextEmbedder, similarity};
-use crate::error::{Error, ErrorKind, Result};
+use crate::demo::DemoFor;
+use crate::embedder::TextEmbedder;
+use crate::error::Result;
+use crate::image::Image;
 use crate::message::Message;
-use crate::plan::{NOTHING_KNOWN, Plan, Step};
-use crate::tool::Catalog;
+use crate::refiner::told;
+use crate::task::{Task, asked_images};
+use crate::tool::{Args, Catalog, SharedTool, call_guarded};
+use crate::value::Value;
 
-/// The demos of the library that a planner's question is given, found by similarity.
+/// The tool that says in sentences what is in an image.
+const DESCRIBER: &str = "describe_scene";
+/// Most images whose facts choose demos.
+const MAX_DESCRIBED: usize = 2;
+/// Most images whose facts are remembered.
+const MAX_REMEMBERED: usize = 64;
+
+/// The demos that go along with a question: those of the library, of tools, and of files, and, when a number of demos
+/// is set, those that stand in the constant parts of prompts otherwise.
 ///
 /// With an embedder a demo's similarity is the mean of two: that of words and word pairs, in which the things that
 /// tools know by name count as one, and that of meaning. Without one, or when it fails, it is that of words alone.
 #[derive(Clone)]
 pub struct PlanLibrary {
-    demos: Vec<LibraryDemo>,
-    index: Index,
-    embedder: Option<Arc<dyn TextEmbedder>>,
-    /// The embeddings of the demos' questions, made when they are first needed.
-    meanings: OnceCell<Vec<Vec<f32>>>,
-    /// The embedder has failed.
-    broken: Arc<AtomicBool>,
+    /// What is chosen from by default.
+    some: Pool,
+    /// What is chosen from when a number is set.
+    all: Pool,
+    meaning: Meaning,
+    /// The demos of files that need tools which are not there, by their places.
+    left_out: Vec<String>,
+    /// What is known of images, by their digests.
+    facts: Arc<Mutex<HashMap<String, String>>>,
 }
 
 impl fmt::Debug for PlanLibrary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlanLibrary").field("demos", &self.demos).finish_non_exhaustive()
+        f.debug_struct("PlanLibrary").field("demos", &self.all.demos()).finish_non_exhaustive()
     }
 }
 
-/// A demo of the library: the question as a planner and as a decision maker sees it, and the plan.
-#[derive(Debug, Clone)]
-pub(super) struct LibraryDemo {
-    pub(super) question: String,
-    pub(super) asked: Message,
-    pub(super) asked_in_rounds: Message,
-    pub(super) images: usize,
-    pub(super) plan: Plan,
+/// What is asked of a library.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who is to be shown the demos.
+    pub to: DemoFor,
+    /// The question.
+    pub question: &'a str,
+    /// How many images there are.
+    pub images: usize,
+    /// The images, where they may choose demos.
+    pub pictures: &'a [Image],
+    /// How many demos, and by what they are chosen.
+    pub chain: &'a Chain,
+}
+
+impl<'a> Asked<'a> {
+    /// A task's demos for one reader.
+    pub fn of(task: &'a Task, to: DemoFor) -> Self {
+        let (question, pictures) = (task.question.trim(), task.images.as_slice());
+        Self { to, question, images: pictures.len(), pictures, chain: &task.chain }
+    }
+}
+
+/// A demo that goes along.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chosen {
+    /// Where it stands: `FILE:LINE`, or a folder of prompts.
+    pub place: String,
+    /// Its question.
+    pub question: String,
+    /// How much it resembles what is asked, up to 1, where that chose it.
+    pub similarity: Option<f64>,
+    /// What it is asked as its reader sees it, and its reply.
+    pub messages: [Message; 2],
+}
+
+/// A demo that there is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Where it stands: `FILE:LINE`, or a folder of prompts.
+    pub place: String,
+    /// Its question.
+    pub question: String,
+    /// How many images there are.
+    pub images: usize,
+    /// What is in the image, when it says so.
+    pub description: Option<String>,
+    /// The tools of its plan.
+    pub tools: Vec<String>,
+    /// Who is shown it.
+    pub serves: Vec<DemoFor>,
 }
 
 impl PlanLibrary {
-    /// Demos whose similarity to the question is lower than this would only distract.
-    const MIN_SIMILARITY: f64 = 0.2;
-    /// Most demos that go along with one question.
-    const MAX_DEMOS: usize = 2;
-    /// Most bytes of several of them together, about 200 tokens; the most similar one goes along in any case.
-    const MAX_BYTES: usize = 570;
-
-    pub(super) fn new(demos: Vec<LibraryDemo>, index: Index) -> Self {
-        Self { demos, index, embedder: None, meanings: OnceCell::new(), broken: Arc::default() }
+    pub(super) fn new(some: Pool, all: Pool, left_out: Vec<String>) -> Self {
+        Self { some, all, meaning: Meaning::default(), left_out, facts: Arc::default() }
     }
 
     /// The same demos, found by their meaning, too.
     #[must_use]
     pub fn with_embedder(self, embedder: Arc<dyn TextEmbedder>) -> Self {
-        Self { embedder: Some(embedder), meanings: OnceCell::new(), broken: Arc::default(), ..self }
+        let (some, all) = (self.some.anew(), self.all.anew());
+        Self { some, all, meaning: Meaning::of(embedder), ..self }
+    }
+
+    /// All demos, those of files first.
+    pub fn list(&self) -> Vec<Listed> {
+        let listed = |demo: &Arc<Ready>| Listed {
+            place: demo.place.clone(),
+            question: demo.question.clone(),
+            images: demo.images,
+            description: demo.description.clone(),
+            tools: demo.tools.clone(),
+            serves: demo.serves(),
+        };
+        self.all.demos().iter().map(listed).collect()
+    }
+
+    /// Where the demos of files stand that are left out because not all tools of their plans are there.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// The demos that resemble the question as plans, the most similar last, next to the question.
     ///
     /// # Errors
-    /// `Cancelled` or `Budget` when the run ends first; `Internal` when a plan has no JSON form.
+    /// `Cancelled` or `Budget` when the run ends first.
     pub async fn similar(&self, cx: &Cx, question: &str, images: usize, catalog: &Catalog) -> Result<Vec<Message>> {
-        let ranked = self.ranked(cx, question, catalog).await?;
-        self.chosen(ranked, images, |demo| Ok([demo.asked.clone(), spoken_plan(&demo.plan)?]))
+        let chain = Chain::default();
+        let asked = Asked { to: DemoFor::Planner, question, images, pictures: &[], chain: &chain };
+        self.messages(cx, &asked, catalog).await
     }
 
-    /// The demos that resemble the question as first rounds, the most similar last.
+    /// The messages of the demos that go along with a question; see [`PlanLibrary::choose`].
     ///
     /// # Errors
-    /// As [`PlanLibrary::similar`].
-    pub async fn similar_rounds(
-        &self,
-        cx: &Cx,
-        question: &str,
-        images: usize,
-        catalog: &Catalog,
-    ) -> Result<Vec<Message>> {
-        let ranked = self.ranked(cx, question, catalog).await?;
-        self.chosen(ranked, images, |demo| Ok([demo.asked_in_rounds.clone(), first_round(&demo.plan)?]))
+    /// As [`PlanLibrary::choose`].
+    pub async fn messages(&self, cx: &Cx, asked: &Asked<'_>, catalog: &Catalog) -> Result<Vec<Message>> {
+        Ok(self.choose(cx, asked, catalog).await?.into_iter().flat_map(|demo| demo.messages).collect())
     }
 
-    /// The demos with their similarities to a question, the most similar first.
-    async fn ranked(&self, cx: &Cx, question: &str, catalog: &Catalog) -> Result<Vec<(&LibraryDemo, f64)>> {
-        let words = self.index.similarities(&Shape::new(question, &catalog.mentions(question)));
-        let mut ranked: Vec<(&LibraryDemo, f64)> = self.demos.iter().zip(words).collect();
-        if let Some(meanings) = self.meanings_like(cx, question).await? {
-            for ((_, similarity), meaning) in ranked.iter_mut().zip(meanings) {
-                *similarity = f64::midpoint(*similarity, meaning);
-            }
-        }
-        // The sort is stable: of equally similar ones, the first by name.
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        Ok(ranked)
-    }
-
-    /// How alike in meaning each demo is; nothing when that cannot be told. An embedder that failed is not asked again.
-    async fn meanings_like(&self, cx: &Cx, question: &str) -> Result<Option<Vec<f64>>> {
-        let usable = !self.demos.is_empty() && !self.broken.load(Ordering::Relaxed);
-        let Some(embedder) = self.embedder.as_ref().filter(|_| usable) else { return Ok(None) };
-        let likeness = async {
-            let of_demos = || async {
-                let questions: Vec<&str> = self.demos.iter().map(|demo| demo.question.as_str()).collect();
-                vectors(embedder.embed(cx, &questions).await?, questions.len())
-            };
-            let meanings = self.meanings.get_or_try_init(of_demos).await?;
-            let asked = vectors(embedder.embed(cx, &[question]).await?, 1)?;
-            let like = |meaning: &Vec<f32>| asked.first().map_or(0.0, |asked| similarity(meaning, asked));
-            Ok(meanings.iter().map(like).collect())
-        };
-        match cx.within(likeness).await {
-            Ok(likeness) => Ok(Some(likeness)),
-            Err(error) => {
-                // When the run has ended that is the reason, and not the embedder.
-                cx.check()?;
-                self.broken.store(true, Ordering::Relaxed);
-                tracing::warn!("demos are chosen by their words alone: {}", error.for_log());
-                Ok(None)
-            }
-        }
-    }
-
-    /// What is asked about several images is planned unlike what is asked about one.
+    /// The demos that go along with a question, as the chain sets it, in the order in which they are shown.
     ///
-    /// A demo whose plan uses the same tools as a more similar one's shows nothing new: the two agree on how the
-    /// question is planned, so neither it nor one that resembles the question less goes along.
-    fn chosen(
-        &self,
-        ranked: Vec<(&LibraryDemo, f64)>,
-        images: usize,
-        shown: impl Fn(&LibraryDemo) -> Result<[Message; 2]>,
-    ) -> Result<Vec<Message>> {
-        let mut room = Self::MAX_BYTES;
-        let mut chosen: Vec<(&Plan, [Message; 2])> = Vec::new();
-        let fitting = ranked.into_iter().filter(|(demo, _)| (demo.images > 1) == (images > 1));
-        for (demo, _) in fitting.take_while(|(_, similarity)| *similarity >= Self::MIN_SIMILARITY) {
-            let agrees = chosen.iter().any(|(plan, _)| same_tools(plan, &demo.plan));
-            if agrees || chosen.len() == Self::MAX_DEMOS {
-                break;
+    /// # Errors
+    /// `Cancelled` or `Budget` when the run ends first.
+    pub async fn choose(&self, cx: &Cx, asked: &Asked<'_>, catalog: &Catalog) -> Result<Vec<Chosen>> {
+        let Asked { to, question, chain, .. } = *asked;
+        let pool = match chain.demos {
+            Limit::AtMost(0) => return Ok(Vec::new()),
+            Limit::AtMost(_) => &self.all,
+            Limit::Auto => &self.some,
+        };
+        if !pool.serves(to) {
+            return Ok(Vec::new());
+        }
+        let by_question = || pool.by_question(cx, &self.meaning, question, catalog);
+        let ranked = match chain.demo_choice {
+            DemoChoice::Fixed => pool.in_order(),
+            DemoChoice::Random => pool.at_random(chain.demo_seed, question),
+            DemoChoice::Similar => by_question().await?,
+            DemoChoice::Diverse => pool.diversely(to, asked.images, by_question().await?),
+            DemoChoice::Image => {
+                let ranked = by_question().await?;
+                match self.facts(cx, asked, pool, catalog).await? {
+                    Some(facts) => pool.by_image(cx, &self.meaning, &facts, ranked).await?,
+                    None => ranked,
+                }
             }
-            let messages = shown(demo)?;
-            let size: usize = messages.iter().map(|m| m.content.len()).sum();
-            if size <= room || chosen.is_empty() {
-                room = room.saturating_sub(size);
-                chosen.push((&demo.plan, messages));
+        };
+        let picked = pool.pick(to, ranked, asked.images, chain).into_iter();
+        let chosen = picked.map(|pick| Chosen {
+            place: pick.demo.place.clone(),
+            question: pick.demo.question.clone(),
+            similarity: pick.similarity,
+            messages: pick.shown.clone(),
+        });
+        Ok(chosen.collect())
+    }
+
+    /// What describes the images that are asked about, without an LLM; nothing, and a line in the log, when nothing can.
+    async fn facts(&self, cx: &Cx, asked: &Asked<'_>, pool: &Pool, catalog: &Catalog) -> Result<Option<String>> {
+        let why = match catalog.get(DESCRIBER) {
+            _ if !pool.describes(asked.to) => "no demo describes its image".to_owned(),
+            None => format!("there is no tool `{DESCRIBER}`"),
+            Some(describer) => match self.told_of(cx, asked, describer).await {
+                Ok(facts) if !facts.is_empty() => return Ok(Some(facts)),
+                Ok(_) => "nothing describes the images".to_owned(),
+                Err(error) => {
+                    // When the run has ended that is the reason, and not the tool.
+                    cx.check()?;
+                    error.for_log()
+                }
+            },
+        };
+        tracing::warn!("demos are chosen by the question and not by the image: {why}");
+        Ok(None)
+    }
+
+    async fn told_of(&self, cx: &Cx, asked: &Asked<'_>, describer: &SharedTool) -> Result<String> {
+        let mut all = Vec::new();
+        let numbers = asked_images(asked.question, asked.pictures.len()).into_iter().take(MAX_DESCRIBED);
+        for image in numbers.filter_map(|n| asked.pictures.get(n)) {
+            if let Some(known) = self.remembered(image.digest()) {
+                all.push(known);
+                continue;
+            }
+            cx.keep_image(image);
+            let args = Args::from_iter([("image".to_owned(), Value::Image(image.clone()))]);
+            if let Value::Json(json) = cx.within(call_guarded(cx, describer, args)).await? {
+                let facts = told(&json).join(" ");
+                self.remember(image.digest(), &facts);
+                all.push(facts);
             }
         }
-        Ok(chosen.into_iter().rev().flat_map(|(_, messages)| messages).collect())
+        Ok(all.join(" "))
     }
-}
 
-fn same_tools(a: &Plan, b: &Plan) -> bool {
-    a.steps.iter().map(|step| &step.tool).eq(b.steps.iter().map(|step| &step.tool))
-}
-
-/// Vectors as an embedder should give them: one for each text, of one size, of numbers.
-fn vectors(vectors: Vec<Vec<f32>>, texts: usize) -> Result<Vec<Vec<f32>>> {
-    let size = vectors.first().map_or(0, Vec::len);
-    let sound = |vector: &Vec<f32>| vector.len() == size && vector.iter().all(|x| x.is_finite());
-    if vectors.len() == texts && size > 0 && vectors.iter().all(sound) {
-        return Ok(vectors);
+    fn remembered(&self, digest: &str) -> Option<String> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner).get(digest).cloned()
     }
-    let message = format!("the text embedder gave no {texts} vectors of one size for {texts} texts");
-    Err(Error::new(ErrorKind::Model, message))
-}
 
-pub(super) fn spoken_plan(plan: &Plan) -> Result<Message> {
-    Ok(Message::assistant(spaced_json(&plan.to_json())?))
-}
-
-/// A plan as the first round of a decision maker.
-fn first_round(plan: &Plan) -> Result<Message> {
-    let steps: Vec<Json> = plan.steps.iter().map(Step::to_json).collect();
-    let reply = json!({ "thought": NOTHING_KNOWN, "missing": "everything", "steps": steps });
-    Ok(Message::assistant(spaced_json(&reply)?))
+    fn remember(&self, digest: &str, facts: &str) {
+        let mut known = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_REMEMBERED {
+            known.clear();
+        }
+        known.insert(digest.to_owned(), facts.to_owned());
+    }
 }

@@ -69,6 +69,11 @@ impl Index {
         self.shapes.iter().map(|other| self.cosine(shape, other)).collect()
     }
 
+    /// The similarity of two of the shapes, by number.
+    pub(super) fn between(&self, a: usize, b: usize) -> f64 {
+        self.shapes.get(a).zip(self.shapes.get(b)).map_or(0.0, |(a, b)| self.cosine(a, b))
+    }
+
     fn weight(&self, term: &str) -> f64 {
         // A word that no demo has still makes a question less like any of them.
         self.weights.get(term).copied().unwrap_or(1.0)

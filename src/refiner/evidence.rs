@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 use super::text::{cut, length, plain, quoted, words};
 use crate::error::Error;
 use crate::observation::Observation;
+use crate::plan::{POINT_AT, Step};
 use crate::signature::ValueType;
+use crate::task::image_place;
 use crate::tool::color_of::is_color;
 use crate::trace::Trace;
 use crate::value::{Label, Line, Mask, Point, Region, Table, Value};
@@ -52,7 +54,8 @@ impl<'a> Evidence<'a> {
             let id = observation.id.as_str();
             // What was answered from another step says nothing new.
             let Some(value) = observation.value().filter(|_| observation.same_as.is_none()) else { continue };
-            if !consumed.contains(id) || result == Some(id) || is_scalar(value) || is_found(observation, value) {
+            let ends = !consumed.contains(id) && observation.tool != POINT_AT;
+            if ends || result == Some(id) || is_scalar(value) || is_found(observation, value) {
                 speaking.insert(id);
             }
             // What was searched in vain, and how a value is printed, speaks as well.
@@ -111,7 +114,7 @@ impl<'a> Evidence<'a> {
 
     /// The observations for which there is room, each with the beginning of its line.
     fn shown(&self) -> Vec<(&'a Observation, String)> {
-        let mut shown: Vec<_> = self.known.observations.iter().map(|o| (o, Self::head(o))).collect();
+        let mut shown: Vec<_> = self.known.observations.iter().map(|o| (o, self.own_head(o))).collect();
         let cost = |shown: &[(&Observation, String)]| -> usize {
             shown.iter().map(|(_, head)| length(head) + 1 + MIN_RESULT).sum()
         };
@@ -126,10 +129,26 @@ impl<'a> Evidence<'a> {
         shown
     }
 
+    /// The beginning of a step's line, which says of which image it is where there are several.
+    fn own_head(&self, observation: &Observation) -> String {
+        let Some(image) = self.of_image(observation) else { return Self::head(observation) };
+        let is_image = |arg: &Json| arg.as_str().and_then(|arg| arg.strip_prefix('$')).and_then(image_place).is_some();
+        let mut args = observation.args.clone();
+        if let Some(args) = args.as_object_mut() {
+            args.retain(|_, arg| !is_image(arg));
+        }
+        let call = call_text(&observation.tool, &args);
+        format!("{}: {}{image} = ", cut(&observation.id, 24), cut(&call, MAX_CALL))
+    }
+
     /// The beginning of a step's line: `id: call = `.
     pub(crate) fn head(observation: &Observation) -> String {
-        let call = call_text(&observation.tool, &observation.args);
-        format!("{}: {} = ", cut(&observation.id, 24), cut(&call, MAX_CALL))
+        head(&observation.id, &observation.tool, &observation.args)
+    }
+
+    /// The beginning of the line that a step has once it is over.
+    pub(crate) fn head_of(step: &Step) -> String {
+        head(&step.id, &step.tool, &Json::Object(step.args.iter().map(|(n, v)| (n.clone(), v.to_json())).collect()))
     }
 
     fn result_text(&self, observation: &Observation, room: usize) -> String {
@@ -262,6 +281,10 @@ impl<'a> Evidence<'a> {
             other => self.full_text(other, MAX_ONE),
         }
     }
+}
+
+fn head(id: &str, tool: &str, args: &Json) -> String {
+    format!("{}: {} = ", cut(id, 24), cut(&call_text(tool, args), MAX_CALL))
 }
 
 fn failed(observation: &Observation) -> String {
@@ -475,7 +498,7 @@ pub(super) fn sentences_of(json: &Json) -> Option<Vec<&str>> {
 }
 
 /// The sentences of a description for a prompt: those that quote text from the image stand in quotes.
-pub(super) fn told(json: &Json) -> Vec<String> {
+pub(crate) fn told(json: &Json) -> Vec<String> {
     let sentences = json.get("sentences").and_then(Json::as_array).into_iter().flatten();
     let told = |sentence: &Json| {
         let text = sentence.get("text")?.as_str()?;

@@ -7,8 +7,8 @@ mod sentence;
 use std::collections::HashSet;
 
 use self::fact::Fact;
-pub(super) use self::number::same_number;
-use self::number::{canonical, number_words};
+pub(super) use self::number::{canonical, number_words, same_number};
+pub(super) use self::sentence::split_quotes;
 use self::sentence::{Essential, Polarity, STOP, Sentence};
 use super::evidence::{Evidence, whole_text};
 use super::text::{number_tokens, words};

@@ -4,6 +4,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use super::catalog::nearest;
+use super::point_at::PointAt;
 use super::read_small_text::ReadSmallText;
 use super::zoom_detect::ZoomDetect;
 use super::{
@@ -18,6 +19,7 @@ use crate::store::{Artefact, Progress, Store, builtin_artefact, for_platform};
 static READ_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_text.toml"));
 static DETECT_OBJECTS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/detect_objects.toml"));
 static DESCRIBE_SCENE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/describe_scene.toml"));
+static POINT_AT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/point_at.toml"));
 
 static ZOOM_DETECT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/zoom_detect.toml"));
 static READ_SMALL_TEXT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/read_small_text.toml"));
@@ -51,7 +53,7 @@ pub fn catalog(store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
     let files = Files { store: store.clone(), progress: Arc::clone(progress) };
     let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
     let mut catalog = Catalog::new();
-    Added::of(READ_TEXT, Path::new("read_text.toml"), &runtime, store, progress)?.add_to(&mut catalog)?;
+    read_text(&runtime, store, progress)?.add_to(&mut catalog)?;
     let runner = runtime.runner("nanodet", OrtModel::Bytes(NANODET));
     catalog.register(DetectObjects::new(Arc::new(runner))?, &Manifest::parse(DETECT_OBJECTS)?)?;
     operations::register(&mut catalog)?;
@@ -79,8 +81,12 @@ pub fn experts(store: &Store, progress: &Arc<dyn Progress>) -> Result<Vec<Added>
     let files = Files { store: store.clone(), progress: Arc::clone(progress) };
     let runtime = OrtRuntime::new(files.lazy(builtin_artefact("onnxruntime")?));
     let mut experts = ready::experts(&runtime, store, progress)?;
-    experts.insert(0, Added::of(READ_TEXT, Path::new("read_text.toml"), &runtime, store, progress)?);
+    experts.insert(0, read_text(&runtime, store, progress)?);
     Ok(experts)
+}
+
+fn read_text(runtime: &OrtRuntime, store: &Store, progress: &Arc<dyn Progress>) -> Result<Added> {
+    Added::of(READ_TEXT, Path::new("read_text.toml"), runtime, store, progress)
 }
 
 /// Adds what can be done with masks and maps of depth, where some tool returns them.
@@ -167,6 +173,18 @@ fn remake(catalog: &mut Catalog) -> Result<()> {
 /// # Errors
 /// `NotFound` when there is no such tool, with the names that there are; else as [`off`].
 pub fn switch_on(catalog: &mut Catalog, name: &str, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
+    let unknown = format!("there is no file `{name}`, and no tool of this name that can be switched on");
+    switch_on_or(&unknown, catalog, name, store, progress)
+}
+
+/// The same, with what to say where there is no such tool.
+fn switch_on_or(
+    unknown: &str,
+    catalog: &mut Catalog,
+    name: &str,
+    store: &Store,
+    progress: &Arc<dyn Progress>,
+) -> Result<()> {
     if catalog.get(name).is_some() {
         return Ok(());
     }
@@ -182,14 +200,15 @@ pub fn switch_on(catalog: &mut Catalog, name: &str, store: &Store, progress: &Ar
     let names: Vec<&str> = off.iter().map(|off| off.name.as_str()).collect();
     let meant = nearest(name, &names).map_or_else(String::new, |near| format!("did you mean `{near}`? "));
     let all = names.join(", ");
-    let message = format!(
-        "there is no file `{name}`, and no tool of this name that can be switched on; {meant}those that can are {all}"
-    );
-    Err(Error::new(ErrorKind::NotFound, message))
+    Err(Error::new(ErrorKind::NotFound, format!("{unknown}; {meant}those that can are {all}")))
 }
 
+/// Switches on what `needs` of a manifest names.
 fn switch_on_all(catalog: &mut Catalog, names: &[String], store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
-    names.iter().try_for_each(|name| switch_on(catalog, name, store, progress))
+    names.iter().try_for_each(|name| {
+        let unknown = format!("`needs`: no tool `{name}` is on, and none of this name can be switched on");
+        switch_on_or(&unknown, catalog, name, store, progress)
+    })
 }
 
 /// The name that stands in the place of a path: one word without an ending, where there is no such file or folder.
@@ -218,14 +237,23 @@ pub fn add(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn
 
 fn add_manifests(catalog: &mut Catalog, path: &Path, store: &Store, progress: &Arc<dyn Progress>) -> Result<()> {
     for added in added(&[path], store, progress)? {
-        let needs = |catalog: &mut Catalog| switch_on_all(catalog, &added.manifest.needs, store, progress);
-        let needed = if added.is_available() { needs(catalog) } else { Ok(()) };
-        match needed.and_then(|()| added.add_to(catalog)) {
+        match with(catalog, &added, store, progress) {
             Err(error) if path.is_dir() => progress.note("left out", &error.to_string()),
-            done => done?,
+            more => *catalog = more?,
         }
     }
     Ok(())
+}
+
+/// The catalog with one more tool, and with what that needs; it stays as it is where either cannot be added.
+fn with(catalog: &Catalog, added: &Added, store: &Store, progress: &Arc<dyn Progress>) -> Result<Catalog> {
+    let mut more = catalog.clone();
+    if added.is_available() {
+        let place = |error: Error| error.context(format!("`{}`", added.path.display()));
+        switch_on_all(&mut more, &added.manifest.needs, store, progress).map_err(place)?;
+    }
+    added.add_to(&mut more)?;
+    Ok(more)
 }
 
 /// The tools that manifests in these files and folders describe; see [`add`].
@@ -256,6 +284,15 @@ pub fn added(paths: &[impl AsRef<Path>], store: &Store, progress: &Arc<dyn Progr
 /// `NotFound` when the catalog has no `detect_objects` or no `read_text`.
 pub fn describe_scene(catalog: &Catalog) -> Result<SharedTool> {
     Ok(Arc::new(Typed::new(DescribeScene::of(catalog)?, &Manifest::parse(DESCRIBE_SCENE)?)?))
+}
+
+/// Adds what says which region a user points at, made of the tools of the catalog; see [`PointAt::of`]. It is in no list.
+///
+/// # Errors
+/// `InvalidInput` when the catalog has a tool of its name.
+pub(crate) fn add_point_at(catalog: &mut Catalog) -> Result<()> {
+    let tool = Typed::new(PointAt::of(catalog), &Manifest::parse(POINT_AT)?)?;
+    catalog.add_unlisted(Arc::new(tool))
 }
 
 /// Finds artefacts in the store when they are needed.

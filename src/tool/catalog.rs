@@ -12,6 +12,8 @@ use crate::signature::{Arg, Returns, Signature, Signatures};
 #[derive(Clone, Default)]
 pub struct Catalog {
     tools: Vec<SharedTool>,
+    /// Tools that can be called and are in no list.
+    unlisted: Vec<SharedTool>,
 }
 
 impl Catalog {
@@ -89,6 +91,19 @@ impl Catalog {
         Ok(())
     }
 
+    /// Adds a tool that steps can call and that is in no list, so that no LLM is offered it; one of its name that was
+    /// added so before makes room.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a tool in the list has its name.
+    pub(crate) fn add_unlisted(&mut self, tool: SharedTool) -> Result<()> {
+        self.unlisted.retain(|known| known.spec().name != tool.spec().name);
+        let mut alone = self.clone();
+        alone.add(Arc::clone(&tool))?;
+        self.unlisted.push(tool);
+        Ok(())
+    }
+
     /// Whether a tool can take the place of the one with this name.
     ///
     /// # Errors
@@ -123,7 +138,7 @@ impl Catalog {
 
     /// A tool by name.
     pub fn get(&self, name: &str) -> Option<&SharedTool> {
-        self.tools.iter().find(|tool| tool.spec().name == name)
+        self.tools.iter().chain(&self.unlisted).find(|tool| tool.spec().name == name)
     }
 
     /// A tool by name, or an error that suggests a near one.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Catalog;
 use crate::error::{Error, Result};
-use crate::plan::{Fault, Plan, PlanLimits};
+use crate::plan::{Fault, Plan, PlanLimits, region_step};
+use crate::pointed::Pointed;
 
 /// An in-context example for the planner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +17,10 @@ pub struct PlanDemo {
     /// How many images there are.
     #[serde(default = "one")]
     pub images: usize,
+    /// Whether the user points at a place, so that the plan can refer to it as `$region`. Only questions that come with
+    /// one are shown this.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub region: bool,
     /// The plan, as JSON.
     pub plan: String,
 }
@@ -34,9 +39,12 @@ impl PlanDemo {
     /// # Errors
     /// `InvalidInput` naming the question and what is wrong.
     pub fn check(&self, catalog: &Catalog) -> Result<()> {
-        let plan = self.parse()?;
+        let mut plan = self.parse()?;
         if plan.steps.iter().any(|step| catalog.get(&step.tool).is_none()) {
             return Ok(());
+        }
+        if self.region {
+            plan.steps.insert(0, region_step(&Pointed::point(0.0, 0.0))?);
         }
         let limits = PlanLimits { max_steps: plan.steps.len(), images: self.images };
         let faults = catalog.check(&plan, &limits);

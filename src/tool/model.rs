@@ -69,7 +69,7 @@ use self::text::{Reader, STATES, Words};
 pub use self::writer::{DecoderPart, Token};
 use self::writer::{Seen, Writer};
 use super::labels::{named_in, same_label};
-use super::ocr::{self, Ocr, OcrModels};
+use super::ocr::{self, Ocr, OcrModels, OcrPart};
 use super::tiles::{joined, tiles};
 use super::{Args, Manifest, Mention, Objection, PlanDemo, Tool, ToolSpec};
 use crate::cx::Cx;
@@ -125,7 +125,8 @@ impl ModelTool {
     /// `InvalidInput` naming the table and the key that is missing or cannot be.
     pub fn new(manifest: &Manifest, folder: &Path, parts: Parts) -> Result<Self> {
         let head = manifest.head.clone().ok_or_else(|| Error::invalid("it has no [head]"))?;
-        let input = manifest.input.clone().unwrap_or_default();
+        let usual = || if head.kind == HeadKind::Ocr { OcrPart::input() } else { Input::default() };
+        let input = manifest.input.clone().unwrap_or_else(usual);
         head.check()?;
         input.check()?;
         tables::check(manifest, &head)?;

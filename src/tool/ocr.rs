@@ -22,20 +22,22 @@ pub(super) use self::order::reading;
 pub use self::part::OcrPart;
 use self::pixels::{Channels, Scale};
 use self::rect::Quad;
-use super::model::{Colour, Input, PerChannel};
+use super::model::Input;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
-use crate::image::Image;
+use crate::image::{Frame, Image};
 use crate::runner::{LazyFile, Runner, Tensor, Tensors};
 use crate::value::Line;
 
 /// Lines the recogniser is less sure of are dropped, unless a manifest says otherwise.
 const LINE_SCORE: f64 = 0.5;
+/// How many times a piece of an image may be enlarged before it gets room around it.
+const LARGEST: u32 = 4;
 
 /// A reader of text: the head `ocr`, which the tool `read_text` is a manifest of.
 ///
 /// Its models take floats of shape 1x3xHxW. Every step computes what the Python package rapidocr 3.10.0 computes with its
-/// defaults; only the order of the lines is our own.
+/// defaults; the order of the lines is our own, and the second look at small pieces in which nothing is found.
 pub struct Ocr {
     detector: Arc<dyn Runner>,
     direction: Option<Arc<dyn Runner>>,
@@ -77,9 +79,7 @@ pub(super) struct Sight {
 impl Ocr {
     /// A reader of PP-OCR models with rapidocr's numbers.
     pub fn new(models: OcrModels) -> Self {
-        let half = PerChannel::One(0.5);
-        let input = Input { colour: Colour::Bgr, mean: half, std: half, ..Input::default() };
-        Self::of(models, OcrPart::default(), &input, None)
+        Self::of(models, OcrPart::default(), &OcrPart::input(), None)
     }
 
     /// A reader as a manifest describes it; lines with a lower score than `min_score` are left out.
@@ -94,25 +94,33 @@ impl Ocr {
 
     /// The lines of text in an image, in reading order; polygons in pixels of the root image.
     ///
-    /// An image without text gives no lines. Memory grows with the image's area, up to 2000 pixels a side.
+    /// An image without text gives no lines; a small piece of an image in which nothing is found is looked at once more
+    /// with room around it. Memory grows with the image's area, up to `longest` pixels (2000) a side: the detector's
+    /// input has at most `longest` times `longest` pixels, or eight times the square of `side` (736) where that is more,
+    /// of three floats each.
     ///
     /// # Errors
-    /// `InvalidInput` when the image is too thin, `Model` when a model fails,
-    /// `Cancelled` or `Budget` when the run ends first.
+    /// `InvalidInput` when the image is too thin; `Model` when a model fails, or returns something else than
+    /// probabilities; `Cancelled` or `Budget` when the run ends first.
     pub async fn lines(&self, cx: &Cx, image: &Image) -> Result<Vec<Line>> {
-        self.look(cx, image, false).await.map(|sight| sight.lines)
+        let lines = self.look(cx, image, false).await?.lines;
+        let roomy = if lines.is_empty() { with_room(image, self.part.side) } else { None };
+        match roomy {
+            Some(roomy) => Ok(self.look(cx, &roomy, false).await?.lines),
+            None => Ok(lines),
+        }
     }
 
     /// The same, with the detector's input and outputs where they are to be kept.
     pub(super) async fn look(&self, cx: &Cx, image: &Image, keep: bool) -> Result<Sight> {
         let models = self.models(cx).await?;
-        let (pixels, longest) = (image.clone(), self.part.longest);
-        let page = blocking(move || Page::new(pixels.pixels(), longest)).await??;
-        let (side, scale) = (self.part.side, self.scales[0]);
-        let prepare = move || (page.input(side, &Channels::for_detector(&scale)), page);
-        let (input, page) = blocking(prepare).await?;
+        let (pixels, part, scale) = (image.clone(), self.part.clone(), self.scales[0]);
+        let prepare = move || {
+            let page = Page::new(pixels.pixels(), &part)?;
+            Ok::<_, Error>((page.input(&Channels::for_detector(&scale))?, page))
+        };
+        let (input, page) = blocking(prepare).await??;
         let mut sight = Sight { lines: Vec::new(), input: Tensors::new(), outputs: Tensors::new() };
-        let Some(input) = input else { return Ok(sight) };
         if keep {
             sight.input.push((models.detector.input.clone(), Tensor::F32(input.clone().into_dyn())));
         }
@@ -144,11 +152,13 @@ impl Ocr {
     ) -> Result<Vec<Line>> {
         let part = self.part.clone();
         let (page, mut found) = blocking(move || {
-            let boxes = page.boxes(map.as_slice().unwrap_or_default(), width, height, &part);
+            let map = map.as_slice().unwrap_or_default();
+            lines::probabilities(map, "the text detector")?;
+            let boxes = page.boxes(map, width, height, &part);
             let found = Found::cut_from(&page, detect::in_rows(boxes));
-            (page, found)
+            Ok::<_, Error>((page, found))
         })
-        .await?;
+        .await??;
         let channels = Channels::for_lines(&self.scales[1]);
         let flipped = match &models.direction {
             Some(model) => lines::upright(model, cx, &mut found.pieces, &self.part, &channels).await?,
@@ -220,6 +230,24 @@ impl Place {
         polygon.rotate_left(usize::from(self.turned) + 2 * usize::from(flipped));
         polygon
     }
+}
+
+/// A piece that was cut out of an image, with its edges drawn out on all sides, where it is so small that it would be
+/// enlarged more than four times: letters as large as that are not found.
+fn with_room(piece: &Image, side: u32) -> Option<Image> {
+    let (frame, pixels) = (piece.frame(), piece.pixels());
+    let (width, height) = pixels.dimensions();
+    let room = (side / LARGEST).saturating_sub(width.min(height)).div_ceil(2);
+    if frame == Frame::ROOT || room == 0 {
+        return None;
+    }
+    let inside = |at: u32, size: u32| at.saturating_sub(room).min(size.saturating_sub(1));
+    let roomy = RgbImage::from_fn(width + 2 * room, height + 2 * room, |x, y| {
+        let pixel = pixels.get_pixel_checked(inside(x, width), inside(y, height));
+        pixel.copied().unwrap_or(image::Rgb([0; 3]))
+    });
+    let (x, y) = frame.to_root(-f64::from(room), -f64::from(room));
+    Some(Image::from_pixels(roomy, Frame { x, y, ..frame }))
 }
 
 /// Runs code that computes for long off the threads that drive futures.

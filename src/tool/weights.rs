@@ -3,17 +3,24 @@
 use super::catalog::nearest;
 use crate::error::{Error, ErrorKind, Result};
 
-macro_rules! weights {
-    ($($name:literal),+ $(,)?) => {
-        &[$(($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/weights/", $name, ".onnx")))),+]
+macro_rules! onnx {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tools/weights/", $name, ".onnx"))
     };
 }
 
-/// Their names, and the bytes of ONNX files.
-static WEIGHTS: &[(&str, &[u8])] = weights!["nanodet", "classifier", "emotion", "face_attributes", "faces", "movenet"];
-
 /// The detector's weights: NanoDet for the 80 COCO classes, half precision.
-pub static NANODET: &[u8] = WEIGHTS[0].1;
+pub static NANODET: &[u8] = onnx!("nanodet");
+
+/// All names, and the bytes of ONNX files.
+static WEIGHTS: &[(&str, &[u8])] = &[
+    ("nanodet", NANODET),
+    ("classifier", onnx!("classifier")),
+    ("emotion", onnx!("emotion")),
+    ("face_attributes", onnx!("face_attributes")),
+    ("faces", onnx!("faces")),
+    ("movenet", onnx!("movenet")),
+];
 
 /// The ONNX file of this name.
 ///

@@ -3,13 +3,16 @@
 mod architectures;
 mod binary;
 mod catalogue;
+mod drafts;
 mod hostile;
+mod lines;
 mod off;
 mod offering;
 mod people;
 mod prompted;
 mod reading;
 mod seeing;
+mod stated;
 mod worded;
 
 use std::path::{Path, PathBuf};
@@ -313,6 +316,10 @@ fn faulty_manifests_say_where_and_what_would_be_right() {
             "`default` is \"high\", but it should be Number",
         ),
         (format!("{}[batching]\nmax_batch = 0\n", head("type = \"raw\"")), "`max_batch` goes from 1 to 256"),
+        (
+            format!("{}{classes}", head("type = \"detector\"\nfamily = \"blazeface\"\nfirst_class = 1")),
+            "`first_class` has no meaning for this family",
+        ),
     ];
     for (tables, part) in cases {
         let (_folder, path) = folder("identity.onnx", &tables);

@@ -13,7 +13,7 @@ use lavr::image::{Frame, Image, ImageLimits};
 use lavr::message::{Message, Role};
 use lavr::observation::Failure;
 use lavr::plan::{Fault, FaultKind};
-use lavr::prompt::Prompts;
+use lavr::prompt::{Prompts, Said};
 use lavr::task::{Mode, Task};
 use lavr::tool::Catalog;
 use lavr::trace::{self, Entry, Event, Round, TraceWriter};
@@ -149,7 +149,7 @@ async fn a_faulty_plan_goes_back_with_its_faults() {
 async fn after_two_repairs_the_run_has_failed() {
     let chat = Script::new(["no JSON at all".to_owned(), faulty_plan().to_string(), faulty_plan().to_string()]);
     let report = ask(&chat, "How many dogs are there?").await;
-    assert_eq!(report.answer, Answer { text: String::new(), short: None, status: Status::Failed, claims: Vec::new() });
+    assert_eq!(report.answer, Answer::default());
     let error = report.error.clone().unwrap();
     assert_eq!(error.kind, ErrorKind::Plan);
     assert!(error.message.contains("3 attempts") && error.message.contains("cuont"), "{}", error.message);
@@ -480,7 +480,7 @@ async fn a_folder_overrides_prompts_file_by_file_and_demos_as_a_whole() {
     assert!(error.to_string().contains("plan/user.md"), "{error}");
     write("plan/user.md", b"{{ questoin }}");
     let prompts = Prompts::with_folder(folder.path()).unwrap();
-    let error = prompts.plan_user("?", 1, &lavr::tool::Catalog::new()).unwrap_err();
+    let error = prompts.plan_user("?", 1, &lavr::tool::Catalog::new(), &Said::default()).unwrap_err();
     assert!(error.to_string().contains("plan/user.md"), "{error}");
     let error = Prompts::with_folder(folder.path().join("none")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -538,7 +538,7 @@ fn a_trace_that_was_cut_off_is_read_up_to_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.jsonl");
     let writer = TraceWriter::create(&path).unwrap();
-    let entry = Entry { t_ms: 7, event: Event::Planned { plan: dogs_plan(), repairs: 1 } };
+    let entry = Entry { t_ms: 7, event: Event::Planned { plan: dogs_plan(), repairs: 1, thought: None } };
     writer.append(&entry, &[]).unwrap();
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, [&whole[..], &whole[..whole.len() / 2]].concat()).unwrap();
@@ -585,6 +585,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         (text(), text(), any_json()).prop_map(|(id, tool, args)| Event::StepStarted { id, tool, args }),
         (text(), prop::option::of(text()), prop::collection::vec(text(), 0..3), prop::option::of(text())).prop_map(
             |(thought, missing, steps, result)| Event::Decided {
+                calls: steps.iter().map(|id| json!({ "id": id })).collect(),
                 round: Round { thought, missing, steps, result },
                 repairs: 1,
             }
@@ -600,8 +601,12 @@ fn any_event() -> impl Strategy<Value = Event> {
             answer: Answer {
                 claims: vec![Claim { text: text.clone(), steps: vec![text.clone()] }],
                 short: (steps % 2 == 0).then(|| text.clone()),
-                text,
-                status: Status::Budget,
+                added: (steps % 3 == 0).then(|| text.clone()),
+                data: (steps % 5 == 0).then(|| Box::new(json!({ "text": text }))),
+                unstyled: (steps % 7 == 0).then(|| text.clone()),
+                rationale: (steps % 11 == 0).then(|| text.clone()),
+                against: (steps % 13 == 0).then(|| text.clone()),
+                ..Answer::new(text, Status::Budget)
             },
             usage: Usage { steps, ..Usage::default() },
         }),

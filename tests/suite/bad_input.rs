@@ -128,6 +128,35 @@ fn a_mode_and_limits_that_are_none() {
     }
 }
 
+#[test]
+fn a_style_and_a_schema_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_string_lossy().into_owned()
+    };
+    let object = file("object.json", r#"{"type": "object"}"#);
+    let (image, cases) = (picture("cat.jpg"), file("cases.jsonl", ""));
+    for (options, said) in [
+        (["--style", "length=long"], vec!["--style", "`length=long`", "normal, short, detailed"]),
+        (["--style", "loud"], vec!["--style", "KEY=VALUE", "tone"]),
+        (["--style", "format=json"], vec!["--style", "--schema FILE"]),
+        (["--schema", "/nowhere/schema.json"], vec!["--schema", "/nowhere/schema.json"]),
+        (["--schema", &file("no.json", "people: int")], vec!["--schema", "no.json", "no JSON"]),
+        (["--schema", &file("list.json", "[1]")], vec!["--schema", "list.json", "no JSON object"]),
+        (["--schema", &file("odd.json", r#"{"type": "colour"}"#)], vec!["--schema", "odd.json", "cannot be used"]),
+    ] {
+        let all = [["ask", &image, "What is this?"].as_slice(), options.as_slice()].concat();
+        complains(&lavr(&all).output().unwrap(), 2, &said);
+        let all = [["eval", &cases, "--metric", "exact"].as_slice(), options.as_slice()].concat();
+        complains(&lavr(&all).output().unwrap(), 2, &said);
+    }
+    let both = ["--schema", &object, "--style", "facts=knowledge"];
+    let all = [["ask", &image, "What is this?"].as_slice(), both.as_slice()].concat();
+    complains(&lavr(&all).output().unwrap(), 2, &["facts=knowledge", "leave one of them out"]);
+}
+
 fn picture(name: &str) -> String {
     real::picture(name).to_string_lossy().into_owned()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use lavr::agent::Agent;
 use lavr::budget::Budget;
+use lavr::chain::Chain;
 use lavr::error::{Error, ErrorKind};
 use lavr::eval::case::Case;
 use lavr::eval::cause::Cause;
@@ -18,6 +19,7 @@ use lavr::eval::results::{self, Results};
 use lavr::eval::run::{Evaluation, Setting};
 use lavr::eval::summary::summary;
 use lavr::image::ImageLimits;
+use lavr::style::Style;
 use lavr::task::Mode;
 use lavr::tool::Tool;
 use lavr::value::Value;
@@ -58,6 +60,8 @@ fn setting(metric: Metric, oracle: Option<Oracle>) -> Setting {
         metric,
         mode: Mode::Controller,
         guess: false,
+        chain: Chain::default(),
+        style: Style::default(),
         options: Json::Null,
         budget: Budget::default(),
         images: ImageLimits::default(),

@@ -523,7 +523,7 @@ fn times_never_run_back_when_threads_report_at_once() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..2_000 {
-                    cx.emit(Event::Planned { plan: Json::Null, repairs: 0 }, &[]);
+                    cx.emit(Event::Planned { plan: Json::Null, repairs: 0, thought: None }, &[]);
                 }
             });
         }

@@ -9,11 +9,25 @@ use crate::experts::repository;
 
 /// The groups, lowest first.
 const GROUPS: [&[&str]; 8] = [
-    &["error", "files", "image", "value", "signature", "budget", "task", "message", "observation", "answer"],
+    &[
+        "error",
+        "files",
+        "image",
+        "value",
+        "signature",
+        "budget",
+        "chain",
+        "style",
+        "pointed",
+        "task",
+        "message",
+        "observation",
+        "answer",
+    ],
     &["plan", "trace", "cx"],
     &["store", "keep", "chat", "runner", "embedder"],
     &["tool"],
-    &["prompt", "planner", "executor", "refiner"],
+    &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config"],
     &["eval"],
     &["cli"],

@@ -314,10 +314,10 @@ async fn few_prefix_files_stay() {
     let _alone = real::turn();
     let folder = tempfile::tempdir().unwrap();
     let model = load(Some(folder.path()));
-    for n in 0..10 {
+    for n in 0..18 {
         model.warm(&cx(), &[Message::system(format!("Number {n}."))]).await.unwrap();
     }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 8);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 16);
 }
 
 #[tokio::test]

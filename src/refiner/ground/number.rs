@@ -37,7 +37,7 @@ pub(super) const NUMBER_WORDS: [(&str, &str); 28] = [
 const COUNTING: [&str; 7] = ["is", "only", "just", "exactly", "has", "shows", "contains"];
 
 /// The number words of a text as digits.
-pub(super) fn number_words(text: &str) -> Vec<String> {
+pub(in crate::refiner) fn number_words(text: &str) -> Vec<String> {
     let spoken = spoken(text);
     let word = |n: usize| spoken.get(n).map_or("", String::as_str);
     (0..spoken.len())
@@ -60,7 +60,7 @@ pub(in crate::refiner) fn same_number(token: &str, value: f64) -> bool {
 }
 
 /// One form for a number however it is written: no thousands, no zeros that say nothing.
-pub(super) fn canonical(token: &str) -> String {
+pub(in crate::refiner) fn canonical(token: &str) -> String {
     let plain = token.replace(',', "");
     match plain.parse::<f64>() {
         Ok(number) => format!("{number}"),

@@ -86,7 +86,7 @@ impl Sentence {
 }
 
 /// What stands in quotes, and the sentence without it.
-fn split_quotes(sentence: &str) -> (Vec<String>, String) {
+pub(in crate::refiner) fn split_quotes(sentence: &str) -> (Vec<String>, String) {
     let mut quotes = Vec::new();
     let mut own = String::new();
     let mut quote: Option<(char, String)> = None;
@@ -120,6 +120,8 @@ fn closing(open: char) -> Option<char> {
         '“' | '„' => Some('”'),
         '‘' => Some('’'),
         '«' => Some('»'),
+        '「' => Some('」'),
+        '『' => Some('』'),
         '\'' | '`' => Some(open),
         _ => None,
     }

@@ -19,7 +19,7 @@ const OVERLAP: f64 = 0.45;
 /// The same for faces, as MediaPipe has it.
 const FACES_OVERLAP: f64 = 0.3;
 /// Grids of BlazeFace's anchors, by how many there are in all: cells to a side, and anchors of each.
-const ANCHORS: [(usize, &[(usize, usize)]); 2] = [(896, &[(16, 2), (8, 6)]), (2_304, &[(48, 1)])];
+pub(super) const ANCHORS: [(usize, &[(usize, usize)]); 2] = [(896, &[(16, 2), (8, 6)]), (2_304, &[(48, 1)])];
 
 fn has_doubles(family: Family) -> bool {
     use Family::{Nanodet, NanodetPlus, Yolov5, Yolov8, Yolox};

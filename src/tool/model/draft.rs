@@ -4,10 +4,11 @@ mod known;
 
 use std::fmt::Write as _;
 
-use self::known::{known, refuse_halves};
+use self::known::{PP_OCR, known, refuse_halves};
 use super::names::parse;
 use crate::error::{Error, ErrorKind, Result};
 use crate::runner::{ModelFacts, Port};
+use crate::tool::Manifest;
 
 /// Keys under which exporters note labels.
 const LABEL_KEYS: [&str; 5] = ["names", "labels", "classes", CHARACTERS, "id2label"];
@@ -42,6 +43,10 @@ struct Guess {
     tables: String,
     /// How many classes it tells, where it tells classes.
     classes: Option<usize>,
+    /// What these are called, where all such models tell the same and none notes it.
+    names: &'static [&'static str],
+    /// Whether it reads lines of text that another model finds.
+    reads: bool,
     /// Why.
     why: String,
 }
@@ -49,17 +54,19 @@ struct Guess {
 /// Drafts the manifest of a tool of this name for a model in this file beside it.
 ///
 /// # Errors
-/// `Model` when the model takes no picture.
+/// `Model` when the model takes no picture. That the draft is no manifest is ruled out, but for an error of our own.
 pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
     refuse_halves(facts)?;
     let port = picture_port(facts)?;
     let labels = LABEL_KEYS.iter().find_map(|key| Some((*key, parse(facts.metadata.get(*key)?))));
     let count = labels.as_ref().map(|(_, names)| names.len());
     let guess = known(facts, file).unwrap_or_else(|| guess(facts, port, count));
-    let kind = guess.head.join(" ");
+    let keys = guess.head.iter().filter_map(|line| line.split('#').next());
+    let kind = keys.collect::<Vec<_>>().join(" ");
     let first = guess.head.first().map_or("", String::as_str);
     let mut guesses = vec![format!("{first}: {}", guess.why)];
-    let known = labels.as_ref().map(|(_, names)| names.as_slice()).unwrap_or_default();
+    let usual: Vec<String> = guess.names.iter().map(|name| (*name).to_owned()).collect();
+    let known = labels.as_ref().map_or(usual.as_slice(), |(_, names)| names.as_slice());
     let (description, use_for) = words(&kind, known);
     let mut toml = String::new();
     let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
@@ -68,7 +75,7 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
     let _ = writeln!(toml, "description = {} # guessed: one sentence that tells what it does", quoted(&description));
     let _ = writeln!(toml, "use_for = {} # guessed: the planner chooses the tool by this", quoted(&use_for));
     toml.push_str("limitations = \"\" # what it cannot do\nlicence = \"LicenseRef-unknown\" # that of the weights\n");
-    let reads = kind.contains("\"ocr\"");
+    let (reads, is_ocr) = (guess.reads, kind.contains("\"ocr\""));
     if reads {
         toml.push_str(
             "\n[model]\nfile = \"detector.onnx\" # guessed: the model that finds lines of text, beside this file\n",
@@ -82,7 +89,7 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
     } else {
         let _ = writeln!(toml, "\n[input] # `{}` is {port}", port.name.escape_debug());
     }
-    if facts.inputs.len() > 1 {
+    if facts.inputs.len() > 1 && !is_ocr {
         let _ = writeln!(toml, "name = {}", quoted(&port.name));
     }
     if facts.inputs.len() > 1 && guess.tables.is_empty() {
@@ -90,16 +97,17 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
             "the model takes more than a picture, and a manifest gives it nothing else: export it without".to_owned(),
         );
     }
-    if sides(port).is_none() && !reads && !guess.input.iter().any(|line| line.contains("within")) {
+    if sides(port).is_none() && !is_ocr && !guess.input.iter().any(|line| line.contains("within")) {
         let [height, width] =
             facts.metadata.get("imgsz").and_then(|size| pair(size)).unwrap_or([guess.side.unwrap_or(640); 2]);
         let _ = writeln!(toml, "size = [{width}, {height}] # guessed: the model takes any size");
         guesses.push("`size`: the model's file does not state one; use that of its training".to_owned());
     }
-    if channels(port) == Some(1) {
+    let is_grey = channels(port) == Some(1);
+    if is_grey {
         toml.push_str("colour = \"grey\"\n");
     }
-    for line in &guess.input {
+    for line in guess.input.iter().filter(|line| !(is_grey && line.starts_with("colour"))) {
         let _ = writeln!(toml, "{line} # guessed");
     }
     guesses
@@ -118,22 +126,27 @@ pub fn draft(name: &str, file: &str, facts: &ModelFacts) -> Result<Draft> {
         let _ = write!(toml, "\n{}", guess.tables);
         guesses.push("the tables after [head], and the files that they name".to_owned());
     }
-    let labels = write_labels(&mut toml, name, labels.map(|(key, _)| key), guess.classes, &mut guesses);
+    let labels = write_labels(&mut toml, name, labels.map(|(key, _)| key), &guess, &mut guesses);
     guesses.push("`description`, `use_for`, `limitations` and `licence`".to_owned());
+    Manifest::parse(&toml).map_err(|e| Error::internal("the draft is no manifest").with_source(e))?;
     Ok(Draft { toml, labels, guesses })
 }
 
-/// `[labels]`: noted in the model, or in a file with made-up names.
+/// `[labels]`: noted in the model, the usual ones, or in a file with made-up names.
 fn write_labels(
     toml: &mut String,
     name: &str,
     key: Option<&str>,
-    classes: Option<usize>,
+    guess: &Guess,
     guesses: &mut Vec<String>,
 ) -> Option<(String, String)> {
-    let classes = classes?;
+    let classes = guess.classes?;
     if let Some(key) = key {
         let _ = writeln!(toml, "\n[labels]\nmetadata = \"{key}\"");
+        return None;
+    }
+    if guess.names.len() == classes {
+        let _ = writeln!(toml, "\n[labels]\nnames = {:?}", guess.names);
         return None;
     }
     let file = format!("{name}.labels.txt");
@@ -247,9 +260,15 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
     if let (Some(characters), 3, Some(classes)) = (characters, first.shape.len(), last(first))
         && (characters + 1..=characters + 2).contains(&classes)
     {
+        if channels(port) == Some(1) {
+            let why =
+                "it tells which character stands where, but in grey pictures, and readers of text take coloured ones";
+            return raw(why.to_owned());
+        }
         return Guess {
+            reads: true,
             head: owned(&["type = \"ocr\""]),
-            input: owned(&["colour = \"bgr\"", "mean = 0.5", "std = 0.5"]),
+            input: owned(&PP_OCR),
             classes: None,
             why: format!(
                 "`{}` {first} tells which of {characters} characters stands where, as PP-OCR's recognisers",
@@ -305,12 +324,12 @@ fn guess(facts: &ModelFacts, port: &Port, labels: Option<usize>) -> Guess {
         [_, Some(numbers)] | [_, Some(numbers), Some(1), Some(1)] => classes(first, *numbers, port, labels, bytes),
         [_, Some(1), Some(17), Some(3)] => Guess {
             head: owned(&["type = \"pose\"", "family = \"movenet\"", "min_score = 0.3"]),
-            input: owned(&["resize = \"letterbox\"", "pad = 0", "scale = 1"]),
+            input: owned(&["resize = \"letterbox\"", "pad = 0", "filter = \"tensorflow\"", "scale = 1"]),
             classes: None,
             why: format!("`{}` {first}: 17 points of one person, as MoveNet's", first.name),
             ..Guess::default()
         },
-        [_, Some(1), Some(_), Some(_)] => Guess {
+        [_, Some(1), _, _] => Guess {
             head: owned(&[
                 "type = \"segmenter\"",
                 "family = \"salient\" # or type = \"depth\", or \"ocr\" with [ocr], without a family",

@@ -14,6 +14,9 @@ use crate::runner::{Tensor, Tensors};
 /// A box shows what a token says when the token's score is above this: as `text_threshold` of transformers.
 const LEAST: f32 = 0.25;
 
+/// The output with a number for each token of each box.
+pub(super) const LOGITS: &str = "logits";
+
 /// All words as one text, `cat. a dog.`, and where each lies in it, in bytes.
 pub(super) fn joined(words: &[String]) -> (String, Vec<Range<usize>>) {
     let mut text = String::new();
@@ -23,12 +26,28 @@ pub(super) fn joined(words: &[String]) -> (String, Vec<Range<usize>>) {
             text.push(' ');
         }
         let from = text.len();
-        // A dot would end the word.
-        text.push_str(word.to_lowercase().replace('.', " ").trim());
+        // Either would end the word.
+        text.push_str(word.to_lowercase().replace(['.', '?'], " ").trim());
         parts.push(from..text.len());
         text.push('.');
     }
     (text, parts)
+}
+
+/// Refuses more words than the model has numbers for.
+///
+/// # Errors
+/// `Tool` saying to name fewer.
+pub(super) fn fits(tokens: &[Vec<usize>], told: usize) -> Result<()> {
+    let last = tokens.iter().flatten().copied().max().unwrap_or(0);
+    if last < told {
+        return Ok(());
+    }
+    let message = format!(
+        "`labels`: the words make {} tokens or more, and the model tells {told}: name fewer words",
+        last.saturating_add(1)
+    );
+    Err(Error::new(ErrorKind::Tool, message))
 }
 
 /// The outputs with a number for each word in place of one for each token.
@@ -37,16 +56,13 @@ pub(super) fn joined(words: &[String]) -> (String, Vec<Range<usize>>) {
 /// as transformers' `post_process_grounded_object_detection`, which tells the tokens themselves.
 ///
 /// # Errors
-/// `Model` when there are no `logits`, not for as many tokens, or they are not all numbers.
+/// `Model` when there are no `logits`, or they are not all numbers; `Tool` when there are not as many as tokens.
 pub(super) fn by_word(outputs: Tensors, tokens: &[Vec<usize>]) -> Result<Tensors> {
     let outputs = Outputs::new(outputs)?;
     let unfit = || outputs.unfit("`logits` and `pred_boxes`, for each box a number for each token");
-    let at = outputs.0.iter().position(|output| output.name == "logits").ok_or_else(unfit)?;
+    let at = outputs.0.iter().position(|output| output.name == LOGITS).ok_or_else(unfit)?;
     let logits = outputs.0.get(at).and_then(|output| flat(&output.array)).ok_or_else(unfit)?;
-    let last = tokens.iter().flatten().copied().max().unwrap_or(0);
-    if last >= logits.ncols() {
-        return Err(unfit());
-    }
+    fits(tokens, logits.ncols())?;
     if logits.iter().any(|number| number.is_nan()) {
         return Err(Error::new(ErrorKind::Model, "`logits` are not all numbers (NaN)"));
     }

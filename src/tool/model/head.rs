@@ -262,7 +262,7 @@ impl Head {
 
     /// A key that is given and changes nothing, by family.
     fn idle_key(&self) -> Option<&'static str> {
-        use Family::{GroundingDino, Movenet, OwlVit, Salient, Sam, Semantic, Yolov8Seg};
+        use Family::{Blazeface, GroundingDino, Movenet, OwlVit, Salient, Sam, Semantic, Yolov8Seg};
         let of = |families: &[Family]| self.family.is_some_and(|family| families.contains(&family));
         let min_max = self.activation == Some(Activation::MinMax);
         let idle = [
@@ -272,7 +272,7 @@ impl Head {
             ("min_score", self.min_score.is_some() && of(&[Semantic, Salient, Sam])),
             ("overlap", self.overlap.is_some() && of(&[Semantic, Salient, Sam, Movenet])),
             ("output", self.output.is_some() && of(&[Yolov8Seg, Sam])),
-            ("first_class", self.first_class.is_some() && of(&[OwlVit, GroundingDino])),
+            ("first_class", self.first_class.is_some() && of(&[OwlVit, GroundingDino, Blazeface])),
         ];
         idle.into_iter().find(|(_, is_idle)| *is_idle).map(|(key, _)| key)
     }

@@ -6,7 +6,8 @@ use ndarray::{ArrayD, IxDyn};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use super::outputs::ungivable;
+use crate::error::{Error, Result};
 use crate::runner::{Port, Tensor};
 use crate::tool::resize::{self, Kernel};
 use crate::tool::tiles::MOST;
@@ -505,13 +506,7 @@ fn dtype_of(port: &Port) -> Result<Dtype> {
         "u8" => Dtype::U8,
         "i32" => Dtype::I32,
         "i64" => Dtype::I64,
-        other => {
-            let message = format!(
-                "the model's input `{}` has elements of type {other}, which cannot be given; export it for 32-bit floats",
-                port.name
-            );
-            return Err(Error::new(ErrorKind::Model, message));
-        }
+        _ => return Err(ungivable(port)),
     })
 }
 

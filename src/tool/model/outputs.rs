@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayD, Axis, Ix2};
 
 use super::head::Head;
 use crate::error::{Error, ErrorKind, Result};
-use crate::runner::{Tensor, Tensors};
+use crate::runner::{Port, Tensor, Tensors};
 
 /// A model's outputs as floats.
 pub(super) struct Outputs(pub(super) Vec<Output>);
@@ -99,12 +99,26 @@ pub(super) fn plane(head: &Head, outputs: Tensors) -> Result<Array2<f32>> {
     Ok(grid)
 }
 
-/// Numbers of the type that an input has.
-pub(super) fn typed(numbers: &ArrayD<f64>, of: &str) -> Tensor {
-    match of {
+/// Numbers of the type that an input has; whole ones where its model does not tell (a server may not).
+///
+/// # Errors
+/// `Model` naming the input, when its elements are of a type that cannot be given.
+pub(super) fn typed(numbers: &ArrayD<f64>, port: &Port) -> Result<Tensor> {
+    Ok(match port.of.as_str() {
         "f32" => Tensor::F32(numbers.mapv(|n| n as f32)),
         "i32" => Tensor::I32(numbers.mapv(|n| n as i32)),
+        "i64" | "" => Tensor::I64(numbers.mapv(|n| n as i64)),
+        "u8" => Tensor::U8(numbers.mapv(|n| n as u8)),
         "bool" => Tensor::Bool(numbers.mapv(|n| n != 0.0)),
-        _ => Tensor::I64(numbers.mapv(|n| n as i64)),
-    }
+        _ => return Err(ungivable(port)),
+    })
+}
+
+/// The error about an input of elements that no tensor has.
+pub(super) fn ungivable(port: &Port) -> Error {
+    let Port { name, of, .. } = port;
+    let message = format!(
+        "the model's input `{name}` has elements of type {of}, which cannot be given; export it for 32-bit floats"
+    );
+    Error::new(ErrorKind::Model, message)
 }

@@ -17,7 +17,7 @@ pub struct ModelFile {
     pub file: Option<String>,
     /// The name of one of `[[artefacts]]`.
     pub artefact: Option<String>,
-    /// The name of weights that are compiled in, such as `nanodet`.
+    /// For `[model]`: the name of weights that are compiled in, such as `nanodet`.
     pub builtin: Option<String>,
 }
 

@@ -20,6 +20,8 @@ use crate::value::{Mask, Value};
 
 /// What a thing is called when neither the prompt nor the manifest has a label for it.
 const THING: &str = "thing";
+/// Most numbers of a mask that a decoder takes: those of SAM and its kin are 256 by 256.
+const MOST_OF_MASK: usize = 2_048 * 2_048;
 /// What the encoder's only output is called where the decoder takes it.
 const EMBEDDINGS: &str = "image_embeddings";
 
@@ -129,7 +131,7 @@ fn given(port: &Port, asked: &[(&'static str, Numbers)], seen: &Tensors, facts: 
     let name = port.name.as_str();
     if let Some((_, (shape, numbers))) = asked.iter().find(|(known, _)| *known == name) {
         let array = ArrayD::from_shape_vec(IxDyn(shape), numbers.clone());
-        return Ok(typed(&array.map_err(|e| Error::internal("a prompt's shape").with_source(e))?, &port.of));
+        return typed(&array.map_err(|e| Error::internal("a prompt's shape").with_source(e))?, port);
     }
     let embeddings = seen.first().filter(|_| seen.len() == 1);
     let named = seen.iter().find(|(known, _)| known == name).or(embeddings.filter(|_| name == EMBEDDINGS));
@@ -138,7 +140,16 @@ fn given(port: &Port, asked: &[(&'static str, Numbers)], seen: &Tensors, facts: 
     }
     let shape: Option<Vec<usize>> = port.shape.iter().copied().collect();
     match (name, shape) {
-        ("mask_input", Some(shape)) => Ok(typed(&ArrayD::zeros(IxDyn(&shape)), &port.of)),
+        ("mask_input", Some(shape)) => {
+            let numbers = shape.iter().try_fold(1_usize, |all, length| all.checked_mul(*length));
+            if numbers.is_none_or(|numbers| numbers > MOST_OF_MASK) {
+                let message = format!(
+                    "[mask_decoder]: the input `{name}` is {port}, and {MOST_OF_MASK} numbers at most can be given to it"
+                );
+                return Err(Error::new(ErrorKind::Model, message));
+            }
+            typed(&ArrayD::zeros(IxDyn(&shape)), port)
+        }
         _ => {
             let made: Vec<String> = seen.iter().map(|(name, _)| format!("`{name}`")).collect();
             let message = format!(

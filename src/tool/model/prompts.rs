@@ -33,7 +33,8 @@ pub(super) enum Place {
 /// The types of the argument `at`.
 pub(super) fn types() -> Vec<ValueType> {
     let list = ValueType::list;
-    vec![ValueType::Region, ValueType::Points, list(ValueType::Region), list(ValueType::Number)]
+    let each = [ValueType::Region, ValueType::Points, list(ValueType::Number)];
+    each.iter().cloned().chain(each.iter().cloned().map(list)).collect()
 }
 
 /// The places of the argument `at`, which are in pixels of the root image.

@@ -1,9 +1,8 @@
 //! Which tables a manifest has to have, by what kind of model it describes.
 
 use super::head::{Family, Head, HeadKind};
-use super::input::Input;
 use crate::error::{Error, Result};
-use crate::tool::Manifest;
+use crate::tool::{Manifest, OcrPart};
 
 /// Refuses tables that are missing, or have no meaning for this kind of model.
 ///
@@ -30,6 +29,11 @@ pub(super) fn check(manifest: &Manifest, head: &Head) -> Result<()> {
     }
     match &manifest.mask_decoder {
         Some(_) if head.family != Some(Family::Sam) => return no_meaning("mask_decoder"),
+        Some(decoder) if decoder.builtin.is_some() => {
+            let message = "[mask_decoder]: `builtin` has no meaning here, as no mask decoder is compiled in: name a \
+                           `file` or an `artefact`";
+            return Err(Error::invalid(message));
+        }
         Some(decoder) if decoder.file.is_some() == decoder.artefact.is_some() => {
             return Err(Error::invalid("[mask_decoder] needs one of `file` and `artefact`"));
         }
@@ -54,7 +58,7 @@ pub(super) fn check(manifest: &Manifest, head: &Head) -> Result<()> {
     }
     match &manifest.ocr {
         Some(_) if kind != HeadKind::Ocr => return no_meaning("ocr"),
-        Some(ocr) => ocr.check(manifest.input.as_ref().unwrap_or(&Input::default()))?,
+        Some(ocr) => ocr.check(manifest.input.as_ref().unwrap_or(&OcrPart::input()))?,
         None if kind == HeadKind::Ocr => return Err(Error::invalid("an ocr model needs [ocr]")),
         None => {}
     }

@@ -159,13 +159,13 @@ impl Tokens {
             let name = port.name.as_str();
             let at = more.iter().position(|(known, _)| known == name);
             let given = at.map(|at| more.swap_remove(at).1);
-            let whole = |numbers: &Array2<i64>| typed(&numbers.mapv(|n| n as f64).into_dyn(), &port.of);
+            let whole = |numbers: &Array2<i64>| typed(&numbers.mapv(|n| n as f64).into_dyn(), port).map(Some);
             let tensor = match name {
                 _ if given.is_some() => given,
-                "input_ids" | "decoder_input_ids" => Some(whole(&self.ids)),
-                "attention_mask" | "decoder_attention_mask" => Some(whole(&self.mask)),
-                "token_type_ids" => Some(whole(&Array2::zeros(self.ids.dim()))),
-                "position_ids" => Some(whole(&Array2::from_shape_fn(self.ids.dim(), |(_, n)| n as i64))),
+                "input_ids" | "decoder_input_ids" => whole(&self.ids)?,
+                "attention_mask" | "decoder_attention_mask" => whole(&self.mask)?,
+                "token_type_ids" => whole(&Array2::zeros(self.ids.dim()))?,
+                "position_ids" => whole(&Array2::from_shape_fn(self.ids.dim(), |(_, n)| n as i64))?,
                 _ => None,
             };
             inputs.push((name.to_owned(), tensor.ok_or_else(|| unknown(name, facts))?));
@@ -202,10 +202,20 @@ impl Reader {
     }
 
     /// The tokens of these texts, as many of each as the model takes, where its file states that.
+    ///
+    /// # Errors
+    /// `Model` when the tokenizer cannot be read or fails, or the model takes too many tokens.
     pub(super) async fn tokens(&self, texts: Vec<String>, facts: &ModelFacts) -> Result<Tokens> {
         let (tokenizer, part) = (Arc::clone(self.words.load().await?), self.part.clone());
         let port = facts.inputs.iter().find(|port| port.name == "input_ids");
         let fixed = port.and_then(|port| port.shape.get(1).copied().flatten());
+        if let (None, Some(port), Some(_)) = (part.length, port, fixed.filter(|length| *length > MAX_LENGTH)) {
+            let message = format!(
+                "the model's input `{}` is {port}, and a text can be filled up to {MAX_LENGTH} tokens at most",
+                port.name
+            );
+            return Err(Error::new(ErrorKind::Model, message));
+        }
         let work = move || Tokens::of(&tokenizer, &texts, &part, fixed);
         tokio::task::spawn_blocking(work)
             .await

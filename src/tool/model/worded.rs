@@ -87,7 +87,7 @@ impl ModelTool {
         let mut more = input.clone();
         if let Some(port) = facts.inputs.iter().find(|port| port.name == "pixel_mask") {
             let [width, height] = place.input.map(|side| side as usize);
-            more.push((port.name.clone(), typed(&ArrayD::ones(IxDyn(&[1, height, width])), &port.of)));
+            more.push((port.name.clone(), typed(&ArrayD::ones(IxDyn(&[1, height, width])), port)?));
         }
         if self.head.family != Some(Family::GroundingDino) {
             let said = labels.iter().map(|label| reader.part.said(label)).collect();
@@ -101,6 +101,11 @@ impl ModelTool {
         if let Some((label, _)) = labels.iter().zip(&tokens).find(|(_, tokens)| tokens.is_empty()) {
             let message = format!("`labels`: the model has no token for `{label}`: name fewer words, or others");
             return Err(Error::new(ErrorKind::Tool, message));
+        }
+        // With more, the model itself fails, and says so less plainly.
+        let logits = facts.outputs.iter().find(|port| port.name == grounded::LOGITS);
+        if let Some(told) = logits.and_then(|port| port.shape.get(2).copied().flatten()) {
+            grounded::fits(&tokens, told)?;
         }
         Ok(Worded { inputs: read.inputs(facts, more)?, names: labels.into(), tokens: Some(tokens) })
     }

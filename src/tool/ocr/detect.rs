@@ -21,62 +21,65 @@ const MULTIPLE: f64 = 32.0;
 const NARROWEST: u32 = 30;
 /// Pictures flatter than this get a border above and below.
 const FLATTEST: f64 = 8.0;
+/// The detector's input is at most so many times as long as its shorter side.
+const SLIMMEST: u64 = 8;
 
 /// The picture as all later steps see it, and the way back to the original.
 pub(super) struct Page {
-    /// Within the size limits, with a border when it is flat.
+    /// Within the size limits, with a border when it is flat or very slim.
     pub(super) picture: RgbImage,
-    /// Rows of border at the top.
-    border: u32,
+    /// Columns of border on the left, and rows at the top.
+    border: [u32; 2],
     /// Pixels of the original per pixel of the resized picture, across and down.
     ratio: [f64; 2],
     /// Size of the original.
     original: [f32; 2],
+    /// Width and height of the detector's input.
+    input: [u32; 2],
 }
 
 impl Page {
-    /// Brings a picture within the limits.
+    /// Brings a picture within the limits of the detector.
     ///
     /// # Errors
-    /// `InvalidInput` when it is so thin that nothing is left after scaling.
-    pub(super) fn new(original: &RgbImage, longest: u32) -> Result<Self> {
+    /// `InvalidInput` when it is so thin that nothing is left after scaling, or too much; before anything is allocated.
+    pub(super) fn new(original: &RgbImage, part: &OcrPart) -> Result<Self> {
         let (width, height) = original.dimensions();
-        let mut ratio = [1.0; 2];
-        let longer = width.max(height);
-        let mut picture = if longer > longest {
-            scaled(original, f64::from(longest) / f64::from(longer), &mut ratio)?
-        } else {
-            original.clone()
-        };
-        let shorter = picture.width().min(picture.height());
-        if shorter < NARROWEST {
-            picture = scaled(&picture, f64::from(NARROWEST) / f64::from(shorter), &mut ratio)?;
+        let sizes = Sizes::of([width, height], part).ok_or_else(|| {
+            let message = format!(
+                "a picture of {width}x{height} pixels is too thin to read text from: cut out a part that is less so"
+            );
+            Error::invalid(message)
+        })?;
+        let (mut resized, mut ratio) = (None, [1.0; 2]);
+        for [width, height] in sizes.scaled {
+            let from = resized.as_ref().unwrap_or(original);
+            ratio[0] *= f64::from(from.width()) / f64::from(width);
+            ratio[1] *= f64::from(from.height()) / f64::from(height);
+            resized = Some(resize::linear(from, width, height));
         }
-        let border = border_of(&picture);
-        if border > 0 {
-            picture = bordered(&picture, border);
+        let mut picture = resized.unwrap_or_else(|| original.clone());
+        if sizes.border != [0; 2] {
+            picture = bordered(&picture, sizes.border);
         }
-        Ok(Self { picture, border, ratio, original: [width as f32, height as f32] })
+        Ok(Self { picture, border: sizes.border, ratio, original: [width as f32, height as f32], input: sizes.input })
     }
 
     /// A point of the picture, in pixels of the original.
     pub(super) fn to_original(&self, [x, y]: [f32; 2]) -> [f32; 2] {
-        let y = y - self.border as f32;
+        let [x, y] = [x - self.border[0] as f32, y - self.border[1] as f32];
         let back = |v: f32, axis: usize| (v * self.ratio[axis] as f32).clamp(0.0, self.original[axis]);
         [back(x, 0), back(y, 1)]
     }
 
-    /// The detector's input, 1x3xHxW, H and W multiples of 32, the shorter one at least `side`; `None` when the picture
-    /// is too thin.
-    pub(super) fn input(&self, side: u32, channels: &Channels) -> Option<Array4<f32>> {
-        let (width, height) = self.picture.dimensions();
-        let shorter = width.min(height);
-        let ratio = if shorter < side { f64::from(side) / f64::from(shorter) } else { 1.0 };
-        let (width, height) = rounded(width, height, ratio)?;
+    /// The detector's input, 1x3xHxW, H and W multiples of 32.
+    pub(super) fn input(&self, channels: &Channels) -> Result<Array4<f32>> {
+        let [width, height] = self.input;
         let resized = resize::linear(&self.picture, width, height);
         let mut tensor = Array4::zeros((1, 3, height as usize, width as usize));
-        place(tensor.as_slice_mut()?, &resized, width as usize, channels);
-        Some(tensor)
+        let numbers = tensor.as_slice_mut().ok_or_else(|| Error::internal("the detector's input is not contiguous"))?;
+        place(numbers, &resized, width as usize, channels);
+        Ok(tensor)
     }
 
     /// The boxes in the detector's map, in whole pixels of the picture, in border order.
@@ -112,24 +115,70 @@ pub(super) fn distance(p: [f32; 2], q: [f32; 2]) -> f32 {
     (dx * dx + dy * dy).sqrt()
 }
 
+/// How a picture is brought within the limits, as widths and heights.
+struct Sizes {
+    /// To which it is resized, one after the other.
+    scaled: Vec<[u32; 2]>,
+    /// The border on the left and the right, and at the top and the bottom.
+    border: [u32; 2],
+    /// Of the detector's input.
+    input: [u32; 2],
+}
+
+impl Sizes {
+    /// Those for a picture of this size; `None` when a side would vanish, or there would be too many pixels.
+    ///
+    /// The detector's input has no more pixels than one of `longest` on both sides, or than one of [`SLIMMEST`] whose
+    /// shorter side is `side`, whichever is more. Flat pictures are kept within that by rapidocr's border; slim ones get
+    /// the same border at their sides where they would exceed it, for which rapidocr has no limit.
+    fn of(original: [u32; 2], part: &OcrPart) -> Option<Self> {
+        let (mut size, mut scaled) = (original, Vec::new());
+        let longer = size[0].max(size[1]);
+        if longer > part.longest {
+            size = rounded(size, f64::from(part.longest) / f64::from(longer))?;
+            scaled.push(size);
+        }
+        let shorter = size[0].min(size[1]);
+        if shorter < NARROWEST {
+            size = rounded(size, f64::from(NARROWEST) / f64::from(shorter))?;
+            scaled.push(size);
+        }
+        let mut border = [0, border_of(size)];
+        if border[1] == 0 && pixels(input_of(size, part.side)?) > most(part) {
+            border = [border_of([size[1], size[0]]), 0];
+        }
+        let page = [0, 1].map(|axis: usize| size[axis].saturating_add(border[axis].saturating_mul(2)));
+        let input = input_of(page, part.side)?;
+        let fits = pixels(page).max(pixels(input)) <= most(part);
+        fits.then_some(Self { scaled, border, input })
+    }
+}
+
+fn pixels([width, height]: [u32; 2]) -> u64 {
+    u64::from(width) * u64::from(height)
+}
+
+/// Most pixels of the detector's input. Sides are rounded to multiples of 32, so up to 32 more than asked for.
+fn most(part: &OcrPart) -> u64 {
+    let square = |side: u32| (u64::from(side) + MULTIPLE as u64).pow(2);
+    square(part.longest).max(SLIMMEST * square(part.side))
+}
+
+/// The size of the detector's input: the shorter side is at least `side`.
+fn input_of(size: [u32; 2], side: u32) -> Option<[u32; 2]> {
+    let shorter = size[0].min(size[1]);
+    rounded(size, if shorter < side { f64::from(side) / f64::from(shorter) } else { 1.0 })
+}
+
 /// `None` when a side would vanish. Sides are truncated, then rounded to multiples of 32, half to even.
-fn rounded(width: u32, height: u32, ratio: f64) -> Option<(u32, u32)> {
+fn rounded(size: [u32; 2], ratio: f64) -> Option<[u32; 2]> {
     let side = |v: u32| ((f64::from(v) * ratio).trunc() / MULTIPLE).round_ties_even() * MULTIPLE;
-    let (width, height) = (side(width) as u32, side(height) as u32);
-    (width > 0 && height > 0).then_some((width, height))
+    let size = size.map(|v| side(v) as u32);
+    (!size.contains(&0)).then_some(size)
 }
 
-fn scaled(picture: &RgbImage, by: f64, ratio: &mut [f64; 2]) -> Result<RgbImage> {
-    let (width, height) = picture.dimensions();
-    let too_thin = || Error::invalid(format!("a picture of {width}x{height} pixels is too thin to read text from"));
-    let (new_width, new_height) = rounded(width, height, by).ok_or_else(too_thin)?;
-    ratio[0] *= f64::from(width) / f64::from(new_width);
-    ratio[1] *= f64::from(height) / f64::from(new_height);
-    Ok(resize::linear(picture, new_width, new_height))
-}
-
-fn border_of(picture: &RgbImage) -> u32 {
-    let (width, height) = picture.dimensions();
+/// The border above and below that a picture needs to be flat no longer.
+fn border_of([width, height]: [u32; 2]) -> u32 {
     let flat = f64::from(width) / f64::from(height) > FLATTEST;
     if height > NARROWEST && !flat {
         return 0;
@@ -138,9 +187,9 @@ fn border_of(picture: &RgbImage) -> u32 {
     wanted.abs_diff(height) / 2
 }
 
-fn bordered(picture: &RgbImage, border: u32) -> RgbImage {
-    let mut page = RgbImage::new(picture.width(), picture.height() + 2 * border);
-    image::imageops::replace(&mut page, picture, 0, i64::from(border));
+fn bordered(picture: &RgbImage, [left, top]: [u32; 2]) -> RgbImage {
+    let mut page = RgbImage::new(picture.width() + 2 * left, picture.height() + 2 * top);
+    image::imageops::replace(&mut page, picture, i64::from(left), i64::from(top));
     page
 }
 

@@ -21,6 +21,8 @@ const BATCH: usize = 6;
 const MAX_BYTES: u64 = 4 << 20;
 /// A piece is turned when the classifier is surer than this.
 const FLIP: f32 = 0.9;
+/// By how much a probability may miss 0 to 1, as models in half precision do.
+const SLACK: f32 = 0.01;
 
 /// Width of a piece over its height.
 fn ratio(piece: &RgbImage) -> f64 {
@@ -68,6 +70,19 @@ pub(super) fn model_error(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Model, message)
 }
 
+/// Refuses what are no probabilities: scores before their sigmoid or softmax, logarithms, or no numbers (NaN).
+///
+/// # Errors
+/// `Model` naming the model and the first such number.
+pub(super) fn probabilities(numbers: &[f32], model: &str) -> Result<()> {
+    match numbers.iter().find(|number| !(-SLACK..=1.0 + SLACK).contains(*number)) {
+        None => Ok(()),
+        Some(number) => Err(model_error(format!(
+            "{model} returned {number}, which is no probability from 0 to 1: export it with its last sigmoid or softmax"
+        ))),
+    }
+}
+
 /// Turns the pieces that are upside down; the flags say which.
 pub(super) async fn upright(
     model: &Model,
@@ -87,6 +102,7 @@ pub(super) async fn upright(
         }
         for (piece, scores) in batch.iter_mut().zip(scores.outer_iter()) {
             let scores: Vec<f32> = scores.iter().copied().collect();
+            probabilities(&scores, "the text direction classifier")?;
             let flipped = matches!(scores.as_slice(), [level, flipped] if flipped > level && *flipped > FLIP);
             if flipped {
                 imageops::rotate180_in_place(piece);
@@ -196,11 +212,15 @@ pub(super) async fn read(
     let mut texts = vec![(String::new(), 0.0); pieces.len()];
     for batch in order.chunks(BATCH) {
         let widest = batch.iter().map(|(_, p)| ratio(p)).fold(f64::from(part.width) / height, f64::max);
-        let size = [(height * widest) as u32, part.height];
+        // Truncation may lose a pixel of the least width.
+        let size = [((height * widest) as u32).max(part.width), part.height];
         for (index, piece) in batch {
             cx.check()?;
             let output = model.run(cx, stacked(&[piece], size, channels)?).await?;
-            let steps = output.as_slice().unwrap_or_default().chunks_exact(alphabet.classes(output.shape())?);
+            let classes = alphabet.classes(output.shape())?;
+            let numbers = output.as_slice().unwrap_or_default();
+            probabilities(numbers, "the text recogniser")?;
+            let steps = numbers.chunks_exact(classes);
             if let Some(text) = texts.get_mut(*index) {
                 *text = alphabet.decode(steps);
             }

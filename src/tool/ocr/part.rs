@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::tool::model::{Colour, Input, PerChannel};
 
-/// Most pixels of `side`, `longest` and `width`: tensors grow with their squares, eight times as wide as high.
+/// Most pixels of `side`, `longest` and `width`: tensors grow with their squares, of which they have eight at most.
 const MAX_SIDE: u32 = 2_048;
 /// Most pixels of `height`: a line may be a thousand times as wide as high.
 const MAX_HEIGHT: u32 = 128;
 
 /// The table `[ocr]`: what reads the lines that `[model]`, a detector of text such as DB, finds.
 ///
-/// What is left out is as rapidocr 3.10.0 has it for PP-OCR models.
+/// What is left out is as rapidocr 3.10.0 has it for PP-OCR models, and so is `[input]` when the whole table is left out:
+/// `colour = "bgr"`, `mean = 0.5`, `std = 0.5`. All models return probabilities, 0 to 1: their last step is a sigmoid
+/// or a softmax.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OcrPart {
@@ -101,6 +103,12 @@ impl OcrPart {
         320
     }
 
+    /// What stands in the place of `[input]` when there is none.
+    pub(in crate::tool) fn input() -> Input {
+        let half = PerChannel::One(0.5);
+        Input { colour: Colour::Bgr, mean: half, std: half, ..Input::default() }
+    }
+
     /// Refuses what cannot be, and keys of `[input]` without a meaning.
     ///
     /// # Errors
@@ -109,7 +117,7 @@ impl OcrPart {
         let sides = [self.side, self.longest, self.width];
         let shares = [f64::from(self.threshold), self.box_threshold];
         let numbers = |of: Option<PerChannel>| of.map_or([1.0; 3], PerChannel::all);
-        let Input { name, colour, mean, std, .. } = input.clone();
+        let Input { colour, mean, std, .. } = input.clone();
         let fault = if sides.iter().any(|side| !(8..=MAX_SIDE).contains(side)) {
             format!("[ocr]: `side`, `longest` and `width` go from 8 to {MAX_SIDE} pixels")
         } else if !(8..=MAX_HEIGHT).contains(&self.height) {
@@ -124,8 +132,10 @@ impl OcrPart {
             "[ocr]: `std` has numbers other than 0".to_owned()
         } else if colour == Colour::Grey {
             "[input]: `colour` of an ocr model is \"rgb\" or \"bgr\"".to_owned()
-        } else if (Input { name, colour, mean, std, ..Input::default() }) != *input {
-            "[input]: an ocr model has only `name`, `colour`, `mean` and `std`; sizes are in [ocr]".to_owned()
+        } else if (Input { colour, mean, std, ..Input::default() }) != *input {
+            "[input]: an ocr model has only `colour`, `mean` and `std`; sizes are in [ocr], and the picture goes into the \
+             first input of each model"
+                .to_owned()
         } else {
             return Ok(());
         };

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::binary::{lavr, text};
+use super::folder;
 use crate::experts::repository;
 use lavr::tool::{Catalog, builtin};
 
@@ -54,6 +55,37 @@ fn a_name_that_is_unknown_is_an_error_with_those_that_are_known() {
     assert!(said.contains("no file `frobnicate`") && said.contains("read_codes"), "{said}");
     // What is on already stays as it is.
     assert!(lavr(&["tools", "list", "--tools", "crop", "--tools", "crop"]).status.success());
+}
+
+/// What a manifest needs is named with the manifest, and is not switched on where the manifest itself is left out.
+#[test]
+fn what_a_manifest_needs_is_there_with_it_or_not_at_all() {
+    let progress: std::sync::Arc<dyn lavr::store::Progress> = std::sync::Arc::new(lavr::store::Silent);
+    let store = lavr::store::Store::open(lavr::store::StoreOptions::from_env().unwrap()).unwrap();
+    let before = lavr::config::Config::default().catalog(&progress).unwrap();
+    let names = |catalog: &Catalog| catalog.iter().map(|tool| tool.spec().name.clone()).collect::<Vec<_>>();
+    let (folder, path) = folder("identity.onnx", "[head]\ntype = \"raw\"\n");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    let needing = |name: &str, needs: &str| {
+        let text = whole.replace("name = \"my_tool\"", &format!("name = \"{name}\"\nneeds = [{needs}]"));
+        std::fs::write(&path, text).unwrap();
+    };
+    let added = |path: &std::path::Path| {
+        let mut catalog = before.clone();
+        builtin::add(&mut catalog, path, &store, &progress).map(|()| names(&catalog))
+    };
+    needing("my_tool", "\"detect_faces\"");
+    let both = added(&path).unwrap();
+    assert!(both.ends_with(&["detect_faces".to_owned(), "my_tool".to_owned()]), "{both:?}");
+    needing("my_tool", "\"read_codes\", \"detect_face\"");
+    let said = added(&path).unwrap_err().to_string();
+    assert!(said.contains("my_tool.toml`: `needs`: no tool `detect_face` is on"), "{said}");
+    assert!(said.contains("did you mean `detect_faces`?") && !said.contains("no file"), "{said}");
+    assert_eq!(added(folder.path()).unwrap(), names(&before), "nor is `read_codes` switched on");
+    // There is a `crop` already.
+    needing("crop", "\"read_codes\"");
+    assert!(added(&path).unwrap_err().to_string().contains("already a tool `crop`"));
+    assert_eq!(added(folder.path()).unwrap(), names(&before));
 }
 
 #[test]

@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use lavr::config::Config;
 use lavr::cx::Cx;
-use lavr::error::Result;
+use lavr::error::{ErrorKind, Result};
 use lavr::image::{Frame, Image};
+use lavr::plan::{Plan, PlanLimits};
 use lavr::runner::{LazyFile, ModelFacts, OrtModel, Runner, Tensors};
+use lavr::store::{Progress, Silent, Store, StoreOptions};
 use lavr::tool::model::{Look, ModelTool, Parts};
-use lavr::tool::{Args, Manifest};
+use lavr::tool::{Args, Manifest, builtin};
 use lavr::value::{Mask, Point, Region, Value};
 use serde_json::{Value as Json, json};
 
 use super::architectures::{assert_input, folder, input, look, reference, spread};
-use super::{floats, picture, read};
+use super::stated::{Stated, facts, floats as tensor};
+use super::{ABOUT, floats, picture, read};
 use crate::experts::{cx, repository, runtime};
 
 const OPTIMUM: [&str; 3] = ["sam", "vision_encoder.onnx", "prompt_encoder_mask_decoder.onnx"];
@@ -213,6 +217,70 @@ async fn what_is_no_place_is_named_with_what_would_be_one() {
     assert!(error.contains("`at` is missing: give a point `[x, y]`, a box"), "{error}");
 }
 
+/// Each form that `docs/TOOLS.md` names, written down or taken from a step before.
+#[test]
+fn every_form_of_a_place_can_stand_in_a_plan() {
+    let progress: Arc<dyn Progress> = Arc::new(Silent);
+    let store = Store::open(StoreOptions::from_env().unwrap()).unwrap();
+    let mut catalog = Config::default().catalog(&progress).unwrap();
+    for name in ["segment_at", "estimate_pose"] {
+        builtin::switch_on(&mut catalog, name, &store, &progress).unwrap();
+    }
+    let faults = |at: Json| {
+        let steps = json!({ "result": "$outlines", "steps": [
+            { "id": "dogs", "tool": "detect_objects", "args": { "image": "$image", "labels": ["dog"] } },
+            { "id": "joints", "tool": "estimate_pose", "args": { "image": "$image" } },
+            { "id": "outlines", "tool": "segment_at", "args": { "image": "$image", "at": at } },
+        ] });
+        catalog.check(&Plan::from_json(&steps).unwrap(), &PlanLimits { max_steps: 9, images: 1 })
+    };
+    for at in [
+        json!("$dogs"),
+        json!("$dogs[0]"),
+        json!(["$dogs[0]", "$dogs[1]"]),
+        json!("$dogs[0].box"),
+        json!(["$dogs[0].box", [240, 160]]),
+        json!("$joints"),
+        json!("$joints[0]"),
+        json!(["$joints[0]"]),
+        json!([240, 160]),
+        json!([200, 120, 280, 200]),
+        json!([[240, 160], [10, 20]]),
+        json!([[200, 120, 280, 200], [240, 160]]),
+    ] {
+        assert_eq!(faults(at.clone()), [], "{at}");
+    }
+    for at in [json!("the dog"), json!(240), json!([["dog"]]), json!("$image"), json!([[[1, 2]]])] {
+        assert!(!faults(at.clone()).is_empty(), "{at}");
+    }
+}
+
+/// A mask as large as a decoder states is made within limits, and its elements are of a type that there is.
+#[tokio::test]
+async fn a_decoder_that_takes_an_endless_mask_or_odd_elements_is_named() {
+    let tables = "[model]\nfile = \"a.onnx\"\n[head]\ntype = \"segmenter\"\nfamily = \"sam\"\n\
+                  [mask_decoder]\nfile = \"b.onnx\"\n";
+    let manifest = Manifest::parse(&format!("{ABOUT}{tables}")).unwrap();
+    for (points, mask, part) in [
+        ("f32", "f32[1, 1, 100000, 100000]", "`mask_input` is f32[1, 1, 100000, 100000], and 4194304 numbers at most"),
+        ("f32", "f32[9999999999, 9999999999, 9, 9]", "numbers at most can be given to it"),
+        ("f32", "f16[1, 1, 256, 256]", "`mask_input` has elements of type f16, which cannot be given"),
+        ("f64", "f32[1, 1, 256, 256]", "`point_coords` has elements of type f64, which cannot be given"),
+    ] {
+        let encoder = Stated::new(facts(&["x: f32[1, 3, 16, 16]"], &["image_embeddings: f32[1, 1]"]), |_| {
+            vec![("image_embeddings".to_owned(), tensor(&[1, 1], vec![0.0]))]
+        });
+        let inputs = [format!("point_coords: {points}[1, ?, 2]"), format!("mask_input: {mask}")];
+        let inputs = [inputs[0].as_str(), "point_labels: f32[1, ?]", inputs[1].as_str()];
+        let mut parts = Parts::of(Arc::new(encoder));
+        parts.mask_decoder = Some(Arc::new(Stated::idle(facts(&inputs, &["masks: f32[?]"]))));
+        let tool = ModelTool::new(&manifest, std::path::Path::new("."), parts).unwrap();
+        let args: Args = [("at".to_owned(), Value::Json(json!([9, 8])))].into_iter().collect();
+        let error = tool.look(&cx(), &picture(), &args).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Model && error.to_string().contains(part), "{part}: {error}");
+    }
+}
+
 /// A box that lies partly outside is cut off, and one without an area is a point.
 #[tokio::test]
 async fn boxes_are_cut_off_at_the_edges_of_the_image() {
@@ -255,6 +323,10 @@ fn faulty_manifests_of_such_segmenters_are_named() {
     for (tables, part) in [
         (whole.replace(file, ""), "a segmenter of family = \"sam\" needs [mask_decoder]"),
         (whole.replace(file, "[mask_decoder]\n"), "[mask_decoder] needs one of `file` and `artefact`"),
+        (
+            whole.replace(file, &format!("{file}builtin = \"movenet\"\n")),
+            "[mask_decoder]: `builtin` has no meaning here",
+        ),
         (
             whole.replace("family = \"sam\"", "family = \"salient\""),
             "[mask_decoder] has no meaning for type = \"segmenter\"",

@@ -60,6 +60,9 @@ async fn a_reader_of_ones_own_reads_as_the_built_in_one() {
         let read = lines(&picture, &tables, &[("keys.txt", keys.as_bytes())]).await.unwrap();
         assert_eq!(read, built_in);
     }
+    // Without [input], the models are fed as those of PP-OCR.
+    let plain = format!("{HEAD}[ocr]\nrecogniser = \"{RECOGNISER}\"\ndirection = \"{DIRECTION}\"\n");
+    assert_eq!(lines(&picture, &plain, &[]).await.unwrap(), built_in);
     // Keys change what is read.
     let strict = format!("{INPUT}{HEAD}min_score = 1\n[ocr]\nrecogniser = \"{RECOGNISER}\"\n");
     assert!(lines(&picture, &strict, &[]).await.unwrap().len() < built_in.len());
@@ -83,6 +86,10 @@ async fn what_is_wrong_with_a_reader_is_named() {
         (format!("{HEAD}[ocr]\nrecogniser = \"none.onnx\"\n"), "none.onnx"),
         (format!("{HEAD}top = 3\n[ocr]\nrecogniser = \"{RECOGNISER}\"\n"), "`top` has no meaning for type = \"ocr\""),
         (format!("[input]\nsize = [640, 640]\n{HEAD}[ocr]\nrecogniser = \"{RECOGNISER}\"\n"), "sizes are in [ocr]"),
+        (
+            format!("[input]\nname = \"x\"\n{HEAD}[ocr]\nrecogniser = \"{RECOGNISER}\"\n"),
+            "an ocr model has only `colour`, `mean` and `std`",
+        ),
         (
             format!("[input]\ncolour = \"grey\"\n{HEAD}[ocr]\nrecogniser = \"{RECOGNISER}\"\n"),
             "`colour` of an ocr model",

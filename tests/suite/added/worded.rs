@@ -1,9 +1,15 @@
 //! Detectors of any words: OWL-ViT and Grounding DINO at toy size.
 
-use lavr::tool::{Args, Tool};
+use std::sync::Arc;
+
+use lavr::error::ErrorKind;
+use lavr::runner::LazyFile;
+use lavr::tool::model::{ModelTool, Parts};
+use lavr::tool::{Args, Manifest, Tool};
 use lavr::value::{Region, Value};
 
 use super::architectures::{assert_input, folder, input, look, reference};
+use super::stated::{Stated, facts};
 use super::{floats, picture, read, regions};
 use crate::experts::{cx, repository, runtime};
 
@@ -79,9 +85,9 @@ async fn detectors_of_words_find_what_their_own_code_finds() {
 async fn grounding_dino_reads_words_as_one_text() {
     let reference = reference("grounding_dino");
     let tables = grounded(&format!("min_score = {}", reference["threshold"]));
-    let asked = words(&[" Cat", "DOG", "red car.", "a small house"]);
+    let asked = words(&[" Cat", "DOG?", "red car.", "a small house"]);
     let seen = look("grounding_dino", &tables, &[("labels", asked)]).await.unwrap();
-    let plain = |label: &str| label.to_lowercase().trim_matches([' ', '.']).to_owned();
+    let plain = |label: &str| label.to_lowercase().trim_matches([' ', '.', '?']).to_owned();
     let found = regions(&seen.value).into_iter();
     let found: Vec<Region> = found.map(|found| Region { label: plain(&found.label), ..found.clone() }).collect();
     assert_found(&found.iter().collect::<Vec<_>>(), "grounding_dino");
@@ -104,7 +110,11 @@ async fn grounding_dino_reads_words_as_one_text() {
 async fn tokens_that_are_none_are_an_error() {
     let tables = grounded("min_score = 0.2");
     for (file, labels, part) in [
-        ("owlvit_few.onnx", vec!["cat", "dog"], "for each box a number for each token"),
+        (
+            "owlvit_few.onnx",
+            vec!["cat", "dog"],
+            "`labels`: the words make 5 tokens or more, and the model tells 2: name fewer",
+        ),
         ("owlvit_nan.onnx", vec!["a"], "`logits` are not all numbers (NaN)"),
         ("yolov8_nan.onnx", vec!["a"], "[model] takes no words"),
     ] {
@@ -119,6 +129,47 @@ async fn tokens_that_are_none_are_an_error() {
         let error = added.tool.look(&cx(), &picture(), &args).await.err().unwrap_or_else(|| panic!("{file}"));
         assert!(error.to_string().contains(part), "{file}: {error}");
     }
+}
+
+/// What a model states is believed within limits, and before anything of that size is made.
+#[tokio::test]
+async fn a_model_that_takes_endless_texts_or_odd_elements_is_named() {
+    let (folder, path) = folder("owlvit", &tables("min_score = 0.2", "[text]\ntokenizer = \"tokenizer.json\"\n"));
+    let manifest = Manifest::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    for (ids, part) in [
+        (
+            "input_ids: i64[?, 100000000000]",
+            "`input_ids` is i64[?, 100000000000], and a text can be filled up to 4096 tokens",
+        ),
+        ("input_ids: f16[?, 16]", "`input_ids` has elements of type f16, which cannot be given"),
+    ] {
+        let outputs = ["logits: f32[?, ?, ?]", "pred_boxes: f32[?, ?, 4]"];
+        let model = Stated::idle(facts(&["pixel_values: f32[1, 3, 32, 32]", ids], &outputs));
+        let mut parts = Parts::of(Arc::new(model));
+        parts.text_tokenizer = Some(LazyFile::at(folder.path().join("tokenizer.json")));
+        let tool = ModelTool::new(&manifest, folder.path(), parts).unwrap();
+        let args: Args = [("labels".to_owned(), words(&["cat"]))].into_iter().collect();
+        let error = tool.look(&cx(), &picture(), &args).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Model && error.to_string().contains(part), "{part}: {error}");
+    }
+}
+
+/// More words than a model tells: those who name them can mend that, and the model is not run.
+#[tokio::test]
+async fn too_many_words_for_a_model_are_said_to_be_that() {
+    let (folder, path) = folder("grounding_dino", &grounded("min_score = 0.2"));
+    let manifest = Manifest::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let model = facts(
+        &["pixel_values: f32[?, 3, ?, ?]", "input_ids: i64[?, ?]", "token_type_ids: i64[?, ?]"],
+        &["logits: f32[?, 900, 6]", "pred_boxes: f32[?, 900, 4]"],
+    );
+    let mut parts = Parts::of(Arc::new(Stated::idle(model)));
+    parts.text_tokenizer = Some(LazyFile::at(folder.path().join("tokenizer.json")));
+    let tool = ModelTool::new(&manifest, folder.path(), parts).unwrap();
+    let args: Args = [("labels".to_owned(), words(&["cat", "dog", "house", "car"]))].into_iter().collect();
+    let error = tool.look(&cx(), &picture(), &args).await.unwrap_err();
+    let part = "the model tells 6: name fewer words";
+    assert!(error.kind() == ErrorKind::Tool && error.to_string().contains(part), "{error}");
 }
 
 /// The tool takes words that nobody listed, at least one, and a least score.

@@ -2,7 +2,7 @@
 
 use lavr::message::{Message, Role};
 use lavr::plan::read_declared;
-use lavr::prompt::Prompts;
+use lavr::prompt::{Prompts, Said};
 use lavr::tool::Catalog;
 use serde_json::{Value as Json, json};
 
@@ -88,7 +88,7 @@ fn demos_ask_in_the_words_of_descriptions() {
 #[test]
 fn files_that_a_request_names_are_told_of() {
     let prompts = Prompts::builtin().unwrap();
-    let user = |question: &str| prompts.plan_user(question, 0, &catalog(MEDIA)).unwrap().content;
+    let user = |question: &str| prompts.plan_user(question, 0, &catalog(MEDIA), &Said::default()).unwrap().content;
     let told = user("Mix talk.mp3 with notes.xyz and https://example.org/a.");
     assert!(told.ends_with("\nGiven: talk.mp3 (audio), notes.xyz, https://example.org/a (url)"), "{told}");
     assert_eq!(user("Tell a story"), "Request: Tell a story");

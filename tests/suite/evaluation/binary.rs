@@ -96,6 +96,24 @@ async fn cases_are_scored_and_a_file_that_was_cut_off_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_style_stands_in_the_records_and_another_one_does_not_go_on_with_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cases, server) = (cases(folder.path()), server().await);
+    let out = folder.path().join("out.jsonl").to_string_lossy().into_owned();
+    let llm = format!("{}#m", server.base());
+    let args = |more: &[&str]| -> Vec<String> {
+        let all = ["eval", &cases, "--metric", "number", "--llm", &llm, "--out", &out, "--limit", "1"];
+        all.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    };
+    let first = asked(args(&["--style", "format=list"])).await;
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let line = real::json_lines(Path::new(&out)).remove(0);
+    assert_eq!((&line["options"]["style"], &line["text"]), (&json!("format=list"), &json!("• There are 3 people.")));
+    let other = asked(args(&["--resume"])).await;
+    assert!(text(&other.stderr).contains("format=list"), "{}", text(&other.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_llm_out_of_reach_ends_the_run_and_what_is_done_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let cases = cases(folder.path());

@@ -8,7 +8,7 @@ use llguidance::toktrie::ApproximateTokEnv;
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value as Json;
 
-use super::{LIMITS, REALISTIC, Tools, plan_json, tools};
+use super::{LIMITS, REALISTIC, Tools, plan_json, tool, tools};
 
 /// A grammar over single bytes.
 struct Grammar(Matcher);
@@ -51,6 +51,18 @@ fn plans_that_pass_the_check_can_be_written() {
         assert_eq!(check(&Plan::from_json(&json).unwrap(), &tools, &LIMITS), [], "{lines:?}");
         assert!(grammar.accepts(&spaced(&json)), "{}", spaced(&json));
     }
+}
+
+/// As `segment_at` takes them.
+#[test]
+fn lists_of_points_and_boxes_can_be_written() {
+    let outline = tool("outline", &["image: Image", "at: Region|List<Number>|List<List<Number>>"], "List<Mask>", None);
+    let grammar = Grammar::new(&Tools(vec![outline]), LIMITS);
+    let at = |at: &str| {
+        grammar.accepts(&spaced(&plan_json(&[&format!(r#"a = outline {{"image": "$image", "at": {at}}}"#)])))
+    };
+    assert!(["[240, 160]", "[[240, 160], [1, 2, 30, 40]]", r#""$image""#].into_iter().all(at));
+    assert!(!["[[[1, 2]]]", "240", r#"[["dog"]]"#, "[[]]"].into_iter().any(at));
 }
 
 #[test]

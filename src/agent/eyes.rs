@@ -1,0 +1,103 @@
+//! The LLM's own eyes: a look beside, or in place of, what experts see (modality bridging).
+
+use super::run::Run;
+use crate::answer::{Answer, Claim, Status};
+use crate::error::Result;
+use crate::plan::{ArgValue, Plan, Reference, Step};
+use crate::reason::{Look, Seen};
+use crate::refiner::{Evidence, Verdict};
+use crate::task::image_name;
+
+impl Run<'_> {
+    /// Answers from one look, without any other tool.
+    pub(super) async fn look_only(&mut self) -> Result<Verdict> {
+        let (step, seen) = self.look(None).await?;
+        Ok(match seen {
+            Ok(seen) => Verdict::Answer(by_sight(&step, seen)),
+            Err(missing) => Verdict::NotEnough { missing },
+        })
+    }
+
+    /// Looks at the images knowing what the tools found, and says where the two disagree.
+    pub(super) async fn look_as_well(&mut self, found: Verdict) -> Result<Verdict> {
+        let evidence = Evidence::gather(&self.task.question, &self.trace).text();
+        let known = Some(evidence).filter(|text| !text.trim().is_empty());
+        let (step, seen) = self.look(known).await?;
+        Ok(match (found, seen) {
+            (found, Err(_)) => found,
+            (Verdict::NotEnough { .. }, Ok(seen)) => Verdict::Answer(by_sight(&step, seen)),
+            (Verdict::Answer(answer), Ok(seen)) => Verdict::Answer(joined(answer, &step, &seen)),
+        })
+    }
+
+    /// A look at all images: the step's id, and what was seen or is missing.
+    async fn look(&mut self, known: Option<String>) -> Result<(String, Result<Seen, String>)> {
+        let image = |n| ArgValue::Ref(Reference::to(image_name(n)));
+        let mut args = vec![
+            ("images".to_owned(), ArgValue::List((0..self.task.images.len()).map(image).collect())),
+            ("question".to_owned(), ArgValue::Literal(self.task.question.trim().into())),
+        ];
+        args.extend(known.map(|known| ("known".to_owned(), ArgValue::Literal(known.into()))));
+        let step = Step { id: Look::NAME.to_owned(), tool: Look::NAME.to_owned(), args };
+        let before = self.trace.plan.as_ref().map(|plan| plan.result.clone());
+        let plan = self.execute_beside(Plan { result: Reference::to(&step.id), steps: vec![step] }).await?;
+        if let (Some(all), Some(before)) = (&mut self.trace.plan, before) {
+            all.result = before;
+        }
+        let id = plan.result.id;
+        let observation = self.trace.observation(&id);
+        let seen = observation.and_then(|o| o.value()).and_then(Seen::of);
+        let failed = || observation.and_then(|o| o.failure()).map(|f| f.message).unwrap_or_default();
+        let seen = match seen {
+            Some(Seen { answer: None, missing, .. }) => Err(missing.unwrap_or_default()),
+            Some(seen) => Ok(seen),
+            None => Err(failed()),
+        };
+        Ok((id, seen))
+    }
+}
+
+/// What was seen, as an answer that rests on nothing but the look.
+fn by_sight(step: &str, seen: Seen) -> Answer {
+    let text = seen.answer.unwrap_or_default();
+    let claims = vec![Claim { text: text.clone(), steps: vec![step.to_owned()] }];
+    Answer { short: seen.short, claims, ..Answer::new(text, Status::Answered) }
+}
+
+/// What the tools found, with what was seen: as one more support where the two agree, else as what speaks against it.
+fn joined(mut answer: Answer, step: &str, seen: &Seen) -> Answer {
+    let seen_text = seen.answer.clone().unwrap_or_default();
+    if agree(&answer, seen) {
+        if let Some(first) = answer.claims.first_mut() {
+            first.steps.push(step.to_owned());
+        }
+        return answer;
+    }
+    let text = format!("The LLM's own look says otherwise: {seen_text}");
+    answer.text = format!("{} {text}", answer.text);
+    answer.claims.push(Claim { text, steps: vec![step.to_owned()] });
+    answer.against = Some(seen_text);
+    answer
+}
+
+/// Whether the two come down to the same: their short forms are equal, or one answer's words hold the other's short
+/// form.
+fn agree(found: &Answer, seen: &Seen) -> bool {
+    let (found_short, seen_short) = (found.short.as_deref().map(words), seen.short.as_deref().map(words));
+    match (found_short, seen_short) {
+        (Some(a), Some(b)) => a == b || (a.len() > 2 && b.len() > 2 && (holds(&a, &b) || holds(&b, &a))),
+        (Some(a), None) => holds(&words(seen.answer.as_deref().unwrap_or_default()), &a),
+        (None, Some(b)) => holds(&words(&found.text), &b),
+        (None, None) => words(&found.text) == words(seen.answer.as_deref().unwrap_or_default()),
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '.')).map(|word| word.trim_matches('.'));
+    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+}
+
+/// Whether these words stand in a row among those.
+fn holds(all: &[String], some: &[String]) -> bool {
+    !some.is_empty() && all.windows(some.len()).any(|window| window == some)
+}

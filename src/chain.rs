@@ -1,0 +1,320 @@
+//! Chains: how a run reasons (multimodal chain of thought), as configuration.
+//!
+//! The names are those of *A Survey on Multimodal Large Language Models* (arXiv 2306.13549), section M-CoT.
+
+mod demos;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::demos::{DemoChoice, DemoOrder, Limit};
+use crate::error::{Error, Result};
+
+/// How what is in the images reaches the LLM (modality bridging).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bridge {
+    /// As observations of expert models, in words.
+    #[default]
+    Expert,
+    /// As images, which the LLM has to take.
+    Native,
+    /// Both ways; where the two disagree the answer says so.
+    Both,
+}
+
+/// When a chain ends.
+///
+/// In files it is `"adaptive"` or the number of rounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "StopForm", try_from = "StopForm")]
+pub enum Stop {
+    /// When the LLM decides that what is known suffices, or the budget is used up.
+    #[default]
+    Adaptive,
+    /// After exactly this many rounds of a decision maker.
+    Fixed(u64),
+}
+
+/// How files write when a chain ends.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StopForm {
+    Rounds(u64),
+    Word(String),
+}
+
+impl From<Stop> for StopForm {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Adaptive => Self::Word("adaptive".to_owned()),
+            Stop::Fixed(rounds) => Self::Rounds(rounds),
+        }
+    }
+}
+
+impl TryFrom<StopForm> for Stop {
+    type Error = Error;
+
+    fn try_from(form: StopForm) -> Result<Self> {
+        match form {
+            StopForm::Rounds(rounds) => Ok(Self::Fixed(rounds)),
+            StopForm::Word(word) => stop(&word),
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adaptive => f.write_str("adaptive"),
+            Self::Fixed(rounds) => write!(f, "{rounds}"),
+        }
+    }
+}
+
+/// In how many stages an answer is worded (Multimodal-CoT).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stages {
+    /// From the evidence at once.
+    #[default]
+    One,
+    /// A rationale from the evidence first, then the answer from question, evidence and rationale.
+    Two,
+}
+
+/// Whether a question is taken apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Questions {
+    /// It is asked as it is.
+    #[default]
+    Off,
+    /// The LLM asks smaller questions, which tools answer, until it is confident (IdealGPT, ChatCaptioner).
+    Ask,
+    /// The LLM splits it into what text alone can settle, which is asked of the LLM, and what needs the images, which
+    /// is asked of tools (DDCoT).
+    Split,
+}
+
+/// How a run reasons; `docs/REASONING.md` says what each setting does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Chain {
+    /// How what is in the images reaches the LLM.
+    pub bridge: Bridge,
+    /// When the chain ends.
+    pub stop: Stop,
+    /// In how many stages the answer is worded.
+    pub stages: Stages,
+    /// Whether the planner writes down a thought before its plan ("let's think step by step", zero-shot CoT).
+    pub think: bool,
+    /// Whether the question is taken apart.
+    pub questions: Questions,
+    /// How many plans are sampled and executed, whose answers are voted on (self-consistency); 1 samples none.
+    pub votes: u32,
+    /// Whether the LLM criticises the answer against its evidence; an objection reopens the run once, where the
+    /// mode allows it.
+    pub critic: bool,
+    /// How many in-context demos go along with a question at most; with 0 the LLM is shown none (zero-shot). By
+    /// default up to two that resemble the question, besides the fixed ones.
+    pub demos: Limit,
+    /// By what they are chosen.
+    #[serde(rename = "demo-choice")]
+    pub demo_choice: DemoChoice,
+    /// In which order they stand.
+    #[serde(rename = "demo-order")]
+    pub demo_order: DemoOrder,
+    /// What demos that are drawn at random depend on.
+    #[serde(rename = "demo-seed")]
+    pub demo_seed: u64,
+    /// How many tokens they may have together, by a cautious guess; those of the constant part are not counted.
+    #[serde(rename = "demo-tokens")]
+    pub demo_tokens: Limit,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            bridge: Bridge::default(),
+            stop: Stop::default(),
+            stages: Stages::default(),
+            think: false,
+            questions: Questions::default(),
+            votes: 1,
+            critic: false,
+            demos: Limit::default(),
+            demo_choice: DemoChoice::default(),
+            demo_order: DemoOrder::default(),
+            demo_seed: 0,
+            demo_tokens: Limit::default(),
+        }
+    }
+}
+
+/// Settings that take one of a few words.
+pub(crate) trait Word: Sized + Copy + PartialEq + 'static {
+    /// The words, each with what it sets.
+    const WORDS: &'static [(&'static str, Self)];
+
+    /// What a word sets.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting, the word and those there are.
+    fn parse(key: &str, value: &str) -> Result<Self> {
+        let found = Self::WORDS.iter().find(|(word, _)| *word == value);
+        found.map(|(_, of)| *of).ok_or_else(|| unfit(key, value, &Self::words()))
+    }
+
+    /// The word that sets this.
+    fn word(self) -> String {
+        Self::WORDS.iter().find(|(_, of)| *of == self).map(|(word, _)| (*word).to_owned()).unwrap_or_default()
+    }
+
+    /// All words, for people.
+    fn words() -> String {
+        Self::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Word for Bridge {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("expert", Self::Expert), ("native", Self::Native), ("both", Self::Both)];
+}
+
+impl Word for Stages {
+    const WORDS: &'static [(&'static str, Self)] = &[("one", Self::One), ("two", Self::Two)];
+}
+
+impl Word for Questions {
+    const WORDS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("ask", Self::Ask), ("split", Self::Split)];
+}
+
+impl Word for bool {
+    const WORDS: &'static [(&'static str, Self)] = &[("on", true), ("off", false)];
+}
+
+/// The error of a setting that does not take a value.
+pub(crate) fn unfit(key: &str, value: &str, words: &str) -> Error {
+    Error::invalid(format!("`{key}={value}`: {key} is one of {words}"))
+}
+
+impl Chain {
+    /// Most rounds of a chain of fixed length.
+    pub const MAX_ROUNDS: u64 = 16;
+    /// Most plans that are voted on.
+    pub const MAX_VOTES: u32 = 15;
+
+    /// Lays settings over these: `KEY=VALUE,KEY=VALUE...`.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting that is unknown or does not take the value.
+    pub fn with(mut self, settings: &str) -> Result<Self> {
+        for setting in settings.split(',').map(str::trim).filter(|setting| !setting.is_empty()) {
+            let (key, value) = setting
+                .split_once('=')
+                .ok_or_else(|| Error::invalid(format!("`{setting}` is no KEY=VALUE; the keys are {}", keys())))?;
+            self.set(key.trim(), value.trim())?;
+        }
+        Ok(self)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        match key {
+            "bridge" => self.bridge = Bridge::parse(key, value)?,
+            "stop" => self.stop = stop(value)?,
+            "stages" => self.stages = Stages::parse(key, value)?,
+            "think" => self.think = bool::parse(key, value)?,
+            "questions" => self.questions = Questions::parse(key, value)?,
+            "votes" => self.votes = number(key, value, 1, Self::MAX_VOTES)?,
+            "critic" => self.critic = bool::parse(key, value)?,
+            _ if self.set_demos(key, value)? => {}
+            _ => return Err(Error::invalid(format!("`{key}` is no setting of a chain; the keys are {}", keys()))),
+        }
+        Ok(())
+    }
+
+    /// All settings in words, in the order of the fields.
+    fn settings(&self) -> [(&'static str, String); 12] {
+        [
+            ("bridge", self.bridge.word()),
+            ("stop", self.stop.to_string()),
+            ("stages", self.stages.word()),
+            ("think", self.think.word()),
+            ("questions", self.questions.word()),
+            ("votes", self.votes.to_string()),
+            ("critic", self.critic.word()),
+            ("demos", self.demos.to_string()),
+            ("demo-choice", self.demo_choice.word()),
+            ("demo-order", self.demo_order.word()),
+            ("demo-seed", self.demo_seed.to_string()),
+            ("demo-tokens", self.demo_tokens.to_string()),
+        ]
+    }
+
+    /// Checks that the numbers are within their bounds, and that the settings go together.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting, or those that exclude each other.
+    pub fn validate(&self) -> Result<()> {
+        if let Stop::Fixed(rounds) = self.stop {
+            within("stop", rounds, 1, Self::MAX_ROUNDS)?;
+        }
+        if let Limit::AtMost(most) = self.demos {
+            within("demos", most, 0, Self::MAX_DEMOS)?;
+        }
+        if let Limit::AtMost(tokens) = self.demo_tokens {
+            within("demo-tokens", tokens, 1, Self::MAX_DEMO_TOKENS)?;
+        }
+        within("votes", self.votes, 1, Self::MAX_VOTES)?;
+        let ways = [
+            ("bridge=native", self.bridge == Bridge::Native),
+            ("stop=N", self.stop != Stop::Adaptive),
+            ("questions", self.questions != Questions::Off),
+            ("votes", self.votes > 1),
+        ];
+        let set: Vec<&str> = ways.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
+        if let [first, second, ..] = set.as_slice() {
+            return Err(Error::invalid(format!("chain: `{first}` and `{second}` do not go together; leave one out")));
+        }
+        Ok(())
+    }
+}
+
+/// What is set otherwise than by default, as [`Chain::with`] reads it; nothing when nothing is.
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (own, default) = (self.settings(), Self::default().settings());
+        let other = own.iter().zip(&default).filter(|(own, default)| own != default);
+        let settings: Vec<String> = other.map(|((key, value), _)| format!("{key}={value}")).collect();
+        f.write_str(&settings.join(","))
+    }
+}
+
+fn keys() -> String {
+    Chain::default().settings().map(|(key, _)| key).join(", ")
+}
+
+fn stop(value: &str) -> Result<Stop> {
+    if value == "adaptive" {
+        return Ok(Stop::Adaptive);
+    }
+    number("stop", value, 1, Chain::MAX_ROUNDS).map(Stop::Fixed).map_err(|_| {
+        unfit("stop", value, &format!("`adaptive`, or a number of rounds from 1 to {}", Chain::MAX_ROUNDS))
+    })
+}
+
+fn number<N: Copy + FromStr + PartialOrd + fmt::Display>(key: &str, value: &str, least: N, most: N) -> Result<N> {
+    let bad = || Error::invalid(format!("`{key}={value}`: {key} is a number from {least} to {most}"));
+    value.parse().ok().filter(|n| (&least..=&most).contains(&n)).ok_or_else(bad)
+}
+
+fn within<N: Copy + PartialOrd + fmt::Display>(key: &str, value: N, least: N, most: N) -> Result<()> {
+    if (&least..=&most).contains(&&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("chain: `{key}` is {value}, and has to be from {least} to {most}")))
+}
