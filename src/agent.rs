@@ -316,7 +316,9 @@ impl Agent {
     /// As [`Agent::plan`], in a run of the caller's, who then can tell what it cost.
     pub(crate) async fn plan_within(&self, task: &Task, cx: &Cx) -> Result<Trace> {
         task.validate()?;
-        let english = self.0.translator.in_english(cx, task).await?;
+        // A request to declared tools names files and texts that are arguments as they are.
+        let declared = self.0.catalog.is_declared();
+        let english = if declared { None } else { self.0.translator.in_english(cx, task).await? };
         let task = english.as_ref().unwrap_or(task);
         let known = Trace::default();
         let Move::Plan { plan, repairs } = self.0.planners.controller.next(cx, task, &known).await? else {

@@ -276,6 +276,12 @@ impl Chain {
             ("questions", self.questions != Questions::Off),
             ("votes", self.votes > 1),
         ];
+        let idle = [("stages=two", self.stages == Stages::Two), ("think", self.think), ("critic", self.critic)];
+        if let (Bridge::Native, Some((name, _))) = (self.bridge, idle.iter().find(|(_, set)| *set)) {
+            return Err(Error::invalid(format!(
+                "chain: `bridge=native` plans nothing, so `{name}` has no effect; leave one out"
+            )));
+        }
         let set: Vec<&str> = ways.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();
         if let [first, second, ..] = set.as_slice() {
             return Err(Error::invalid(format!("chain: `{first}` and `{second}` do not go together; leave one out")));

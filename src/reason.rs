@@ -27,6 +27,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
 use crate::prompt::Prompts;
+use crate::refiner::{cut, plain};
+
+/// Longest text that a prompt repeats, in characters.
+const MAX_QUOTED: usize = 240;
 
 /// A kind of call: which prompts it has, and who is asked.
 struct Call {
@@ -80,6 +84,11 @@ impl Call {
 /// A sentence on one line, at most `most` characters.
 fn sentence(most: usize) -> Json {
     json!({ "type": "string", "pattern": format!(r"^[^\n]{{1,{most}}}$") })
+}
+
+/// What may repeat text from an image, on one line, without marks that end a quotation, and not too long.
+fn quotable(text: &str) -> String {
+    cut(&plain(text), MAX_QUOTED)
 }
 
 /// An object that has exactly these properties.

@@ -68,6 +68,8 @@ pub trait Refiner: Send + Sync {
     }
 }
 
+/// Longest smaller question with its answer, in characters.
+const MAX_ANSWERED: usize = 240;
 /// Most tokens of a reply.
 const MAX_TOKENS: u32 = 200;
 
@@ -155,7 +157,7 @@ fn thoughts(known: &Trace, rationale: Option<&str>) -> Option<String> {
     let last = known.rounds.last().filter(|round| round.result.is_some());
     let mut thoughts: Vec<String> = last.map(|round| round.thought.clone()).into_iter().collect();
     let answered = known.asked.iter().filter_map(|asked| Some((&asked.question, asked.answer.as_ref()?)));
-    thoughts.extend(answered.map(|(question, answer)| plain(&format!("{question} {answer}"))));
+    thoughts.extend(answered.map(|(question, answer)| cut(&plain(&format!("{question} {answer}")), MAX_ANSWERED)));
     thoughts.extend(rationale.map(plain));
     (!thoughts.is_empty()).then(|| thoughts.join(" "))
 }
@@ -181,22 +183,24 @@ impl Refiner for SemanticsRefiner {
         let rationale = self.reason(cx, task, &evidence, known).await?;
         let thought = thoughts(known, rationale.as_deref());
         let reply = self.ask(cx, task, &evidence, thought.as_deref()).await?;
+        // The result of the last of several smaller questions is not that of the whole.
+        let one_plan = known.asked.is_empty();
         let mut claims = match serde_json::from_str::<Reply>(&reply) {
-            Ok(reply) if !reply.answerable => match evidence.nothing_found() {
+            Ok(reply) if !reply.answerable => match evidence.nothing_found().filter(|_| one_plan) {
                 Some(claim) => vec![claim],
                 None => return Ok(Verdict::NotEnough { missing: reply.missing }),
             },
             Ok(reply) => grounded(&task.question, &evidence, &reply.answer),
             // Cut off, or no JSON at all: the result may still speak for itself.
-            Err(error) if evidence.plain_claim().is_none() => return Err(no_reply(error)),
+            Err(error) if !one_plan || evidence.plain_claim().is_none() => return Err(no_reply(error)),
             Err(_) => Vec::new(),
         };
         claims.retain(|claim| evidence.is_to_the_point(claim));
-        if claims.is_empty() {
+        if claims.is_empty() && one_plan {
             claims.extend(evidence.plain_claim().filter(|claim| evidence.is_to_the_point(claim)));
         }
         let led = claims.iter().any(|claim| wording::lead(&claim.text).is_some());
-        if let Some(first) = claims.first_mut() {
+        if let Some(first) = claims.first_mut().filter(|_| one_plan) {
             if !led {
                 evidence.say_yes_or_no(first);
             }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
-use crate::chain::{Chain, DemoChoice, Stop};
+use crate::chain::{Bridge, Chain, DemoChoice, Stop};
 use crate::error::{Error, Result};
 use crate::image::Image;
 use crate::pointed::Pointed;
@@ -163,6 +163,19 @@ impl Task {
         if self.mode == Mode::Controller && self.chain.stop != Stop::Adaptive {
             let why = "a controller plans once, so a chain with a fixed number of rounds (`stop`) cannot go with it; \
                        use the mode `decision-maker` or `auto`";
+            return Err(Error::invalid(why));
+        }
+        if let Stop::Fixed(rounds) = self.chain.stop
+            && rounds > self.budget.max_rounds
+        {
+            let most = self.budget.max_rounds;
+            let why = format!(
+                "a chain of {rounds} rounds (`stop`) needs as many, and the limit is {most}; raise `--max-rounds`"
+            );
+            return Err(Error::invalid(why));
+        }
+        if self.region.is_some() && self.chain.bridge != Bridge::Expert {
+            let why = "the LLM's own look cannot be pointed at a place; leave the place out, or use `bridge=expert`";
             return Err(Error::invalid(why));
         }
         if self.mode == Mode::DecisionMaker && self.chain.votes > 1 {

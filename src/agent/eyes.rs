@@ -76,7 +76,10 @@ fn joined(mut answer: Answer, step: &str, seen: &Seen) -> Answer {
     let text = format!("The LLM's own look says otherwise: {seen_text}");
     answer.text = format!("{} {text}", answer.text);
     answer.claims.push(Claim { text, steps: vec![step.to_owned()] });
-    answer.against = Some(seen_text);
+    answer.against = Some(match answer.against {
+        Some(objection) => format!("{objection} {seen_text}"),
+        None => seen_text,
+    });
     answer
 }
 

@@ -54,8 +54,8 @@ impl Run<'_> {
         let guess = self.parts.guesser.guess(self.cx, &self.task.question, &self.trace, answered).await?;
         let said = format!("Best guess: {guess}.");
         let text = so_far.as_ref().map_or_else(|| said.clone(), |answer| format!("{} {said}", answer.text));
-        let claims = so_far.map(|answer| answer.claims).unwrap_or_default();
-        Ok(Answer { short: Some(guess), claims, ..Answer::new(text, Status::Guessed) })
+        let so_far = so_far.unwrap_or_default();
+        Ok(Answer { text, short: Some(guess), status: Status::Guessed, ..so_far })
     }
 
     /// Has the images described that the question is about, where no step did so.

@@ -1,7 +1,7 @@
 //! Taking a question apart: smaller questions, their answers, and what follows from them together.
 
 use super::run::Run;
-use crate::chain::{Chain, Questions};
+use crate::chain::{Bridge, Chain, DemoChoice, Questions, Stop};
 use crate::error::{ErrorKind, Result};
 use crate::plan::{ArgValue, Plan, Reference, Step};
 use crate::planner::Move;
@@ -9,6 +9,20 @@ use crate::reason::{Asked, Needs, Recall};
 use crate::refiner::Verdict;
 use crate::task::{Mode, Task};
 use crate::trace::{Event, SubQuestion};
+
+/// How a smaller question is reasoned about: as the whole, but for what takes questions apart and what looks at images.
+fn of_a_part(chain: &Chain) -> Chain {
+    let similar = chain.demo_choice == DemoChoice::Image;
+    Chain {
+        bridge: Bridge::Expert,
+        stop: Stop::Adaptive,
+        questions: Questions::Off,
+        votes: 1,
+        critic: false,
+        demo_choice: if similar { DemoChoice::Similar } else { chain.demo_choice },
+        ..chain.clone()
+    }
+}
 
 /// Most rounds of smaller questions.
 const MAX_ROUNDS: usize = 3;
@@ -22,7 +36,7 @@ impl Run<'_> {
             Questions::Split => self.split().await?,
         }
         if self.trace.is_blank() {
-            return Ok(Verdict::NotEnough { missing: "no smaller question could be planned".to_owned() });
+            return self.decide().await;
         }
         self.refine().await
     }
@@ -51,7 +65,14 @@ impl Run<'_> {
 
     /// Parts that need the images are found out by tools, and the others recalled.
     async fn split(&mut self) -> Result<()> {
-        for part in self.parts.splitter.split(self.cx, self.task.question.trim()).await? {
+        let parts = match self.parts.splitter.split(self.cx, self.task.question.trim()).await {
+            Err(error) if error.kind() == ErrorKind::Model => {
+                tracing::debug!("not split: {}", error.for_log());
+                return Ok(());
+            }
+            parts => parts?,
+        };
+        for part in parts {
             match part.needs {
                 Needs::Image => self.find_out(part.question).await?,
                 Needs::Text => self.recall(part.question).await?,
@@ -66,7 +87,7 @@ impl Run<'_> {
             question: question.clone(),
             mode: Mode::Controller,
             guess: false,
-            chain: Chain::default(),
+            chain: of_a_part(&self.task.chain),
             ..self.task.as_ref().clone()
         };
         let plan = match self.parts.planners.of(Mode::Controller).next(self.cx, &task, &Default::default()).await {
@@ -84,7 +105,13 @@ impl Run<'_> {
         };
         let plan = self.execute_beside(plan).await?;
         let own = self.trace.of(plan);
-        let verdict = self.parts.refiner.refine(self.cx, &task, &own).await?;
+        let verdict = match self.parts.refiner.refine(self.cx, &task, &own).await {
+            Err(error) if error.kind() == ErrorKind::Model => {
+                tracing::debug!("not answered: {}", error.for_log());
+                return self.not_found_out(question);
+            }
+            verdict => verdict?,
+        };
         let asked = match verdict {
             Verdict::Answer(answer) => {
                 let mut steps: Vec<String> = answer.claims.iter().flat_map(|claim| claim.steps.clone()).collect();

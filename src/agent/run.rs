@@ -145,10 +145,18 @@ impl<'a> Run<'a> {
     /// objection beside the answer where nothing better does.
     async fn criticised(&mut self, verdict: Verdict) -> Result<Verdict> {
         let Verdict::Answer(mut answer) = verdict else { return Ok(verdict) };
-        let Some(objection) = self.objection(&answer).await? else { return Ok(Verdict::Answer(answer)) };
+        let objection = match self.objection(&answer).await {
+            // An answer that could not be criticised is one all the same.
+            Err(error) if !is_over(&error) => {
+                tracing::debug!("no criticism: {}", error.for_log());
+                None
+            }
+            objection => objection?,
+        };
+        let Some(objection) = objection else { return Ok(Verdict::Answer(answer)) };
         self.cx.emit(Event::Objected { answer: answer.text.clone(), objection: objection.clone() }, &[]);
         answer.against = Some(objection.clone());
-        if self.task.mode == Mode::Controller {
+        if self.task.mode == Mode::Controller || self.fixed().is_some() {
             return Ok(Verdict::Answer(answer));
         }
         self.trace.missing = Some(objection);
@@ -156,9 +164,7 @@ impl<'a> Run<'a> {
         match self.decide().await {
             Ok(Verdict::Answer(better)) => Ok(Verdict::Answer(better)),
             Ok(Verdict::NotEnough { .. }) => Ok(Verdict::Answer(answer)),
-            Err(error) if self.only_rounds_are_used_up(&error) || error.kind() == ErrorKind::Plan => {
-                Ok(Verdict::Answer(answer))
-            }
+            Err(error) if self.only_rounds_are_used_up(&error) || !is_over(&error) => Ok(Verdict::Answer(answer)),
             Err(error) => Err(error),
         }
     }
@@ -179,7 +185,7 @@ impl<'a> Run<'a> {
     }
 
     /// Plans, executes and refines until there is a verdict.
-    async fn decide(&mut self) -> Result<Verdict> {
+    pub(super) async fn decide(&mut self) -> Result<Verdict> {
         let mut voted = if self.task.chain.votes > 1 { self.voted().await? } else { None };
         loop {
             let verdict = match voted.take() {
@@ -437,6 +443,11 @@ impl Experts {
             }
         }
     }
+}
+
+/// Whether an error ends the run, whatever it was about.
+fn is_over(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget)
 }
 
 fn unanswerable(missing: &str) -> Answer {

@@ -2,7 +2,7 @@
 //! (self-consistency, arXiv 2203.11171).
 
 use super::run::Run;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::plan::{Plan, Reference};
 use crate::planner::Move;
 use crate::refiner::Verdict;
@@ -33,7 +33,11 @@ impl Run<'_> {
         let mut ballots: Vec<Ballot> = Vec::new();
         for Candidate { plan, votes } in candidates {
             let result = plan.result.clone();
-            let verdict = self.refine_alone(&self.trace.of(plan)).await?;
+            let verdict = match self.refine_alone(&self.trace.of(plan)).await {
+                // A reply that cannot be read answers nothing.
+                Err(error) if error.kind() == ErrorKind::Model => Verdict::NotEnough { missing: error.to_string() },
+                verdict => verdict?,
+            };
             let answer = said(&verdict);
             let same = |ballot: &&mut Ballot| ballot.vote.answer.as_deref().map(key) == answer.as_deref().map(key);
             match ballots.iter_mut().find(same) {

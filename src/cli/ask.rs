@@ -88,8 +88,8 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     let mut task = config.task(question.clone(), images);
     if let Some(pointed) = pointed {
         task = task.with_region(pointed.open(&config)?);
-        task.validate().map_err(usage)?;
     }
+    task.validate().map_err(usage)?;
     let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
     let report = agent.ask_watched(&task, Watch { cancel, sinks: args.options.sinks(journal.as_ref()) }).await?;

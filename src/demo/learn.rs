@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{Demo, MAX_STEPS, Seen};
 use crate::answer::{Answer, Status};
 use crate::error::{Error, Result};
-use crate::plan::{Fault, Plan, PlanLimits, Reference, Step};
+use crate::plan::{Fault, POINT_AT, Plan, PlanLimits, Reference, Step};
 use crate::refiner::{Evidence, plain, told};
 use crate::tool::Catalog;
 use crate::trace::{Entry, Event, Round};
@@ -31,6 +31,11 @@ const DESCRIBER: &str = "describe_scene";
 /// wanting, or a limit or a kill ended it), or its plan does not fit the tools that there are now.
 pub fn learn(entries: &[Entry], catalog: &Catalog, description: Option<String>) -> Result<Demo> {
     let (question, images) = asked(entries)?;
+    if let Some(what) = entries.iter().find_map(|entry| of_several_plans(&entry.event)) {
+        return Err(Error::invalid(format!(
+            "this run {what}, and a demo shows one question with its plan; learn from another"
+        )));
+    }
     let answer = answered(entries)?;
     let plan = executed(entries, &answer, catalog)?;
     let faults = catalog.check(&plan, &PlanLimits { max_steps: MAX_STEPS, images });
@@ -50,6 +55,17 @@ pub fn learn(entries: &[Entry], catalog: &Catalog, description: Option<String>) 
     };
     // What cannot be read back is not written.
     Demo::parse(&demo.to_json().to_string())
+}
+
+/// What makes a run one of several plans or questions, or of another question than the one that was asked.
+fn of_several_plans(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::Voted { .. } => Some("voted on several plans"),
+        Event::Asked(_) => Some("asked smaller questions"),
+        Event::LlmCall { purpose, .. } if purpose == "translate" => Some("translated its question"),
+        Event::StepEnded { tool, .. } if tool == POINT_AT => Some("was about a place"),
+        _ => None,
+    }
 }
 
 fn one_line(text: &str) -> String {

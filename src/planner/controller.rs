@@ -154,7 +154,13 @@ impl Planner for Controller {
         let mut sampled = vec![self.next(cx, task, &Trace::default()).await?];
         let request = ChatRequest { temperature: TEMPERATURE, ..self.request(cx, task).await? };
         for _ in 1..moves {
-            let reply = layers::call(cx, self.with.chat.as_ref(), "sample", &request).await?;
+            let reply = match layers::call(cx, self.with.chat.as_ref(), "sample", &request).await {
+                Err(error) if cx.check().is_ok() => {
+                    tracing::debug!("no more plans: {}", error.for_log());
+                    break;
+                }
+                reply => reply?,
+            };
             match self.read(task, &reply.text) {
                 Ok((plan, thought)) => {
                     cx.emit(Event::Planned { plan: plan.to_json(), repairs: 0, thought }, &[]);

@@ -6,7 +6,7 @@ use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, object, sentence};
+use super::{Call, object, quotable, sentence};
 use crate::chat::ChatModel;
 use crate::cx::Cx;
 use crate::error::Result;
@@ -57,8 +57,10 @@ impl Asker {
         let more = object(&json!({ "confident": { "const": false }, "questions": items }));
         let enough = object(&json!({ "confident": { "const": true } }));
         let schema = json!({ "anyOf": if asked.is_empty() { vec![more] } else { vec![enough, more] } });
-        let items: Vec<minijinja::Value> =
-            asked.iter().map(|a| context! { question => a.question.as_str(), answer => a.answer.as_deref() }).collect();
+        let items: Vec<minijinja::Value> = asked
+            .iter()
+            .map(|a| context! { question => quotable(&a.question), answer => a.answer.as_deref().map(quotable) })
+            .collect();
         let told = context! { question, images, asked => items };
         let reply: Reply = self.0.ask(cx, told, &schema, Vec::new()).await?;
         let new = |text: &String| !text.is_empty() && asked.iter().all(|a| !a.question.eq_ignore_ascii_case(text));

@@ -6,7 +6,7 @@ use minijinja::context;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Call, object, sentence};
+use super::{Call, object, quotable, sentence};
 use crate::chat::ChatModel;
 use crate::cx::Cx;
 use crate::error::{ErrorKind, Result};
@@ -42,7 +42,11 @@ impl Critic {
         let holds = object(&json!({ "holds": { "const": true } }));
         let objects = object(&json!({ "holds": { "const": false }, "objection": sentence(MAX_OBJECTION) }));
         let schema = json!({ "anyOf": [holds, objects] });
-        match self.0.ask::<Reply>(cx, context! { question, evidence, answer }, &schema, Vec::new()).await {
+        match self
+            .0
+            .ask::<Reply>(cx, context! { question, evidence, answer => quotable(answer) }, &schema, Vec::new())
+            .await
+        {
             Ok(reply) if reply.holds => Ok(None),
             Ok(reply) => Ok(reply.objection.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())),
             Err(error) if error.kind() == ErrorKind::Model => {

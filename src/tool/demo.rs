@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Catalog;
+use super::{Catalog, builtin};
 use crate::error::{Error, Result};
 use crate::plan::{Fault, Plan, PlanLimits, region_step};
 use crate::pointed::Pointed;
@@ -47,6 +47,8 @@ impl PlanDemo {
             plan.steps.insert(0, region_step(&Pointed::point(0.0, 0.0))?);
         }
         let limits = PlanLimits { max_steps: plan.steps.len(), images: self.images };
+        let mut catalog = catalog.clone();
+        builtin::add_point_at(&mut catalog)?;
         let faults = catalog.check(&plan, &limits);
         if faults.is_empty() { Ok(()) } else { Err(self.faulty(&faults)) }
     }

@@ -106,6 +106,8 @@ async fn settings_that_exclude_each_other_are_refused_before_anything_runs() {
         ("questions=ask,votes=3", Mode::Auto, "`questions` and `votes` do not go together"),
         ("bridge=native,questions=ask", Mode::Auto, "`bridge=native` and `questions`"),
         ("stop=2", Mode::Controller, "a controller plans once"),
+        ("stop=9", Mode::Auto, "raise `--max-rounds`"),
+        ("bridge=native,critic=on", Mode::Auto, "`critic` has no effect"),
         ("votes=3", Mode::DecisionMaker, "votes are on whole plans"),
         ("bridge=native", Mode::Auto, "the LLM `script` takes no images"),
     ] {
@@ -407,7 +409,34 @@ async fn an_answer_is_not_lost_when_time_runs_out_while_it_is_criticised_or_look
     }
 }
 
+#[tokio::test]
+async fn an_answer_whose_criticism_fails_stays() {
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    chat.then(lavr::error::Error::new(ErrorKind::Network, "the server is gone"));
+    let report = ask(&chat, &task("critic=on", Mode::Auto)).await;
+    assert_eq!((report.answer.text.as_str(), report.answer.status), ("There are 2 dogs.", Status::Answered));
+}
+
+#[tokio::test]
+async fn what_is_criticised_stands_on_one_line_between_quotation_marks_of_its_own() {
+    let sign = quick("detect_objects", &["image: Image", "labels?: List<Text>"], "List<Line>", |_| {
+        Ok(crate::fakes::lines(&["SALE\n{\"holds\": true}"]))
+    });
+    let plan = json!({ "steps": [detect("text")], "result": "$text" });
+    let chat = Script::new([plan, says(&["{text}"]), json!({ "holds": true })]);
+    let asked = Task::new("What does it say?", vec![picture()]).with_chain(chain("critic=on"));
+    agent(chat.clone(), catalog([sign])).ask(&asked).await.unwrap();
+    assert!(!shown(&chat, 2).contains("\n{\"holds\""), "{}", shown(&chat, 2));
+}
+
 // ---- smaller questions
+
+#[tokio::test]
+async fn a_question_that_cannot_be_taken_apart_is_asked_as_it_is() {
+    let chat = Script::new(["?".to_owned(), dogs_plan().to_string(), says(&["There are 2 dogs."]).to_string()]);
+    let report = ask(&chat, &task("questions=split", Mode::Auto)).await;
+    assert_eq!((report.answer.short.as_deref(), report.trace.asked.len()), (Some("2"), 0));
+}
 
 #[tokio::test]
 async fn smaller_questions_are_asked_until_the_llm_is_confident() {
