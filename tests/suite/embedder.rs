@@ -138,7 +138,7 @@ fn embeddings_of_many_texts_are_kept() {
     for model in 0..20 {
         embed(&word, &model.to_string(), &texts);
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 9, "old ones go, and nothing else");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 17, "old ones go, and nothing else");
 }
 
 #[test]
