@@ -197,6 +197,21 @@ impl Word for bool {
     const WORDS: &'static [(&'static str, Self)] = &[("on", true), ("off", false)];
 }
 
+/// The settings in `KEY=VALUE,KEY=VALUE...`.
+///
+/// # Errors
+/// `InvalidInput` naming what is none, and the keys that there are.
+pub(crate) fn pairs<'a>(settings: &'a str, keys: &str) -> Result<Vec<(&'a str, &'a str)>> {
+    let settings = settings.split(',').map(str::trim).filter(|setting| !setting.is_empty());
+    let pair = |setting: &'a str| {
+        let (key, value) = setting
+            .split_once('=')
+            .ok_or_else(|| Error::invalid(format!("`{setting}` is no KEY=VALUE; the keys are {keys}")))?;
+        Ok((key.trim(), value.trim()))
+    };
+    settings.map(pair).collect()
+}
+
 /// The error of a setting that does not take a value.
 pub(crate) fn unfit(key: &str, value: &str, words: &str) -> Error {
     Error::invalid(format!("`{key}={value}`: {key} is one of {words}"))
@@ -213,11 +228,8 @@ impl Chain {
     /// # Errors
     /// `InvalidInput` naming the setting that is unknown or does not take the value.
     pub fn with(mut self, settings: &str) -> Result<Self> {
-        for setting in settings.split(',').map(str::trim).filter(|setting| !setting.is_empty()) {
-            let (key, value) = setting
-                .split_once('=')
-                .ok_or_else(|| Error::invalid(format!("`{setting}` is no KEY=VALUE; the keys are {}", keys())))?;
-            self.set(key.trim(), value.trim())?;
+        for (key, value) in pairs(settings, &keys())? {
+            self.set(key, value)?;
         }
         Ok(self)
     }

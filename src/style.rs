@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 pub use language::Language;
 pub(crate) use language::is_han;
 
-use crate::chain::{Word, unfit};
+use crate::chain::{Word, pairs, unfit};
 use crate::error::{Error, Result};
 
 /// How long an answer is.
@@ -125,11 +125,8 @@ impl Style {
     /// # Errors
     /// `InvalidInput` naming the setting that is unknown or does not take the value.
     pub fn with(mut self, settings: &str) -> Result<Self> {
-        for setting in settings.split(',').map(str::trim).filter(|setting| !setting.is_empty()) {
-            let (key, value) = setting
-                .split_once('=')
-                .ok_or_else(|| Error::invalid(format!("`{setting}` is no KEY=VALUE; the keys are {}", keys())))?;
-            self.set(key.trim(), value.trim())?;
+        for (key, value) in pairs(settings, &keys())? {
+            self.set(key, value)?;
         }
         Ok(self)
     }
