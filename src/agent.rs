@@ -1,11 +1,14 @@
 //! The agent: one question through planner, executor and refiner.
 
+mod arbitrate;
 mod eyes;
 mod guess;
+mod infill;
 mod questions;
 mod report;
 mod run;
 mod translate;
+mod verify;
 mod vote;
 
 use std::sync::{Arc, Mutex};
@@ -31,7 +34,7 @@ use crate::image::Image;
 use crate::plan::PlanLimits;
 use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner, Planning};
 use crate::prompt::Prompts;
-use crate::reason::{Asker, Critic, Look, Recall, Splitter};
+use crate::reason::{Arbiter, Asker, Critic, Infiller, Look, Recall, Splitter};
 use crate::refiner::{Guesser, Refiner, SemanticsRefiner, Styler};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, SharedTool, builtin};
@@ -51,6 +54,8 @@ struct Parts {
     asker: Asker,
     splitter: Splitter,
     critic: Critic,
+    arbiter: Arbiter,
+    infiller: Infiller,
     /// Whether the LLM takes images, so that it can look for itself.
     looks: bool,
     translator: Translator,
@@ -194,6 +199,8 @@ impl AgentBuilder {
             asker: Asker::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             splitter: Splitter::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             critic: Critic::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            arbiter: Arbiter::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            infiller: Infiller::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             translator: Translator::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             styler: Styler::new(chat, prompts)?,
         })))

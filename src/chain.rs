@@ -100,6 +100,18 @@ pub enum Questions {
     Split,
 }
 
+/// How a chain grows (generation pattern).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pattern {
+    /// Each step extends what is known.
+    #[default]
+    Predicting,
+    /// A gap is named between what is known before it and after it, filled, and what fills it is checked against both
+    /// sides: a missing frame of a sequence, or the hop between evidence and question that no tool makes.
+    Infilling,
+}
+
 /// How a run reasons; `docs/REASONING.md` says what each setting does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -108,6 +120,8 @@ pub struct Chain {
     pub bridge: Bridge,
     /// When the chain ends.
     pub stop: Stop,
+    /// How the chain grows.
+    pub pattern: Pattern,
     /// In how many stages the answer is worded.
     pub stages: Stages,
     /// Whether the planner writes down a thought before its plan ("let's think step by step", zero-shot CoT).
@@ -119,6 +133,12 @@ pub struct Chain {
     /// Whether the LLM criticises the answer against its evidence; an objection reopens the run once, where the
     /// mode allows it.
     pub critic: bool,
+    /// Whether the result of each step is verified as it arises: doubtful finds get a second look, and steps that
+    /// contradict each other are told (VIRO).
+    pub verify: bool,
+    /// Whether the answers of several experts are weighed against each other, by what each says of its reliability
+    /// (Cola).
+    pub arbitrate: bool,
     /// How many in-context demos go along with a question at most; with 0 the LLM is shown none (zero-shot). By
     /// default up to two that resemble the question, besides the fixed ones.
     pub demos: Limit,
@@ -141,11 +161,14 @@ impl Default for Chain {
         Self {
             bridge: Bridge::default(),
             stop: Stop::default(),
+            pattern: Pattern::default(),
             stages: Stages::default(),
             think: false,
             questions: Questions::default(),
             votes: 1,
             critic: false,
+            verify: false,
+            arbitrate: false,
             demos: Limit::default(),
             demo_choice: DemoChoice::default(),
             demo_order: DemoOrder::default(),
@@ -183,6 +206,10 @@ pub(crate) trait Word: Sized + Copy + PartialEq + 'static {
 impl Word for Bridge {
     const WORDS: &'static [(&'static str, Self)] =
         &[("expert", Self::Expert), ("native", Self::Native), ("both", Self::Both)];
+}
+
+impl Word for Pattern {
+    const WORDS: &'static [(&'static str, Self)] = &[("predicting", Self::Predicting), ("infilling", Self::Infilling)];
 }
 
 impl Word for Stages {
@@ -238,11 +265,14 @@ impl Chain {
         match key {
             "bridge" => self.bridge = Bridge::parse(key, value)?,
             "stop" => self.stop = stop(value)?,
+            "pattern" => self.pattern = Pattern::parse(key, value)?,
             "stages" => self.stages = Stages::parse(key, value)?,
             "think" => self.think = bool::parse(key, value)?,
             "questions" => self.questions = Questions::parse(key, value)?,
             "votes" => self.votes = number(key, value, 1, Self::MAX_VOTES)?,
             "critic" => self.critic = bool::parse(key, value)?,
+            "verify" => self.verify = bool::parse(key, value)?,
+            "arbitrate" => self.arbitrate = bool::parse(key, value)?,
             _ if self.set_demos(key, value)? => {}
             _ => return Err(Error::invalid(format!("`{key}` is no setting of a chain; the keys are {}", keys()))),
         }
@@ -250,15 +280,18 @@ impl Chain {
     }
 
     /// All settings in words, in the order of the fields.
-    fn settings(&self) -> [(&'static str, String); 12] {
+    fn settings(&self) -> [(&'static str, String); 15] {
         [
             ("bridge", self.bridge.word()),
             ("stop", self.stop.to_string()),
+            ("pattern", self.pattern.word()),
             ("stages", self.stages.word()),
             ("think", self.think.word()),
             ("questions", self.questions.word()),
             ("votes", self.votes.to_string()),
             ("critic", self.critic.word()),
+            ("verify", self.verify.word()),
+            ("arbitrate", self.arbitrate.word()),
             ("demos", self.demos.to_string()),
             ("demo-choice", self.demo_choice.word()),
             ("demo-order", self.demo_order.word()),
@@ -285,13 +318,23 @@ impl Chain {
         let ways = [
             ("bridge=native", self.bridge == Bridge::Native),
             ("stop=N", self.stop != Stop::Adaptive),
+            ("pattern=infilling", self.pattern == Pattern::Infilling),
             ("questions", self.questions != Questions::Off),
             ("votes", self.votes > 1),
         ];
-        let idle = [("stages=two", self.stages == Stages::Two), ("think", self.think), ("critic", self.critic)];
-        if let (Bridge::Native, Some((name, _))) = (self.bridge, idle.iter().find(|(_, set)| *set)) {
+        let after = [("critic", self.critic), ("arbitrate", self.arbitrate)];
+        let idle = [("stages=two", self.stages == Stages::Two), ("think", self.think), ("verify", self.verify)];
+        let named = |(name, _): &(&'static str, bool)| *name;
+        let set = |(_, set): &&(&'static str, bool)| *set;
+        if let (Bridge::Native, Some(name)) = (self.bridge, idle.iter().chain(&after).find(set).map(named)) {
             return Err(Error::invalid(format!(
                 "chain: `bridge=native` plans nothing, so `{name}` has no effect; leave one out"
+            )));
+        }
+        if let (Pattern::Infilling, Some(name)) = (self.pattern, after.iter().find(set).map(named)) {
+            return Err(Error::invalid(format!(
+                "chain: what `pattern=infilling` puts into a gap is checked by itself, so `{name}` has no effect; \
+                 leave one out"
             )));
         }
         let set: Vec<&str> = ways.iter().filter(|(_, set)| *set).map(|(name, _)| *name).collect();

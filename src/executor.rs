@@ -1,6 +1,7 @@
 //! The executor: runs a checked plan, ready steps in parallel, and reports every step.
 
 mod call;
+mod verify;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::plan::{ArgValue, Plan, Reference, Segment, Step};
 use crate::signature::{Arg, Signature, ValueType};
 use crate::task::image_name;
 use crate::tool::{Args, Catalog, Effects, SharedTool};
-use crate::trace::Event;
+use crate::trace::{Event, Verification};
 use crate::value::{Region, Value};
 
 /// Runs plans on the tools of a catalog.
@@ -24,6 +25,8 @@ use crate::value::{Region, Value};
 pub struct Executor {
     catalog: Catalog,
     parallel: usize,
+    /// Whether results are verified as they arise.
+    verifies: bool,
 }
 
 /// What became of a plan.
@@ -33,10 +36,12 @@ pub struct Execution {
     pub observations: Vec<Observation>,
     /// Why the run ended before the plan did: budget or cancellation.
     pub stopped: Option<Error>,
+    /// What came of verifying steps, where that was asked for.
+    pub verified: Vec<Verification>,
 }
 
-/// A step that ended: its place in the plan, what became of it, and how long it took.
-type Ended = (usize, Result<Value>, Duration);
+/// A step that ended: its place in the plan, what became of it, how long it took, and what verifying it brought.
+type Ended = (usize, Result<Value>, Duration, verify::Verdict);
 
 impl Executor {
     /// Steps that run at the same time, unless told otherwise.
@@ -44,7 +49,14 @@ impl Executor {
 
     /// An executor that runs at most `parallel` steps at a time.
     pub fn new(catalog: Catalog, parallel: usize) -> Self {
-        Self { catalog, parallel: parallel.max(1) }
+        Self { catalog, parallel: parallel.max(1), verifies: false }
+    }
+
+    /// One that also verifies what experts find: of a find with little confidence (a score under 0.5) it takes a closer
+    /// look with the same tool, and what is not found again is left out of the step's result.
+    #[must_use]
+    pub fn verifying(&self) -> Self {
+        Self { verifies: true, ..self.clone() }
     }
 
     /// Runs a plan that passed the check.
@@ -67,7 +79,7 @@ impl Executor {
         if let Some(error) = &stopped {
             run.stop(error);
         }
-        Execution { observations: run.observations(), stopped }
+        Execution { observations: run.observations(), stopped, verified: run.verified }
     }
 }
 
@@ -84,6 +96,7 @@ struct Running<'a> {
     begun: BTreeMap<usize, Instant>,
     /// The steps that were known before, by their call.
     calls: HashMap<String, usize>,
+    verified: Vec<Verification>,
 }
 
 /// A step that is over.
@@ -109,6 +122,7 @@ impl<'a> Running<'a> {
             active: JoinSet::new(),
             begun: BTreeMap::new(),
             calls: HashMap::new(),
+            verified: Vec::new(),
         };
         for (index, step) in plan.steps.iter().enumerate() {
             match known.iter().find(|o| o.id == step.id) {
@@ -149,7 +163,10 @@ impl<'a> Running<'a> {
             }
             let cx = self.cx;
             match cx.within(async { Ok(self.active.join_next().await) }).await? {
-                Some(Ok((index, result, took))) => self.end(index, result, took)?,
+                Some(Ok((index, result, took, verdict))) => {
+                    self.end(index, result, took)?;
+                    self.note(index, verdict);
+                }
                 // Steps catch their own panics; this is the runtime shutting down.
                 Some(Err(error)) => return Err(Error::internal("a step was lost").with_source(error)),
                 None => return Ok(()),
@@ -196,7 +213,7 @@ impl<'a> Running<'a> {
 
     /// Ends the run early: what has ended counts, what still runs is dropped.
     fn stop(&mut self, error: &Error) {
-        while let Some(Ok((index, result, took))) = self.active.try_join_next() {
+        while let Some(Ok((index, result, took, _))) = self.active.try_join_next() {
             // Why the run stops is known already.
             let _ = self.end(index, result, took);
         }
@@ -242,14 +259,18 @@ impl<'a> Running<'a> {
         };
         let started = Event::StepStarted { id: step.id.clone(), tool: step.tool.clone(), args: args_json };
         self.cx.emit(started, &images.iter().collect::<Vec<&Image>>());
-        let cx = self.cx.clone();
+        let (cx, verifies) = (self.cx.clone(), self.executor.verifies);
         self.active.spawn(async move {
             let began = Instant::now();
             let result = match resolved {
-                Ok((args, tool)) => call::call(&cx, tool, args).await,
+                Ok((args, tool)) => call::call(&cx, tool, args, verifies).await,
                 Err(error) => Err(error),
             };
-            (index, result, began.elapsed())
+            let (result, verdict) = match result {
+                Ok((value, verdict)) => (Ok(value), verdict),
+                Err(error) => (Err(error), None),
+            };
+            (index, result, began.elapsed(), verdict)
         });
         Ok(())
     }
@@ -270,6 +291,14 @@ impl<'a> Running<'a> {
         };
         self.settle(index, step, Done::now(outcome, took));
         stops.map_or(Ok(()), Err)
+    }
+
+    fn note(&mut self, index: usize, verdict: verify::Verdict) {
+        if let (Some((finding, why)), Some(step)) = (verdict, self.plan.steps.get(index)) {
+            let verification = Verification { step: step.id.clone(), finding, why };
+            self.cx.emit(Event::Verified(verification.clone()), &[]);
+            self.verified.push(verification);
+        }
     }
 
     fn skip(&mut self, index: usize, step: &Step, because_of: String) {

@@ -122,10 +122,15 @@ impl Planning {
         if task.region.is_some() { &self.pointed } else { &self.library }
     }
 
-    /// The images that the LLM is shown.
-    fn shown(&self, task: &Task) -> Vec<Image> {
-        let may = self.show_images && task.mode != Mode::Controller;
-        if may { task.images.clone() } else { Vec::new() }
+    /// Whether the LLM is shown images.
+    fn shows(&self, task: &Task) -> bool {
+        self.show_images && task.mode != Mode::Controller
+    }
+
+    /// The images that the LLM is shown: those of the task, then what steps made of them.
+    fn shown(&self, task: &Task, drawn: &[(&str, &Image)]) -> Vec<Image> {
+        let all = task.images.iter().chain(drawn.iter().map(|(_, image)| *image));
+        if self.shows(task) { all.cloned().collect() } else { Vec::new() }
     }
 }
 

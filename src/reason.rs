@@ -2,8 +2,10 @@
 //!
 //! Each kind of call has a folder of prompts with its name: `system.md` never varies, `user.md` does.
 
+mod arbiter;
 mod ask;
 mod critic;
+mod infill;
 mod look;
 mod rationale;
 mod recall;
@@ -14,8 +16,10 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
+pub use arbiter::Arbiter;
 pub use ask::{Asked, Asker};
 pub use critic::Critic;
+pub use infill::{Fill, Frame, Infiller};
 pub use look::{Look, Seen};
 pub use rationale::Rationale;
 pub use recall::Recall;

@@ -58,6 +58,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
 pub use added::Added;
+pub(crate) use boxes::overlap;
 pub use catalog::Catalog;
 pub use demo::PlanDemo;
 pub use describe_scene::DescribeScene;

@@ -16,6 +16,10 @@ use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
 use crate::plan::{Fault, POINT_AT, Plan, Step};
+use crate::value::Value;
+
+/// Most images made by steps that an LLM is shown.
+const MAX_DRAWN: usize = 4;
 
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +113,12 @@ pub enum Event {
     },
     /// A smaller question was asked, and answered or not.
     Asked(SubQuestion),
+    /// A step's result was verified.
+    Verified(Verification),
+    /// The answers of several experts were weighed.
+    Arbitrated(Arbitration),
+    /// A gap in what is known was named, and filled or not.
+    Infilled(Gap),
     /// A step began.
     StepStarted {
         /// Its id.
@@ -302,6 +312,85 @@ pub struct SubQuestion {
     pub steps: Vec<String>,
 }
 
+/// What came of verifying a step's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The step's id.
+    pub step: String,
+    /// Whether the result holds.
+    pub finding: Finding,
+    /// What was verified, and how it came out, in words.
+    pub why: String,
+}
+
+/// Whether a verified result holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// A second look finds it again.
+    Confirmed,
+    /// A second look does not find all of it; what it does not find is no longer in the result.
+    Refuted,
+    /// Nothing was found: there is no such thing, as far as the tool sees.
+    Absent,
+    /// Another step's result says otherwise.
+    Contradicted,
+}
+
+/// Answers of several experts, and which one was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arbitration {
+    /// The answers, each different from the others; the run's own first.
+    pub candidates: Vec<Candidate>,
+    /// Which one was taken, from 0.
+    pub best: usize,
+    /// Why, in the LLM's words.
+    pub why: String,
+}
+
+/// One expert's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The answer, in words.
+    pub answer: String,
+    /// The tools that it comes from.
+    pub tools: Vec<String>,
+    /// What they say of their reliability.
+    pub reliability: String,
+    /// Ids of the steps that it rests on.
+    pub steps: Vec<String>,
+}
+
+/// A gap between what is known before and after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What is missing, in words.
+    pub missing: String,
+    /// The image before it, from 1, where it lies between two images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_image: Option<usize>,
+    /// Ids of the steps that tell what is before it.
+    pub before: Vec<String>,
+    /// Ids of the steps that tell what is after it; none where the question is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<String>,
+    /// What fits into it; nothing when nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill: Option<String>,
+    /// What was tried and does not fit, with what speaks against it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+}
+
+/// What does not fit into a gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// What was put there.
+    pub fill: String,
+    /// What speaks against it.
+    pub objection: String,
+}
+
 /// What a run knows so far: the plan and what its steps brought to light.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trace {
@@ -319,6 +408,12 @@ pub struct Trace {
     pub votes: Vec<Vote>,
     /// The smaller questions that were asked.
     pub asked: Vec<SubQuestion>,
+    /// What came of verifying steps.
+    pub verified: Vec<Verification>,
+    /// The answers of several experts, where they were weighed.
+    pub arbitration: Option<Arbitration>,
+    /// The gap that was named between what is known.
+    pub gap: Option<Gap>,
 }
 
 impl Trace {
@@ -339,6 +434,35 @@ impl Trace {
     /// Whether nothing is known but what the user points at.
     pub fn is_blank(&self) -> bool {
         self.observations.iter().all(|observation| observation.tool == POINT_AT)
+    }
+
+    /// Whether a step's result comes from this image (`image`, `image2` ...).
+    pub fn looks_at(&self, step: &Step, image: &str) -> bool {
+        let (mut seen, mut open) = (HashSet::new(), vec![step]);
+        while let Some(step) = open.pop() {
+            for reference in step.references() {
+                if reference.id == image {
+                    return true;
+                }
+                if seen.insert(reference.id.as_str()) {
+                    open.extend(self.plan.as_ref().and_then(|plan| plan.step(&reference.id)));
+                }
+            }
+        }
+        false
+    }
+
+    /// The images that steps made, the last few of them, with the steps' ids: cut out, drawn on, or shown as maps. Later
+    /// steps and an LLM with eyes see them.
+    pub fn drawn(&self) -> Vec<(&str, &Image)> {
+        let made = self.observations.iter().filter(|observation| observation.same_as.is_none());
+        let made = made.filter_map(|observation| match observation.value()? {
+            Value::Image(image) => Some((observation.id.as_str(), image)),
+            _ => None,
+        });
+        let mut last: Vec<_> = made.rev().take(MAX_DRAWN).collect();
+        last.reverse();
+        last
     }
 
     /// The steps so far.

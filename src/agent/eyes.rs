@@ -11,7 +11,7 @@ use crate::task::image_name;
 impl Run<'_> {
     /// Answers from one look, without any other tool.
     pub(super) async fn look_only(&mut self) -> Result<Verdict> {
-        let (step, seen) = self.look(None).await?;
+        let (step, seen) = self.look(None, &[]).await?;
         Ok(match seen {
             Ok(seen) => Verdict::Answer(by_sight(&step, seen)),
             Err(missing) => Verdict::NotEnough { missing },
@@ -21,8 +21,12 @@ impl Run<'_> {
     /// Looks at the images knowing what the tools found, and says where the two disagree.
     pub(super) async fn look_as_well(&mut self, found: Verdict) -> Result<Verdict> {
         let evidence = Evidence::gather(&self.task.question, &self.trace).text();
-        let known = Some(evidence).filter(|text| !text.trim().is_empty());
-        let (step, seen) = self.look(known).await?;
+        let drawn: Vec<String> = self.trace.drawn().iter().map(|(id, _)| (*id).to_owned()).collect();
+        let mut told = vec![evidence];
+        let first = self.task.images.len() + 1;
+        told.extend(drawn.iter().zip(first..).map(|(id, n)| format!("Image {n} is what step {id} made.")));
+        let known = Some(told.join("\n").trim().to_owned()).filter(|text| !text.is_empty());
+        let (step, seen) = self.look(known, &drawn).await?;
         Ok(match (found, seen) {
             (found, Err(_)) => found,
             (Verdict::NotEnough { .. }, Ok(seen)) => Verdict::Answer(by_sight(&step, seen)),
@@ -30,11 +34,12 @@ impl Run<'_> {
         })
     }
 
-    /// A look at all images: the step's id, and what was seen or is missing.
-    async fn look(&mut self, known: Option<String>) -> Result<(String, Result<Seen, String>)> {
-        let image = |n| ArgValue::Ref(Reference::to(image_name(n)));
+    /// A look at all images, and at those that steps have drawn: the step's id, and what was seen or is missing.
+    async fn look(&mut self, known: Option<String>, drawn: &[String]) -> Result<(String, Result<Seen, String>)> {
+        let names = (0..self.task.images.len()).map(image_name).chain(drawn.iter().cloned());
+        let images = names.map(|name| ArgValue::Ref(Reference::to(name))).collect();
         let mut args = vec![
-            ("images".to_owned(), ArgValue::List((0..self.task.images.len()).map(image).collect())),
+            ("images".to_owned(), ArgValue::List(images)),
             ("question".to_owned(), ArgValue::Literal(self.task.question.trim().into())),
         ];
         args.extend(known.map(|known| ("known".to_owned(), ArgValue::Literal(known.into()))));

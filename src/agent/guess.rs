@@ -8,7 +8,7 @@ use crate::refiner::{Verdict, asks_for_value, has_form};
 use crate::task::{asked_images, image_name};
 
 /// The tool that says in sentences what is in an image.
-const DESCRIBER: &str = "describe_scene";
+pub(super) const DESCRIBER: &str = "describe_scene";
 /// Most images that are described for a guess.
 const MAX_DESCRIBED: usize = 2;
 
@@ -48,8 +48,9 @@ impl Run<'_> {
         answer.status == Status::Answered && !fits && asks_for_value(&self.task.question)
     }
 
-    async fn guess(&mut self, so_far: Option<Answer>) -> Result<Answer> {
-        self.describe().await?;
+    pub(super) async fn guess(&mut self, so_far: Option<Answer>) -> Result<Answer> {
+        let asked = asked_images(&self.task.question, self.task.images.len());
+        self.describe(asked.into_iter().take(MAX_DESCRIBED).collect()).await?;
         let answered = so_far.as_ref().map(|answer| answer.text.as_str());
         let guess = self.parts.guesser.guess(self.cx, &self.task.question, &self.trace, answered).await?;
         let said = format!("Best guess: {guess}.");
@@ -58,14 +59,14 @@ impl Run<'_> {
         Ok(Answer { text, short: Some(guess), status: Status::Guessed, ..so_far })
     }
 
-    /// Has the images described that the question is about, where no step did so.
-    async fn describe(&mut self) -> Result<()> {
+    /// Has these images described, where no step did so.
+    pub(super) async fn describe(&mut self, images: Vec<usize>) -> Result<()> {
         if self.parts.catalog.get(DESCRIBER).is_none() {
             return Ok(());
         }
         let mut plan = self.trace.plan.clone().unwrap_or(Plan { steps: Vec::new(), result: Reference::to("image") });
         let known = plan.steps.len();
-        for n in asked_images(&self.task.question, self.task.images.len()).into_iter().take(MAX_DESCRIBED) {
+        for n in images {
             let image = ArgValue::Ref(Reference::to(image_name(n)));
             let described = |step: &Step| step.tool == DESCRIBER && step.arg("image") == Some(&image);
             if !plan.steps.iter().any(described) {

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::answer::{Answer, Usage};
 use crate::observation::{Failure, Observation};
-use crate::plan::{Plan, REGION, Step, points};
+use crate::plan::{Plan, REGION, points};
 use crate::task::image_name;
 use crate::tool::Item;
 use crate::trace::Trace;
@@ -46,7 +46,7 @@ pub struct Timings {
 impl Report {
     /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where the answer comes
     /// down to a bare value, `short`; where there were rounds, `rounds`; what a chain asked for, `rationale`, `against`,
-    /// `votes`, `asked`; where the question was translated, `translated`; as far as the style brings them, `added`,
+    /// `votes`, `asked`, `verified`, `arbitration`, `gap`; where the question was translated, `translated`; as far as the style brings them, `added`,
     /// `data` and `unstyled`; and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
@@ -78,12 +78,15 @@ impl Report {
                 object.extend(text.as_ref().map(|text| (name.to_owned(), json!(text))));
             }
             object.extend(data.as_ref().map(|data| ("data".to_owned(), data.as_ref().clone())));
-            let Trace { votes, asked, .. } = &self.trace;
-            if !votes.is_empty() {
-                object.insert("votes".to_owned(), json!(votes));
-            }
-            if !asked.is_empty() {
-                object.insert("asked".to_owned(), json!(asked));
+            let Trace { votes, asked, verified, arbitration, gap, .. } = &self.trace;
+            for (name, list, is_empty) in [
+                ("votes", json!(votes), votes.is_empty()),
+                ("asked", json!(asked), asked.is_empty()),
+                ("verified", json!(verified), verified.is_empty()),
+                ("arbitration", json!(arbitration), arbitration.is_none()),
+                ("gap", json!(gap), gap.is_none()),
+            ] {
+                object.extend(Some((name.to_owned(), list)).filter(|_| !is_empty));
             }
             if let Some(error) = &self.error {
                 object.insert("error".to_owned(), json!(error));
@@ -119,7 +122,7 @@ impl Report {
     /// What the user points at in the n-th image (from 0).
     pub fn pointed(&self, image: usize) -> Vec<Item> {
         let step = self.trace.plan.as_ref().and_then(|plan| plan.step(REGION)).filter(|step| points(step));
-        let here = step.filter(|step| self.looks_at(step, &image_name(image), &mut HashSet::new()));
+        let here = step.filter(|step| self.trace.looks_at(step, &image_name(image)));
         let observation = here.and_then(|step| self.trace.observation(&step.id));
         observation.and_then(Observation::value).map(placed).unwrap_or_default()
     }
@@ -129,7 +132,7 @@ impl Report {
             return;
         }
         let Some(step) = self.trace.plan.as_ref().and_then(|plan| plan.step(id)) else { return };
-        if !self.looks_at(step, image, &mut HashSet::new()) {
+        if !self.trace.looks_at(step, image) {
             return;
         }
         let own = self.trace.observation(id).and_then(Observation::value).map(placed).unwrap_or_default();
@@ -139,18 +142,6 @@ impl Report {
             }
         }
         items.extend(own);
-    }
-
-    /// Whether a step's result comes from this image.
-    fn looks_at<'a>(&'a self, step: &'a Step, image: &str, seen: &mut HashSet<&'a str>) -> bool {
-        let plan = self.trace.plan.as_ref();
-        step.references().into_iter().any(|reference| {
-            reference.id == image
-                || seen.insert(&reference.id)
-                    && plan
-                        .and_then(|p| p.step(&reference.id))
-                        .is_some_and(|earlier| self.looks_at(earlier, image, seen))
-        })
     }
 }
 

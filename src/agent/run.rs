@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::report::{Report, Timings};
 use super::{Agent, Parts};
 use crate::answer::{Answer, Status};
-use crate::chain::{Bridge, Questions, Stop};
+use crate::chain::{Bridge, Pattern, Questions, Stop};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::observation::Failure;
@@ -118,7 +118,18 @@ impl<'a> Run<'a> {
         if chain.bridge == Bridge::Native {
             return self.look_only().await;
         }
-        let found = if chain.questions != Questions::Off { self.by_questions().await } else { self.decide().await };
+        let found = match (chain.pattern, chain.questions) {
+            (Pattern::Infilling, _) => self.infill().await,
+            (Pattern::Predicting, Questions::Off) => self.decide().await,
+            (Pattern::Predicting, _) => self.by_questions().await,
+        };
+        let found = if chain.verify { found.map(|verdict| self.verified(verdict)) } else { found };
+        let found = if chain.arbitrate {
+            let verdict = self.kept(found?);
+            self.arbitrated(verdict).await
+        } else {
+            found
+        };
         let found = if chain.critic {
             let verdict = self.kept(found?);
             self.criticised(verdict).await
@@ -221,7 +232,7 @@ impl<'a> Run<'a> {
     }
 
     /// Plans and executes until there is something to refine, or a verdict without that.
-    async fn go_on(&mut self) -> Result<Option<Verdict>> {
+    pub(super) async fn go_on(&mut self) -> Result<Option<Verdict>> {
         loop {
             let next = match self.next().await {
                 Err(error) if error.kind() == ErrorKind::Budget => return Err(self.out_of_rounds(error).await),
@@ -322,8 +333,10 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         self.experts.wait_for(&plan).await;
         let known = &self.trace.observations;
+        let executor = &self.parts.executor;
+        let executor = if self.task.chain.verify { &executor.verifying() } else { executor };
         let execution = async {
-            let execution = self.parts.executor.resume(self.cx, &plan, &self.task.images, known).await;
+            let execution = executor.resume(self.cx, &plan, &self.task.images, known).await;
             (execution, millis(began))
         };
         let ((execution, took), prepared) = tokio::join!(execution, self.parts.refiner.prepare(self.cx, &self.task));
@@ -333,7 +346,12 @@ impl<'a> Run<'a> {
         self.timings.execute_ms += took;
         self.timings.refine_ms += millis(began).saturating_sub(took);
         self.trace.plan = Some(plan);
+        let before = self.trace.observations.len();
         self.trace.observations.extend(execution.observations);
+        self.trace.verified.extend(execution.verified);
+        if self.task.chain.verify {
+            self.note_contradictions(before);
+        }
         execution.stopped.map_or(Ok(()), Err)
     }
 

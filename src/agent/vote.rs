@@ -118,7 +118,7 @@ fn said(verdict: &Verdict) -> Option<String> {
 }
 
 /// Answers that differ in nothing but case and marks are the same.
-fn key(answer: &str) -> String {
+pub(super) fn key(answer: &str) -> String {
     let words = answer.split(|c: char| !(c.is_alphanumeric() || c == '.')).map(|word| word.trim_matches('.'));
     words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }

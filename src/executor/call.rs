@@ -1,5 +1,6 @@
 //! Calls of steps: a tool once, or mapped over a list.
 
+use super::verify::{self, Verdict};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::signature::ValueType;
@@ -9,16 +10,20 @@ use crate::value::Value;
 /// Most elements a tool is mapped over in one step.
 const MAX_MAPPED: usize = 256;
 
-/// Calls a tool, mapped over a list where its signature says so.
-pub(super) async fn call(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
+/// Calls a tool, mapped over a list where its signature says so, and verifies what it returned where that is wanted.
+pub(super) async fn call(cx: &Cx, tool: SharedTool, args: Args, verifies: bool) -> Result<(Value, Verdict)> {
     let signature = &tool.spec().signature;
     let mapped = signature
         .maps_over
         .as_deref()
         .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
     match mapped {
-        Some(name) => map(cx, &tool, &args, name).await,
-        None => call_guarded(cx, &tool, args).await,
+        Some(name) => Ok((map(cx, &tool, &args, name).await?, None)),
+        None if verifies => {
+            let value = call_guarded(cx, &tool, args.clone()).await?;
+            verify::verify(cx, &tool, &args, value).await
+        }
+        None => Ok((call_guarded(cx, &tool, args).await?, None)),
     }
 }
 

@@ -105,7 +105,7 @@ impl Controller {
             schema: Some(schema),
             max_tokens: if catalog.is_declared() { MAX_DECLARED } else { MAX_TOKENS },
             temperature: 0.0,
-            images: self.with.shown(task),
+            images: self.with.shown(task, &[]),
         })
     }
 

@@ -75,6 +75,7 @@ impl DecisionMaker {
         let history = if nothing_known { String::new() } else { history(question, known, MAX_KNOWN) };
         // Why steps failed stands with the steps.
         let missing = known.missing.as_deref().filter(|_| !Evidence::gather(question, known).is_empty());
+        let drawn = if self.with.shows(task) { known.drawn() } else { Vec::new() };
         let situation = Situation {
             question,
             images,
@@ -83,6 +84,7 @@ impl DecisionMaker {
             missing,
             round: round_of(task, known),
             region: pointed_image(task),
+            drawn: drawn.iter().map(|(id, _)| *id).collect(),
         };
         messages.push(self.with.prompts.decide_user(&situation, &self.with.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };
@@ -98,7 +100,7 @@ impl DecisionMaker {
             )),
             max_tokens: MAX_TOKENS,
             temperature: 0.0,
-            images: self.with.shown(task),
+            images: self.with.shown(task, &drawn),
         })
     }
 

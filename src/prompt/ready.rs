@@ -147,6 +147,7 @@ impl Prompts {
             missing: demo.missing.as_deref(),
             round: None,
             region: None,
+            drawn: Vec::new(),
         };
         Ok(Some([self.decide_user(&situation, catalog)?, Message::assistant(spaced_json(&reply)?)]))
     }

@@ -109,7 +109,7 @@ pub(crate) fn averaged(mut found: Vec<Detection>, limit: f64) -> Vec<Detection> 
 }
 
 /// Intersection over union.
-fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+pub(crate) fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let area = |r: &[f64; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
     let inner = area(&[a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
     let outer = area(a) + area(b) - inner;

@@ -208,9 +208,24 @@ def courses():
 SHEETS = (note, menu, prices, ticket, departures, platforms, memo, staff, keys, slip, catalogue, floors, guests, tables, courses)
 
 
+# ---------------------------------------------------------------- a sequence: one leaf of a calendar a day
+
+DAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY")
+
+
+def leaf(n, day):
+    """A leaf of a tear-off calendar with nothing but its day on it."""
+    image = sheet((420, 300), 60)
+    ImageDraw.Draw(image).rectangle((MARGIN, MARGIN, image.width - MARGIN, MARGIN + 56), fill=(176, 40, 36))
+    text(image, (image.width // 2, MARGIN + 176), day, BOLD, 52, INK)
+    save(image, f"leaf-{n}.jpg")
+
+
 def sheets():
     for draw in SHEETS:
         draw()
+    for n, day in enumerate(DAYS, 1):
+        leaf(n, day)
 
 
 if __name__ == "__main__":

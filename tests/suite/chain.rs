@@ -44,7 +44,7 @@ fn shown(chat: &Script, n: usize) -> String {
 }
 
 /// An LLM with eyes that follows a script.
-struct Seeing(Arc<Script>);
+pub struct Seeing(pub Arc<Script>);
 
 #[async_trait]
 impl ChatModel for Seeing {
@@ -76,7 +76,7 @@ fn settings_are_laid_over_the_default_and_print_as_they_are_written() {
 #[test]
 fn a_setting_that_does_not_fit_is_named_with_what_would() {
     for (settings, named) in [
-        ("vote=3", "`vote` is no setting of a chain; the keys are bridge, stop, stages"),
+        ("vote=3", "`vote` is no setting of a chain; the keys are bridge, stop, pattern, stages"),
         ("votes", "`votes` is no KEY=VALUE"),
         ("votes=0", "`votes=0`: votes is a number from 1 to 15"),
         ("votes=many", "votes is a number from 1 to 15"),

@@ -40,6 +40,7 @@ mod plan;
 mod planner;
 mod pointed;
 mod real;
+mod reasoning;
 mod refiner;
 mod rounds;
 mod runner;

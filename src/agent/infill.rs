@@ -1,0 +1,170 @@
+//! Infilling in a run: what is before a gap and after it, what fits between, and the answer that comes of it.
+
+use super::run::Run;
+use crate::answer::{Answer, Claim, Status};
+use crate::error::{ErrorKind, Result};
+use crate::reason::{Fill, Frame};
+use crate::refiner::{Evidence, Verdict, cut, plain};
+use crate::task::image_name;
+use crate::trace::{Event, Gap, Tried};
+
+/// Most images of a sequence whose contents are described.
+const MAX_FRAMES: usize = 12;
+/// Longest text of a frame, in characters.
+const MAX_FRAME: usize = 240;
+/// How often a gap is filled until something fits.
+const MAX_TRIES: usize = 2;
+/// What comes after a hop.
+const ANSWER: &str = "the answer to the question";
+
+/// A frame with the steps that tell of it.
+struct Told {
+    frame: Frame,
+    steps: Vec<String>,
+}
+
+impl Run<'_> {
+    /// Names the gap in what is known, fills it, and checks the fill against both sides. What is inferred so is a
+    /// guess, whatever speaks for it: no step saw it.
+    pub(super) async fn infill(&mut self) -> Result<Verdict> {
+        if self.task.images.len() < 2 {
+            return self.hop().await;
+        }
+        self.describe((0..self.task.images.len().min(MAX_FRAMES)).collect()).await?;
+        if self.trace.is_blank()
+            && let Some(verdict) = self.go_on().await?
+        {
+            return Ok(verdict);
+        }
+        let told = self.frames();
+        let frames: Vec<Frame> = told.iter().map(|told| told.frame.clone()).collect();
+        if frames.len() < 2 {
+            return Ok(not_enough("what the images show, of which at least two have to be known"));
+        }
+        let mut tried = Vec::new();
+        let question = self.task.question.trim().to_owned();
+        while tried.len() < MAX_TRIES {
+            let fill = match self.parts.infiller.between(self.cx, &question, &frames, &tried).await {
+                Err(error) if error.kind() == ErrorKind::Model => return Ok(not_enough(&error.to_string())),
+                fill => fill?,
+            };
+            let Some([before, after]) = fill.after.and_then(|n| told.get(n..n + 2)) else {
+                return Ok(not_enough("where the gap is"));
+            };
+            let mut gap = Gap {
+                missing: fill.missing.clone(),
+                after_image: Some(before.frame.image),
+                before: before.steps.clone(),
+                after: after.steps.clone(),
+                fill: None,
+                tried: tried.clone(),
+            };
+            let sides = (before.frame.text.as_str(), after.frame.text.as_str());
+            let objection = self.fits(sides, &fill).await?;
+            let place = format!("between image {} and image {}", before.frame.image, after.frame.image);
+            match objection {
+                None => return Ok(self.filled(gap, fill, &place)),
+                Some(objection) => tried.push(Tried { fill: fill.fill, objection }),
+            }
+            gap.tried.clone_from(&tried);
+            self.trace.gap = Some(gap);
+        }
+        Ok(self.unfilled())
+    }
+
+    /// Answers as ever; where the evidence does not do, fills the hop between it and the answer.
+    async fn hop(&mut self) -> Result<Verdict> {
+        let missing = match self.decide().await? {
+            Verdict::NotEnough { missing } if !self.trace.is_blank() => missing,
+            verdict => return Ok(verdict),
+        };
+        let question = self.task.question.trim().to_owned();
+        let (known, before) = {
+            let evidence = Evidence::gather(&question, &self.trace);
+            let steps = evidence.observations().map(|(observation, _)| observation.id.clone()).collect::<Vec<_>>();
+            (evidence.text(), steps)
+        };
+        let mut tried = Vec::new();
+        while tried.len() < MAX_TRIES && !before.is_empty() {
+            let fill = match self.parts.infiller.hop(self.cx, &question, &known, &missing, &tried).await {
+                Err(error) if error.kind() == ErrorKind::Model => break,
+                fill => fill?,
+            };
+            let gap = |tried: &[Tried]| Gap {
+                missing: missing.clone(),
+                after_image: None,
+                before: before.clone(),
+                after: Vec::new(),
+                fill: None,
+                tried: tried.to_vec(),
+            };
+            match self.fits((&known, ANSWER), &fill).await? {
+                None => return Ok(self.filled(gap(&tried), fill, "from what is seen")),
+                Some(objection) => tried.push(Tried { fill: fill.fill, objection }),
+            }
+            self.trace.gap = Some(gap(&tried));
+        }
+        if self.trace.gap.is_some() { Ok(self.unfilled()) } else { Ok(Verdict::NotEnough { missing }) }
+    }
+
+    /// What speaks against a fill. One that only repeats a side fills nothing; an LLM's reply that cannot be read is
+    /// no approval.
+    async fn fits(&self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
+        let said = key(&fill.fill);
+        if said == key(before) || said == key(after) {
+            return Ok(Some("that is what is known already".to_owned()));
+        }
+        let question = self.task.question.trim();
+        match self.parts.infiller.objection(self.cx, question, (before, after), &fill.fill).await {
+            Err(error) if error.kind() == ErrorKind::Model => Ok(Some("it could not be checked".to_owned())),
+            objection => objection,
+        }
+    }
+
+    /// What tools say of each image, in order; images of which nothing is known are left out.
+    fn frames(&self) -> Vec<Told> {
+        let evidence = Evidence::gather(self.task.question.trim(), &self.trace);
+        let frame = |n: usize| {
+            let name = image_name(n);
+            let of_it = |id: &str| {
+                let step = self.trace.plan.as_ref().and_then(|plan| plan.step(id));
+                step.is_some_and(|step| self.trace.looks_at(step, &name))
+            };
+            let own: Vec<_> = evidence.observations().filter(|(observation, _)| of_it(&observation.id)).collect();
+            let texts: Vec<String> =
+                own.iter().map(|(observation, _)| evidence.in_part(observation, MAX_FRAME)).collect();
+            let text = cut(texts.join(" ").trim(), MAX_FRAME);
+            let steps = own.iter().map(|(observation, _)| observation.id.clone()).collect();
+            (!text.is_empty()).then(|| Told { frame: Frame { image: n + 1, text }, steps })
+        };
+        (0..self.task.images.len()).filter_map(frame).collect()
+    }
+
+    /// The answer that a fill is.
+    fn filled(&mut self, mut gap: Gap, fill: Fill, place: &str) -> Verdict {
+        let text = format!("Inferred {place}, and not seen: {}", fill.fill);
+        gap.fill = Some(fill.fill);
+        self.cx.emit(Event::Infilled(gap.clone()), &[]);
+        let claim = Claim { text: text.clone(), steps: gap.before.iter().chain(&gap.after).cloned().collect() };
+        self.trace.gap = Some(gap);
+        Verdict::Answer(Answer { short: Some(fill.short), claims: vec![claim], ..Answer::new(text, Status::Guessed) })
+    }
+
+    /// Nothing that was tried fits.
+    fn unfilled(&mut self) -> Verdict {
+        let Some(gap) = self.trace.gap.clone() else { return not_enough("") };
+        self.cx.emit(Event::Infilled(gap.clone()), &[]);
+        let why = gap.tried.last().map(|tried| format!("{}: {}", plain(&tried.fill), plain(&tried.objection)));
+        not_enough(&format!("nothing that fits into the gap ({})", why.unwrap_or_default()))
+    }
+}
+
+fn not_enough(missing: &str) -> Verdict {
+    Verdict::NotEnough { missing: missing.to_owned() }
+}
+
+/// Texts that differ in nothing but case and marks are the same.
+fn key(text: &str) -> String {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+}

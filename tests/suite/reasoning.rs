@@ -1,0 +1,422 @@
+//! Gaps that are filled and checked, results that are verified, answers that are weighed, images that are drawn on the
+//! way. The LLM follows a script here, but for the last test.
+
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use lavr::agent::{Agent, Report, Watch};
+use lavr::answer::Status;
+use lavr::chain::Chain;
+use lavr::error::{Error, ErrorKind};
+use lavr::image::{Frame, Image, ImageLimits};
+use lavr::task::{Mode, Task};
+use lavr::tool::{Args, Catalog, Tool, ToolKind};
+use lavr::trace::Finding;
+use lavr::value::{Region, Value};
+use serde_json::{Value as Json, json};
+
+use crate::agent::{dogs_plan, says, tools};
+use crate::chain::Seeing;
+use crate::fakes::{Record, Script, catalog, picture, quick, regions, signature, spec, tool};
+use crate::real;
+
+fn chain(settings: &str) -> Chain {
+    Chain::default().with(settings).unwrap()
+}
+
+fn square(grey: u8) -> Image {
+    Image::from_pixels(RgbImage::from_pixel(40, 40, Rgb([grey; 3])), Frame::ROOT)
+}
+
+fn agent(chat: &Arc<Script>, tools: Catalog) -> Agent {
+    Agent::builder().chat(Arc::<Script>::clone(chat)).catalog(tools).build().unwrap()
+}
+
+fn shown(chat: &Script, n: usize) -> String {
+    chat.requests()[n].messages.last().unwrap().content.clone()
+}
+
+// ---- infilling
+
+/// Describes a picture by its brightness.
+fn describer() -> Arc<dyn Tool> {
+    quick("describe_scene", &["image: Image"], "Json", |args| {
+        let grey = args.image("image")?.pixels().get_pixel(0, 0)[0];
+        Ok(Value::Json(json!({ "sentences": [{ "text": format!("There is the number {grey}.") }] })))
+    })
+}
+
+fn days(numbers: &[u8]) -> Task {
+    let images = numbers.iter().map(|n| square(*n)).collect();
+    Task::new("What does the missing page say?", images).with_chain(chain("pattern=infilling"))
+}
+
+fn fill(after: usize, says: &str, short: &str) -> Json {
+    json!({ "change": "The day grows by one.", "after": after, "missing": "a day", "fill": says, "short": short })
+}
+
+#[tokio::test]
+async fn a_gap_is_named_filled_and_checked_against_both_sides() {
+    let chat = Script::new([fill(2, "The page says DAY 3.", "DAY 3"), json!({ "before": true, "after": true })]);
+    let record = Arc::new(Record::default());
+    let watch = Watch { sinks: vec![record.clone()], ..Watch::default() };
+    let report = agent(&chat, catalog([describer()])).ask_watched(&days(&[1, 2, 4, 5]), watch).await.unwrap();
+    let told = shown(&chat, 0);
+    for line in
+        ["Frame 1: There is the number 1.", "Frame 2: There is the number 2.", "Frame 3: There is the number 4."]
+    {
+        assert!(told.contains(line), "{told}");
+    }
+    let checked = shown(&chat, 1);
+    for line in ["Before: There is the number 2.", "Between: The page says DAY 3.", "After: There is the number 4."] {
+        assert!(checked.contains(line), "{checked}");
+    }
+    let text = "Inferred between image 2 and image 3, and not seen: The page says DAY 3.";
+    assert_eq!((report.answer.text.as_str(), report.answer.status), (text, Status::Guessed));
+    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
+    // The claim rests on what is before and after.
+    assert_eq!(report.answer.claims[0].steps, ["scene_2", "scene_3"]);
+    let gap = &report.to_json()["gap"];
+    assert_eq!((&gap["after_image"], &gap["fill"]), (&json!(2), &json!("The page says DAY 3.")));
+    assert!(record.names().contains(&"infilled".to_owned()), "{:?}", record.names());
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_told_and_something_else_is_tried() {
+    let no = json!({ "before": true, "after": false, "objection": "Day 4 comes after it, and not day 9." });
+    let chat = Script::new([
+        fill(2, "The page says DAY 9.", "DAY 9"),
+        no.clone(),
+        fill(2, "The page says DAY 3.", "DAY 3"),
+        json!({ "before": true, "after": true }),
+    ]);
+    let report = agent(&chat, catalog([describer()])).ask(&days(&[1, 2, 4, 5])).await.unwrap();
+    assert!(shown(&chat, 2).contains("Tried: The page says DAY 9. - Day 4 comes after it, and not day 9."));
+    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
+    assert_eq!(report.trace.gap.unwrap().tried.len(), 1);
+    // Where nothing fits, nothing is claimed.
+    let nine = || fill(2, "The page says DAY 9.", "DAY 9");
+    let chat = Script::new([nine(), no.clone(), nine(), no]);
+    let report = agent(&chat, catalog([describer()])).ask(&days(&[1, 2, 4, 5])).await.unwrap();
+    assert_eq!((report.answer.status, report.answer.claims.len()), (Status::Unanswerable, 0));
+    assert!(report.answer.text.contains("Day 4 comes after it"), "{}", report.answer.text);
+    assert_eq!(report.trace.gap.unwrap().fill, None);
+}
+
+#[tokio::test]
+async fn a_side_that_is_said_again_fills_no_gap() {
+    let chat = Script::new([
+        fill(1, "There is the number 4.", "DAY 4"),
+        fill(1, "The page says DAY 3.", "DAY 3"),
+        json!({ "before": true, "after": true }),
+    ]);
+    let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
+    assert!(shown(&chat, 1).contains("that is what is known already"), "{}", shown(&chat, 1));
+    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
+}
+
+#[tokio::test]
+async fn replies_that_make_no_sense_leave_the_gap_open() {
+    for reply in ["?".to_owned(), fill(7, "It is DAY 3.", "3").to_string(), fill(1, " ", "3").to_string()] {
+        let chat = Script::new([reply]);
+        let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
+        assert_eq!((report.answer.status, report.error), (Status::Unanswerable, None));
+    }
+    let unclear = || ["!".to_owned(), fill(1, "It is DAY 3.", "3").to_string()];
+    let chat = Script::new(unclear().into_iter().chain(unclear()).skip(1).chain(["!".to_owned()]));
+    let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
+    assert_eq!(report.answer.status, Status::Unanswerable);
+    assert!(report.answer.text.contains("could not be checked"), "{}", report.answer.text);
+}
+
+#[tokio::test]
+async fn the_hop_between_evidence_and_answer_is_filled_where_the_evidence_does_not_do() {
+    let question = "In which country are such dogs bred?";
+    let missing = json!({ "answerable": false, "missing": "where they are bred" });
+    let hop = json!({ "fill": "Such dogs are bred in Wales.", "short": "Wales" });
+    let chat = Script::new([dogs_plan(), missing, hop, json!({ "before": true, "after": true })]);
+    let task = Task::new(question, vec![picture()]).with_mode(Mode::Controller).with_chain(chain("pattern=infilling"));
+    let report = agent(&chat, tools()).ask(&task).await.unwrap();
+    assert!(shown(&chat, 2).contains("n: count(dogs) = 2"), "{}", shown(&chat, 2));
+    assert!(shown(&chat, 2).contains("Missing: where they are bred"), "{}", shown(&chat, 2));
+    assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Guessed, Some("Wales")));
+    assert!(!report.answer.claims[0].steps.is_empty());
+    // What the evidence answers has no gap.
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    let task = Task::new("How many dogs are there?", vec![picture()]).with_chain(chain("pattern=infilling"));
+    let report = agent(&chat, tools()).ask(&task).await.unwrap();
+    assert_eq!((report.answer.status, report.trace.gap), (Status::Answered, None));
+}
+
+// ---- verification
+
+/// A detector: in the whole picture it finds a sure dog and two doubtful ones; in a piece it finds again only what lies
+/// to the left.
+fn detector(name: &str) -> Arc<dyn Tool> {
+    let doubtful = |x: f64| Region { label: "dog".to_owned(), score: 0.3, bounds: [x, 10.0, x + 8.0, 20.0] };
+    let spec = lavr::tool::ToolSpec {
+        kind: ToolKind::Expert,
+        ..spec(name, signature(&["image: Image", "labels?: List<Text>"], "List<Region>", Some("image")))
+    };
+    tool(spec, move |_, args: Args| {
+        let found = args.image("image").map(|image| {
+            let labels = args.texts("labels").unwrap().unwrap_or_default();
+            if !labels.is_empty() && !labels.iter().any(|label| label == "dog") {
+                return Value::List(Vec::new());
+            }
+            let whole = image.width() == 200;
+            let sure = Region { score: 0.9, ..doubtful(100.0) };
+            let all = if whole { vec![sure, doubtful(20.0), doubtful(150.0)] } else { vec![doubtful(20.0)] };
+            Value::List(all.into_iter().map(Value::Region).collect())
+        });
+        async move { found }
+    })
+}
+
+fn wide() -> Image {
+    Image::from_pixels(RgbImage::from_pixel(200, 100, Rgb([90; 3])), Frame::ROOT)
+}
+
+fn counting() -> Catalog {
+    let mut all = tools();
+    all.replace(detector("detect_objects")).unwrap();
+    all
+}
+
+fn verifying(question: &str) -> Task {
+    Task::new(question, vec![wide()]).with_mode(Mode::Controller).with_chain(chain("verify=on"))
+}
+
+#[tokio::test]
+async fn doubtful_finds_get_a_closer_look_and_what_is_not_found_again_does_not_count() {
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    let record = Arc::new(Record::default());
+    let watch = Watch { sinks: vec![record.clone()], ..Watch::default() };
+    let report = agent(&chat, counting()).ask_watched(&verifying("How many dogs are there?"), watch).await.unwrap();
+    // Three finds, of which one is doubtful and not found again, before they are counted.
+    assert_eq!(report.answer.short.as_deref(), Some("2"));
+    let [verified] = report.trace.verified.as_slice() else { panic!("{:?}", report.trace.verified) };
+    assert_eq!((verified.step.as_str(), verified.finding), ("dogs", Finding::Refuted));
+    assert_eq!(report.to_json()["verified"][0]["finding"], "refuted");
+    assert!(record.names().contains(&"verified".to_owned()));
+    // Without it all three count.
+    let chat = Script::new([dogs_plan(), says(&["There are 3 dogs."])]);
+    let task = Task::new("How many dogs are there?", vec![wide()]).with_mode(Mode::Controller);
+    let report = agent(&chat, counting()).ask(&task).await.unwrap();
+    assert_eq!((report.answer.short.as_deref(), report.trace.verified.len()), (Some("3"), 0));
+}
+
+#[tokio::test]
+async fn that_there_is_no_such_thing_is_an_answer() {
+    let cat = json!({
+        "steps": [
+            { "id": "cat", "tool": "detect_objects", "args": { "image": "$image", "labels": ["cat"] } },
+            { "id": "n", "tool": "count", "args": { "items": "$cat" } }
+        ],
+        "result": "$n"
+    });
+    let missing = json!({ "answerable": false, "missing": "the cat's name" });
+    let chat = Script::new([cat.clone(), missing.clone()]);
+    let report = agent(&chat, counting()).ask(&verifying("What is the cat called?")).await.unwrap();
+    assert_eq!((report.answer.text.as_str(), report.answer.status), ("No cat was found.", Status::Answered));
+    assert_eq!(report.answer.claims[0].steps, ["cat"]);
+    assert_eq!(report.trace.verified[0].finding, Finding::Absent);
+    assert_eq!(report.trace.verified[0].why, "`detect_objects` finds no cat");
+    // Without it the question is as open as the LLM finds it.
+    let chat = Script::new([cat, missing]);
+    let task = Task::new("What is the cat called?", vec![wide()]).with_mode(Mode::Controller);
+    let report = agent(&chat, counting()).ask(&task).await.unwrap();
+    assert_eq!(report.answer.status, Status::Unanswerable);
+}
+
+#[tokio::test]
+async fn steps_that_contradict_each_other_are_told_beside_the_answer() {
+    let plan = json!({
+        "steps": [
+            { "id": "dogs", "tool": "detect_objects", "args": { "image": "$image", "labels": ["dog"] } },
+            { "id": "closer", "tool": "zoom", "args": { "image": "$image", "labels": ["dog"] } },
+            { "id": "n", "tool": "count", "args": { "items": "$dogs" } }
+        ],
+        "result": "$n"
+    });
+    let mut all = counting();
+    all.add(quick("zoom", &["image: Image", "labels?: List<Text>"], "List<Region>", |_| Ok(regions(&[])))).unwrap();
+    let chat = Script::new([plan, says(&["There are 2 dogs."])]);
+    let report = agent(&chat, all).ask(&verifying("How many dogs are there?")).await.unwrap();
+    assert_eq!(report.answer.short.as_deref(), Some("2"));
+    let against = report.answer.against.unwrap();
+    assert!(against.contains("`dogs` finds 2 dog, and step `closer` finds 0"), "{against}");
+    assert!(report.trace.verified.iter().any(|one| one.finding == Finding::Contradicted));
+}
+
+#[tokio::test]
+async fn a_second_look_that_fails_leaves_the_find() {
+    let fails = {
+        let spec = lavr::tool::ToolSpec {
+            kind: ToolKind::Expert,
+            ..spec("detect_objects", signature(&["image: Image", "labels?: List<Text>"], "List<Region>", Some("image")))
+        };
+        tool(spec, |_, args: Args| {
+            let whole = args.image("image").unwrap().width() == 200;
+            let find = Region { label: "dog".to_owned(), score: 0.2, bounds: [20.0, 10.0, 28.0, 20.0] };
+            let found = if whole {
+                Ok(Value::List(vec![Value::Region(find)]))
+            } else {
+                Err(Error::new(ErrorKind::Tool, "too small"))
+            };
+            async move { found }
+        })
+    };
+    let mut all = tools();
+    all.replace(fails).unwrap();
+    let chat = Script::new([dogs_plan(), says(&["There is 1 dog."])]);
+    let report = agent(&chat, all).ask(&verifying("How many dogs are there?")).await.unwrap();
+    assert_eq!((report.answer.short.as_deref(), report.trace.verified.len()), (Some("1"), 0));
+}
+
+// ---- arbitration
+
+fn answering(says: &'static str) -> Arc<dyn Tool> {
+    let spec = lavr::tool::ToolSpec {
+        kind: ToolKind::Expert,
+        limitations: "It counts badly.".to_owned(),
+        ..spec("answer_question", signature(&["image: Image", "question: Text"], "Text", None))
+    };
+    tool(spec, move |_, _| async move { Ok(Value::Text(says.to_owned())) })
+}
+
+fn arbitrated() -> Task {
+    Task::new("How many dogs are there?", vec![picture()]).with_mode(Mode::Controller).with_chain(chain("arbitrate=on"))
+}
+
+async fn weigh(chat: &Arc<Script>, other: &'static str) -> Report {
+    let mut all = tools();
+    all.add(answering(other)).unwrap();
+    agent(chat, all).ask(&arbitrated()).await.unwrap()
+}
+
+#[tokio::test]
+async fn answers_of_experts_are_weighed_by_what_they_say_of_their_reliability() {
+    let best = |n: usize| json!({ "why": "The detector is better at it.", "best": n });
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."]), best(1)]);
+    let report = weigh(&chat, "3").await;
+    assert_eq!((report.answer.short.as_deref(), report.answer.status), (Some("2"), Status::Answered));
+    let told = shown(&chat, 2);
+    assert!(told.contains("1. There are 2 dogs. (by count, detect_objects"), "{told}");
+    assert!(told.contains("2. 3 (by answer_question. answer_question: It counts badly.)"), "{told}");
+    let arbitration = &report.to_json()["arbitration"];
+    assert_eq!((&arbitration["best"], &arbitration["why"]), (&json!(0), &json!("The detector is better at it.")));
+    assert_eq!(report.trace.plan.unwrap().result.to_string(), "$n");
+    // The other one, with the step it rests on.
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."]), best(2)]);
+    let report = weigh(&chat, "3").await;
+    assert_eq!(
+        (report.answer.text.as_str(), report.answer.claims[0].steps.as_slice()),
+        ("3", &["other".to_owned()][..])
+    );
+    assert_eq!(report.trace.plan.unwrap().result.to_string(), "$other");
+}
+
+#[tokio::test]
+async fn experts_that_agree_need_no_weighing_and_support_the_claim_together() {
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    let report = weigh(&chat, "2").await;
+    assert_eq!((report.answer.short.as_deref(), report.usage.llm_calls), (Some("2"), 2));
+    assert_eq!(report.answer.claims[0].steps, ["n", "other"]);
+    assert_eq!(report.trace.arbitration, None);
+}
+
+#[tokio::test]
+async fn a_choice_that_cannot_be_read_leaves_the_runs_own_answer() {
+    for reply in ["?".to_owned(), json!({ "why": "so", "best": 9 }).to_string()] {
+        let chat = Script::new([dogs_plan().to_string(), says(&["There are 2 dogs."]).to_string(), reply]);
+        assert_eq!(weigh(&chat, "3").await.answer.short.as_deref(), Some("2"));
+    }
+    // What only the other expert answers is answered by it.
+    let chat = Script::new([dogs_plan(), json!({ "answerable": false, "missing": "it" })]);
+    assert_eq!(weigh(&chat, "3").await.answer.text, "3");
+}
+
+// ---- drawing as thought
+
+/// Draws: a picture that is all green.
+fn drawing() -> Arc<dyn Tool> {
+    quick("mark", &["image: Image"], "Image", |_| {
+        Ok(Value::Image(Image::from_pixels(RgbImage::from_pixel(9, 9, Rgb([0, 200, 0])), Frame::ROOT)))
+    })
+}
+
+fn sketching() -> Catalog {
+    let mut all = tools();
+    all.add(drawing()).unwrap();
+    all
+}
+
+#[tokio::test]
+async fn an_llm_with_eyes_sees_what_tools_have_drawn() {
+    let plan = json!({
+        "steps": [
+            { "id": "dogs", "tool": "detect_objects", "args": { "image": "$image" } },
+            { "id": "marked", "tool": "mark", "args": { "image": "$image" } },
+            { "id": "n", "tool": "count", "args": { "items": "$dogs" } }
+        ],
+        "result": "$n"
+    });
+    let seen = json!({ "answer": "There are 2 dogs.", "short": "2" });
+    let script = Script::new([plan, says(&["There are 2 dogs."]), seen]);
+    let agent = Agent::builder().chat(Arc::new(Seeing(script.clone()))).catalog(sketching()).build().unwrap();
+    let task = Task::new("How many dogs are there?", vec![picture()]).with_mode(Mode::Controller);
+    let report = agent.ask(&task.with_chain(chain("bridge=both"))).await.unwrap();
+    assert_eq!(report.answer.claims[0].steps, ["n", "look"]);
+    let look = script.requests().pop().unwrap();
+    assert_eq!(look.images.len(), 2);
+    assert_eq!(look.images[1].pixels().get_pixel(4, 4), &Rgb([0, 200, 0]));
+    assert!(shown(&script, 2).contains("Image 2 is what step marked made."), "{}", shown(&script, 2));
+    let plan = report.trace.plan.unwrap().to_json();
+    assert_eq!(plan["steps"][3]["args"]["images"], json!(["$image", "$marked"]));
+}
+
+#[tokio::test]
+async fn a_decision_maker_with_eyes_sees_in_later_rounds_what_was_drawn_in_earlier_ones() {
+    let draw = json!({ "thought": "I draw.", "missing": "a mark", "steps": [
+        { "id": "marked", "tool": "mark", "args": { "image": "$image" } },
+        { "id": "dogs", "tool": "detect_objects", "args": { "image": "$marked" } }] });
+    let done = json!({ "thought": "Done.", "result": "$dogs" });
+    let script = Script::new([draw, done, says(&["There are 2 dogs."])]);
+    let builder = Agent::builder().chat(Arc::new(Seeing(script.clone()))).catalog(sketching());
+    let agent = builder.show_images(true).build().unwrap();
+    let task = Task::new("How many dogs are there?", vec![picture()]).with_mode(Mode::DecisionMaker);
+    agent.ask(&task).await.unwrap();
+    let images: Vec<usize> = script.requests().iter().map(|request| request.images.len()).collect();
+    assert_eq!(images[..2], [1, 2]);
+    assert!(shown(&script, 1).contains("Made by steps, and shown after the images: $marked"), "{}", shown(&script, 1));
+}
+
+// ---- what does not go together
+
+#[test]
+fn infilling_checks_itself_and_takes_no_critic() {
+    for (settings, named) in [
+        ("pattern=infilling,critic=on", "`critic` has no effect"),
+        ("pattern=infilling,arbitrate=on", "`arbitrate` has no effect"),
+        ("pattern=infilling,votes=3", "`pattern=infilling` and `votes` do not go together"),
+        ("bridge=native,verify=on", "`verify` has no effect"),
+    ] {
+        let error = chain(settings).validate().unwrap_err();
+        assert!(error.to_string().contains(named), "{settings}: {error}");
+    }
+    assert_eq!(chain("pattern=infilling,verify=on").to_string(), "pattern=infilling,verify=on");
+}
+
+// ---- the real thing
+
+#[test]
+fn the_embedded_llm_names_the_hidden_frame_of_a_drawn_sequence() {
+    let _turn = real::turn();
+    let open = |n: usize| Image::open(real::picture(&format!("leaf-{n}.jpg")), &ImageLimits::default()).unwrap();
+    let task = Task::new("Which page of the calendar is missing?", [1, 2, 4, 5].map(open).to_vec());
+    let report = real::block_on(real::agent().ask(&task.with_chain(chain("pattern=infilling")))).unwrap();
+    let (text, gap) = (report.answer.text, report.trace.gap.unwrap());
+    assert!(text.to_lowercase().contains("wednesday"), "{text}");
+    assert_eq!((gap.after_image, report.answer.status), (Some(2), Status::Guessed));
+}
