@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub use self::demos::{DemoChoice, DemoOrder, Limit};
 use crate::error::{Error, Result};
 
+/// The word of a chain without a fixed end.
+const ADAPTIVE: &str = "adaptive";
+
 /// How what is in the images reaches the LLM (modality bridging).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -29,7 +32,7 @@ pub enum Bridge {
 ///
 /// In files it is `"adaptive"` or the number of rounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "StopForm", try_from = "StopForm")]
+#[serde(into = "NumberOrWord", try_from = "NumberOrWord")]
 pub enum Stop {
     /// When the LLM decides that what is known suffices, or the budget is used up.
     #[default]
@@ -38,38 +41,49 @@ pub enum Stop {
     Fixed(u64),
 }
 
-/// How files write when a chain ends.
+/// How files write a setting that is a number or one word.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum StopForm {
-    Rounds(u64),
+enum NumberOrWord {
+    Number(i64),
     Word(String),
 }
 
-impl From<Stop> for StopForm {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Adaptive => Self::Word("adaptive".to_owned()),
-            Stop::Fixed(rounds) => Self::Rounds(rounds),
+impl NumberOrWord {
+    fn of(number: Option<u64>, word: &str) -> Self {
+        let number = number.map(|number| Self::Number(i64::try_from(number).unwrap_or(i64::MAX)));
+        number.unwrap_or_else(|| Self::Word(word.to_owned()))
+    }
+
+    /// The number, or nothing where the word stands.
+    fn read(self, word: &str) -> Result<Option<u64>> {
+        let bad = |given: &dyn fmt::Display| Error::invalid(format!("`{given}`: give `{word}` or a number from 0 on"));
+        match self {
+            Self::Number(number) => u64::try_from(number).map(Some).map_err(|_| bad(&number)),
+            Self::Word(given) if given == word => Ok(None),
+            Self::Word(given) => Err(bad(&given)),
         }
     }
 }
 
-impl TryFrom<StopForm> for Stop {
+impl From<Stop> for NumberOrWord {
+    fn from(stop: Stop) -> Self {
+        Self::of(if let Stop::Fixed(rounds) = stop { Some(rounds) } else { None }, ADAPTIVE)
+    }
+}
+
+impl TryFrom<NumberOrWord> for Stop {
     type Error = Error;
 
-    fn try_from(form: StopForm) -> Result<Self> {
-        match form {
-            StopForm::Rounds(rounds) => Ok(Self::Fixed(rounds)),
-            StopForm::Word(word) => stop(&word),
-        }
+    fn try_from(form: NumberOrWord) -> Result<Self> {
+        Ok(form.read(ADAPTIVE)?.map_or(Self::Adaptive, Self::Fixed))
     }
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Adaptive => f.write_str("adaptive"),
+            Self::Adaptive => f.write_str(ADAPTIVE),
             Self::Fixed(rounds) => write!(f, "{rounds}"),
         }
     }
@@ -360,7 +374,7 @@ fn keys() -> String {
 }
 
 fn stop(value: &str) -> Result<Stop> {
-    if value == "adaptive" {
+    if value == ADAPTIVE {
         return Ok(Stop::Adaptive);
     }
     number("stop", value, 1, Chain::MAX_ROUNDS).map(Stop::Fixed).map_err(|_| {

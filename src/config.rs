@@ -149,6 +149,7 @@ impl Config {
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
+        config.llm = named::seen_from(folder, &config.llm);
         for demos in &mut config.demos {
             *demos = folder.join(&*demos);
         }
@@ -176,6 +177,11 @@ impl Config {
     /// # Errors
     /// As [`Config::agent`].
     pub async fn builder(&self, progress: Arc<dyn Progress>) -> Result<AgentBuilder> {
+        if self.chain.bridge != Bridge::Expert && matches!(self.named()?, Named::Artefact(_) | Named::File(_)) {
+            let message =
+                format!("the LLM `{}` takes no images; `bridge=expert` does without", named::shown(&self.llm));
+            return Err(Error::invalid(message));
+        }
         let prompts = self.prompts()?;
         // A catalogue that cannot be read is told of before anything is fetched.
         let catalog = self.catalog(&progress)?;

@@ -39,7 +39,8 @@ pub enum Event {
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
-        /// What for: `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`.
+        /// What for: `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`, and what a chain asks for,
+        /// such as `critic`.
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,

@@ -1,6 +1,9 @@
 //! Taking a question apart: smaller questions, their answers, and what follows from them together.
 
-use super::run::Run;
+use std::collections::HashSet;
+use std::time::Instant;
+
+use super::run::{Run, millis};
 use crate::chain::{Bridge, Chain, DemoChoice, Questions, Stop};
 use crate::error::{ErrorKind, Result};
 use crate::plan::{ArgValue, Plan, Reference, Step};
@@ -47,7 +50,10 @@ impl Run<'_> {
         let rounds = if self.task.mode == Mode::Controller { 1 } else { MAX_ROUNDS };
         for _ in 0..rounds {
             let (question, images) = (self.task.question.trim(), self.task.images.len());
-            let questions = match self.parts.asker.next(self.cx, question, images, &self.trace.asked).await {
+            let began = Instant::now();
+            let asked = self.parts.asker.next(self.cx, question, images, &self.trace.asked).await;
+            self.timings.plan_ms += millis(began);
+            let questions = match asked {
                 Ok(Asked::Questions(questions)) => questions,
                 Ok(Asked::Confident) => break,
                 Err(error) if error.kind() == ErrorKind::Model => {
@@ -65,7 +71,10 @@ impl Run<'_> {
 
     /// Parts that need the images are found out by tools, and the others recalled.
     async fn split(&mut self) -> Result<()> {
-        let parts = match self.parts.splitter.split(self.cx, self.task.question.trim()).await {
+        let began = Instant::now();
+        let split = self.parts.splitter.split(self.cx, self.task.question.trim()).await;
+        self.timings.plan_ms += millis(began);
+        let parts = match split {
             Err(error) if error.kind() == ErrorKind::Model => {
                 tracing::debug!("not split: {}", error.for_log());
                 return Ok(());
@@ -90,7 +99,10 @@ impl Run<'_> {
             chain: of_a_part(&self.task.chain),
             ..self.task.as_ref().clone()
         };
-        let plan = match self.parts.planners.of(Mode::Controller).next(self.cx, &task, &Default::default()).await {
+        let began = Instant::now();
+        let planned = self.parts.planners.of(Mode::Controller).next(self.cx, &task, &Default::default()).await;
+        self.timings.plan_ms += millis(began);
+        let plan = match planned {
             Ok(Move::Plan { plan, repairs }) => {
                 self.trace.repairs += repairs;
                 plan
@@ -105,7 +117,10 @@ impl Run<'_> {
         };
         let plan = self.execute_beside(plan).await?;
         let own = self.trace.of(plan);
-        let verdict = match self.parts.refiner.refine(self.cx, &task, &own).await {
+        let began = Instant::now();
+        let refined = self.parts.refiner.refine(self.cx, &task, &own).await;
+        self.timings.refine_ms += millis(began);
+        let verdict = match refined {
             Err(error) if error.kind() == ErrorKind::Model => {
                 tracing::debug!("not answered: {}", error.for_log());
                 return self.not_found_out(question);
@@ -114,8 +129,9 @@ impl Run<'_> {
         };
         let asked = match verdict {
             Verdict::Answer(answer) => {
-                let mut steps: Vec<String> = answer.claims.iter().flat_map(|claim| claim.steps.clone()).collect();
-                steps.dedup();
+                let mut seen = HashSet::new();
+                let all = answer.claims.iter().flat_map(|claim| claim.steps.clone());
+                let steps = all.filter(|step| seen.insert(step.clone())).collect();
                 SubQuestion { question, answer: Some(answer.text), steps }
             }
             Verdict::NotEnough { .. } => SubQuestion { question, answer: None, steps: Vec::new() },

@@ -4,14 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Chain, Word, number};
+use super::{Chain, NumberOrWord, Word, number};
 use crate::error::{Error, Result};
+
+/// The word of a limit that the program sets.
+const AUTO: &str = "auto";
 
 /// How much at most, or what the program thinks best.
 ///
 /// In files it is `"auto"` or a number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "LimitForm", try_from = "LimitForm")]
+#[serde(into = "NumberOrWord", try_from = "NumberOrWord")]
 pub enum Limit {
     /// What the program thinks best.
     #[default]
@@ -20,39 +23,24 @@ pub enum Limit {
     AtMost(u64),
 }
 
-/// How files write a limit.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum LimitForm {
-    Number(u64),
-    Word(String),
-}
-
-impl From<Limit> for LimitForm {
+impl From<Limit> for NumberOrWord {
     fn from(limit: Limit) -> Self {
-        match limit {
-            Limit::Auto => Self::Word("auto".to_owned()),
-            Limit::AtMost(most) => Self::Number(most),
-        }
+        Self::of(if let Limit::AtMost(most) = limit { Some(most) } else { None }, AUTO)
     }
 }
 
-impl TryFrom<LimitForm> for Limit {
+impl TryFrom<NumberOrWord> for Limit {
     type Error = Error;
 
-    fn try_from(form: LimitForm) -> Result<Self> {
-        match form {
-            LimitForm::Number(most) => Ok(Self::AtMost(most)),
-            LimitForm::Word(word) if word == "auto" => Ok(Self::Auto),
-            LimitForm::Word(word) => Err(Error::invalid(format!("`{word}`: give `auto` or a number"))),
-        }
+    fn try_from(form: NumberOrWord) -> Result<Self> {
+        Ok(form.read(AUTO)?.map_or(Self::Auto, Self::AtMost))
     }
 }
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Auto => f.write_str("auto"),
+            Self::Auto => f.write_str(AUTO),
             Self::AtMost(most) => write!(f, "{most}"),
         }
     }
@@ -61,7 +49,7 @@ impl fmt::Display for Limit {
 impl Limit {
     /// Reads a limit from `least` to `most`, or `auto`.
     pub(super) fn parse(key: &str, value: &str, least: u64, most: u64) -> Result<Self> {
-        if value == "auto" {
+        if value == AUTO {
             return Ok(Self::Auto);
         }
         let bad = |_| Error::invalid(format!("`{key}={value}`: {key} is `auto`, or a number from {least} to {most}"));

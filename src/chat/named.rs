@@ -22,6 +22,16 @@ pub enum Named {
     Replay(PathBuf),
 }
 
+/// The name of an LLM from a file in this folder: what it says of files is seen from there.
+pub(crate) fn seen_from(folder: &Path, name: &str) -> String {
+    let path = |kind: &str, file: &str| format!("{kind}:{}", folder.join(file).display());
+    match name.split_once(':') {
+        Some((kind @ "replay", file)) if !file.is_empty() => path(kind, file),
+        Some((kind @ "local", file)) if file.ends_with(".gguf") => path(kind, file),
+        _ => name.to_owned(),
+    }
+}
+
 impl Named {
     /// Reads a name: `local`, `local:tiny`, `local:FILE.gguf`, `openai:MODEL`, `http://HOST/v1#MODEL` or
     /// `replay:DIR`.

@@ -104,11 +104,14 @@ pub(super) struct ReasonOptions {
     ///
     /// bridge=expert|native|both: whether the LLM knows the images by what tools say, by its own eyes, or both.
     /// stop=adaptive|N: rounds until the LLM decides, or exactly N rounds of a decision maker.
+    /// pattern=predicting|infilling: a missing frame of a sequence, or a missing hop, is inferred and checked.
     /// stages=one|two: with two, a rationale is written first and the answer from it.
     /// think=on|off: the planner writes down a thought before its plan.
     /// questions=off|ask|split: smaller questions are asked, or what text alone settles is split off.
     /// votes=N: N plans, whose answers are voted on.
     /// critic=on|off: the answer is criticised against its evidence, and an objection reopens the run once.
+    /// verify=on|off: doubtful finds get a second look, and steps that contradict each other are told.
+    /// arbitrate=on|off: several experts' answers are weighed by what they are reliable for.
     /// demos=auto|N: how many in-context demos go along, 0 to 8; demo-choice=similar|fixed|random|image|diverse;
     /// demo-order=similar-last|similar-first; demo-seed=N; demo-tokens=auto|N.
     ///

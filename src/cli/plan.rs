@@ -60,6 +60,7 @@ pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exi
 async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
     let mut config = args.options.limit(args.llm.config().map_err(usage)?);
     lay_chain(&args.chain, &mut config).map_err(usage)?;
+    config.chain.validate().map_err(usage)?;
     if config.chain.demo_choice == DemoChoice::Image && args.images.is_empty() {
         let why = "demos can be chosen by the image (`demo-choice=image`) only when there is one; give it with --image";
         return Err(usage(Error::invalid(why)));

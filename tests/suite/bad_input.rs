@@ -157,6 +157,23 @@ fn a_style_and_a_schema_that_are_none() {
     complains(&lavr(&all).output().unwrap(), 2, &["facts=knowledge", "leave one of them out"]);
 }
 
+#[test]
+fn an_llm_without_eyes_is_not_told_to_look_and_nothing_is_fetched_for_it() {
+    let home = tempfile::tempdir().unwrap();
+    for bridge in ["bridge=native", "bridge=both"] {
+        let mut command = lavr(&["ask", &picture("cat.jpg"), "What is this?", "--chain", bridge]);
+        let output = command.env("LAVR_HOME", home.path()).env_remove("LAVR_LLM").output().unwrap();
+        complains(&output, 2, &["`local` takes no images", "bridge=expert"]);
+    }
+    assert!(files(home.path()).is_empty());
+}
+
+#[test]
+fn a_plan_is_not_begun_with_settings_that_exclude_each_other() {
+    let output = lavr(&["plan", "How many dogs are there?", "--chain", "votes=3,stop=2"]).output().unwrap();
+    complains(&output, 2, &["`stop=N` and `votes` do not go together"]);
+}
+
 fn picture(name: &str) -> String {
     real::picture(name).to_string_lossy().into_owned()
 }

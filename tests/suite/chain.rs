@@ -130,6 +130,14 @@ fn a_configuration_file_says_how_to_reason_and_its_paths_are_seen_from_its_folde
     assert_eq!((config.mode, config.budget.max_rounds), (Mode::Controller, 3));
     assert_eq!(config.chain.to_string(), "stop=4,stages=two,critic=on");
     assert_eq!(config.prompts.unwrap(), folder.path().join("own"));
+    for (llm, seen) in [
+        ("replay:calls", format!("replay:{}", folder.path().join("calls").display())),
+        ("local:own.gguf", format!("local:{}", folder.path().join("own.gguf").display())),
+        ("local:tiny", "local:tiny".to_owned()),
+    ] {
+        std::fs::write(&file, format!("llm = \"{llm}\"\n")).unwrap();
+        assert_eq!(Config::open(&file).unwrap().llm, seen);
+    }
     assert_eq!(config.tools, [std::path::PathBuf::from("read_codes"), folder.path().join("my/tools")]);
     let form = toml::to_string(&config.chain).unwrap();
     assert_eq!(toml::from_str::<Chain>(&form).unwrap(), config.chain);
@@ -137,6 +145,8 @@ fn a_configuration_file_says_how_to_reason_and_its_paths_are_seen_from_its_folde
         ("[chain]\nvote = 3\n", "unknown field `vote`"),
         ("[chain]\nvotes = 99\n", "`votes` is 99"),
         ("[chain]\nstop = \"never\"\n", "stop"),
+        ("[chain]\nstop = -1\n", "`-1`: give `adaptive` or a number from 0 on"),
+        ("[chain]\ndemos = \"some\"\n", "`some`: give `auto` or a number from 0 on"),
         ("llm = 3\n", "llm"),
     ] {
         std::fs::write(&file, text).unwrap();

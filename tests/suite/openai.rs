@@ -10,6 +10,7 @@ mod replies;
 mod retries;
 mod secrets;
 pub mod server;
+mod vision;
 
 use std::time::Duration;
 
