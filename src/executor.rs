@@ -4,6 +4,7 @@ mod call;
 mod verify;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -97,6 +98,8 @@ struct Running<'a> {
     /// The steps that were known before, by their call.
     calls: HashMap<String, usize>,
     verified: Vec<Verification>,
+    /// What steps that are being verified returned.
+    unverified: HashMap<usize, call::Unverified>,
 }
 
 /// A step that is over.
@@ -123,6 +126,7 @@ impl<'a> Running<'a> {
             begun: BTreeMap::new(),
             calls: HashMap::new(),
             verified: Vec::new(),
+            unverified: HashMap::new(),
         };
         for (index, step) in plan.steps.iter().enumerate() {
             match known.iter().find(|o| o.id == step.id) {
@@ -213,14 +217,16 @@ impl<'a> Running<'a> {
 
     /// Ends the run early: what has ended counts, what still runs is dropped.
     fn stop(&mut self, error: &Error) {
-        while let Some(Ok((index, result, took, _))) = self.active.try_join_next() {
+        while let Some(Ok((index, result, took, verdict))) = self.active.try_join_next() {
             // Why the run stops is known already.
             let _ = self.end(index, result, took);
+            self.note(index, verdict);
         }
         self.active.abort_all();
         for (index, began) in std::mem::take(&mut self.begun) {
             if let Some(step) = self.plan.steps.get(index) {
-                let outcome = Outcome::Failed(Failure::from(error));
+                let returned = self.unverified.get(&index).and_then(|place| place.lock().ok()?.take());
+                let outcome = returned.map_or_else(|| Outcome::Failed(Failure::from(error)), Outcome::Returned);
                 self.settle(index, step, Done::now(outcome, began.elapsed()));
             }
         }
@@ -259,11 +265,12 @@ impl<'a> Running<'a> {
         };
         let started = Event::StepStarted { id: step.id.clone(), tool: step.tool.clone(), args: args_json };
         self.cx.emit(started, &images.iter().collect::<Vec<&Image>>());
-        let (cx, verifies) = (self.cx.clone(), self.executor.verifies);
+        let cx = self.cx.clone();
+        let unverified = self.executor.verifies.then(|| Arc::clone(self.unverified.entry(index).or_default()));
         self.active.spawn(async move {
             let began = Instant::now();
             let result = match resolved {
-                Ok((args, tool)) => call::call(&cx, tool, args, verifies).await,
+                Ok((args, tool)) => call::call(&cx, tool, args, unverified).await,
                 Err(error) => Err(error),
             };
             let (result, verdict) = match result {

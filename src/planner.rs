@@ -128,7 +128,7 @@ impl Planning {
     }
 
     /// The images that the LLM is shown: those of the task, then what steps made of them.
-    fn shown(&self, task: &Task, drawn: &[(&str, &Image)]) -> Vec<Image> {
+    fn shown(&self, task: &Task, drawn: &[(Reference, &Image)]) -> Vec<Image> {
         let all = task.images.iter().chain(drawn.iter().map(|(_, image)| *image));
         if self.shows(task) { all.cloned().collect() } else { Vec::new() }
     }

@@ -120,7 +120,7 @@ pub struct Situation<'a> {
     /// The image, from 0, that the user points into.
     pub region: Option<usize>,
     /// The steps whose images the LLM is shown after those of the task.
-    pub drawn: Vec<&'a str>,
+    pub drawn: Vec<String>,
 }
 
 /// What a planner is told besides a question.
@@ -372,7 +372,7 @@ impl Prompts {
         // It may repeat text from an image, and stands in quotes.
         let missing = missing.map(|text| text.replace(['"', '\n', '\r'], "'"));
         let region = situation.region.map(image_ref);
-        let drawn: Vec<String> = situation.drawn.iter().map(|id| format!("${id}")).collect();
+        let drawn = &situation.drawn;
         let context = context! { question, images, things, known, unseen, missing, round, region, drawn };
         Ok(Message::user(self.render("decide/user.md", context)?))
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
-use crate::plan::{Fault, POINT_AT, Plan, Step};
+use crate::plan::{Fault, POINT_AT, Plan, Reference, Segment, Step};
 use crate::value::Value;
 
 /// Most images made by steps that an LLM is shown.
@@ -341,7 +341,7 @@ pub enum Finding {
 /// Answers of several experts, and which one was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arbitration {
-    /// The answers, each different from the others; the run's own first.
+    /// The answers, each different from the others; the run's own first, where it has one.
     pub candidates: Vec<Candidate>,
     /// Which one was taken, from 0.
     pub best: usize,
@@ -453,17 +453,23 @@ impl Trace {
         false
     }
 
-    /// The images that steps made, the last few of them, with the steps' ids: cut out, drawn on, or shown as maps. Later
-    /// steps and an LLM with eyes see them.
-    pub fn drawn(&self) -> Vec<(&str, &Image)> {
-        let made = self.observations.iter().filter(|observation| observation.same_as.is_none());
-        let made = made.filter_map(|observation| match observation.value()? {
-            Value::Image(image) => Some((observation.id.as_str(), image)),
-            _ => None,
-        });
-        let mut last: Vec<_> = made.rev().take(MAX_DRAWN).collect();
-        last.reverse();
-        last
+    /// The images that steps made, the last few of them, by their references: pieces that were cut out, and drawings.
+    /// Later steps and an LLM with eyes see them.
+    pub fn drawn(&self) -> Vec<(Reference, &Image)> {
+        let mut made: Vec<(Reference, &Image)> = Vec::new();
+        for observation in self.observations.iter().filter(|observation| observation.same_as.is_none()) {
+            let whole = Reference::to(&observation.id);
+            match observation.value() {
+                Some(Value::Image(image)) => made.push((whole, image)),
+                Some(Value::List(items)) => made.extend(items.iter().enumerate().filter_map(|(n, item)| {
+                    let Value::Image(image) = item else { return None };
+                    let path = whole.path.iter().cloned().chain([Segment::Index(n)]).collect();
+                    Some((Reference { path, ..whole.clone() }, image))
+                })),
+                _ => {}
+            }
+        }
+        made.split_off(made.len().saturating_sub(MAX_DRAWN))
     }
 
     /// The steps so far.

@@ -1,10 +1,12 @@
 //! Arbitration in a run: what other experts answer, and which answer is taken.
 
+use std::time::Instant;
+
 use super::guess::DESCRIBER;
-use super::run::Run;
+use super::run::{Run, is_over, millis};
 use super::vote::key;
 use crate::answer::{Answer, Claim, Status};
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::plan::{ArgValue, Plan, Reference, Step};
 use crate::refiner::Verdict;
 use crate::signature::{Returns, ValueType};
@@ -28,7 +30,7 @@ impl Run<'_> {
     /// The others are the tools that answer a question about an image by themselves, and, where a guess may be made,
     /// one from a description. Where all say the same, or there is no other, nothing is weighed.
     pub(super) async fn arbitrated(&mut self, verdict: Verdict) -> Result<Verdict> {
-        let mut options = Vec::new();
+        let mut options: Vec<Contender> = Vec::new();
         if let Verdict::Answer(answer) = &verdict {
             options.push(self.own(answer.clone()));
         }
@@ -48,11 +50,14 @@ impl Run<'_> {
         }
         let candidates: Vec<Candidate> = options.iter().map(|option| option.candidate.clone()).collect();
         let question = self.task.question.trim().to_owned();
-        let (best, why) = match self.parts.arbiter.best(self.cx, &question, &candidates).await {
-            // A choice that cannot be read leaves the run's own answer.
-            Err(error) if error.kind() == ErrorKind::Model => {
+        let began = Instant::now();
+        let chosen = self.parts.arbiter.best(self.cx, &question, &candidates).await;
+        self.timings.refine_ms += millis(began);
+        let (best, why) = match chosen {
+            // Without a choice the first is taken, which is the run's own where it has one.
+            Err(error) if !is_over(&error) => {
                 tracing::debug!("nothing was weighed: {}", error.for_log());
-                return Ok(verdict);
+                return Ok(self.taken(options.swap_remove(0)));
             }
             best => best?,
         };
@@ -105,8 +110,8 @@ impl Run<'_> {
     async fn others(&mut self) -> Result<Vec<Contender>> {
         let mut others = Vec::new();
         let images = asked_images(&self.task.question, self.task.images.len());
-        // An answer about one image is none about several.
-        if let [image] = images.as_slice() {
+        // An answer about one image is none about several, and what "this" is, the others do not know.
+        if let ([image], None) = (images.as_slice(), &self.task.region) {
             let answering: Vec<(String, String)> = self.parts.catalog.iter().filter_map(answers_questions).collect();
             for (tool, image_arg) in answering {
                 others.extend(self.answer_of(&tool, image_arg, *image).await?);
@@ -125,11 +130,7 @@ impl Run<'_> {
             ("question".to_owned(), ArgValue::Literal(self.task.question.trim().into())),
         ];
         let step = Step { id: "other".to_owned(), tool: tool.to_owned(), args };
-        let before = self.trace.plan.as_ref().map(|plan| plan.result.clone());
-        let plan = self.execute_beside(Plan { result: Reference::to(&step.id), steps: vec![step] }).await?;
-        if let (Some(all), Some(before)) = (&mut self.trace.plan, before) {
-            all.result = before;
-        }
+        let plan = self.execute_aside(Plan { result: Reference::to(&step.id), steps: vec![step] }).await?;
         let id = plan.result.id.clone();
         let value = self.trace.observation(&id).and_then(|observation| observation.value());
         let said = value.and_then(|value| value.to_json().as_str().map(|text| text.trim().to_owned()));
@@ -145,7 +146,7 @@ impl Run<'_> {
     /// A guess from a description; nothing when none can be made.
     async fn guessed(&mut self) -> Result<Option<Contender>> {
         let answer = match self.guess(None).await {
-            Err(error) if error.kind() == ErrorKind::Model => return Ok(None),
+            Err(error) if !is_over(&error) => return Ok(None),
             answer => answer?,
         };
         let described = |step: &&Step| step.tool == DESCRIBER;
@@ -164,8 +165,8 @@ impl Contender {
         let new = |known: &Vec<String>, names: Vec<String>| -> Vec<String> {
             names.into_iter().filter(|name| !known.contains(name)).collect()
         };
-        if let (Some(claim), Some(own)) = (self.answer.claims.first_mut(), other.answer.claims.first()) {
-            let steps = new(&claim.steps, own.steps.clone());
+        if let Some(claim) = self.answer.claims.first_mut() {
+            let steps = new(&claim.steps, other.candidate.steps.clone());
             claim.steps.extend(steps);
         }
         let tools = new(&self.candidate.tools, other.candidate.tools);

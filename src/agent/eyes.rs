@@ -21,10 +21,11 @@ impl Run<'_> {
     /// Looks at the images knowing what the tools found, and says where the two disagree.
     pub(super) async fn look_as_well(&mut self, found: Verdict) -> Result<Verdict> {
         let evidence = Evidence::gather(&self.task.question, &self.trace).text();
-        let drawn: Vec<String> = self.trace.drawn().iter().map(|(id, _)| (*id).to_owned()).collect();
+        let drawn: Vec<Reference> = self.trace.drawn().into_iter().map(|(made, _)| made).collect();
         let mut told = vec![evidence];
         let first = self.task.images.len() + 1;
-        told.extend(drawn.iter().zip(first..).map(|(id, n)| format!("Image {n} is what step {id} made.")));
+        let made = drawn.iter().map(|made| made.to_string()).zip(first..);
+        told.extend(made.map(|(made, n)| format!("Image {n} is {made}, which a step made.")));
         let known = Some(told.join("\n").trim().to_owned()).filter(|text| !text.is_empty());
         let (step, seen) = self.look(known, &drawn).await?;
         Ok(match (found, seen) {
@@ -35,20 +36,16 @@ impl Run<'_> {
     }
 
     /// A look at all images, and at those that steps have drawn: the step's id, and what was seen or is missing.
-    async fn look(&mut self, known: Option<String>, drawn: &[String]) -> Result<(String, Result<Seen, String>)> {
-        let names = (0..self.task.images.len()).map(image_name).chain(drawn.iter().cloned());
-        let images = names.map(|name| ArgValue::Ref(Reference::to(name))).collect();
+    async fn look(&mut self, known: Option<String>, drawn: &[Reference]) -> Result<(String, Result<Seen, String>)> {
+        let given = (0..self.task.images.len()).map(|n| Reference::to(image_name(n)));
+        let images = given.chain(drawn.iter().cloned()).map(ArgValue::Ref).collect();
         let mut args = vec![
             ("images".to_owned(), ArgValue::List(images)),
             ("question".to_owned(), ArgValue::Literal(self.task.question.trim().into())),
         ];
         args.extend(known.map(|known| ("known".to_owned(), ArgValue::Literal(known.into()))));
         let step = Step { id: Look::NAME.to_owned(), tool: Look::NAME.to_owned(), args };
-        let before = self.trace.plan.as_ref().map(|plan| plan.result.clone());
-        let plan = self.execute_beside(Plan { result: Reference::to(&step.id), steps: vec![step] }).await?;
-        if let (Some(all), Some(before)) = (&mut self.trace.plan, before) {
-            all.result = before;
-        }
+        let plan = self.execute_aside(Plan { result: Reference::to(&step.id), steps: vec![step] }).await?;
         let id = plan.result.id;
         let observation = self.trace.observation(&id);
         let seen = observation.and_then(|o| o.value()).and_then(Seen::of);

@@ -1,15 +1,15 @@
 //! Infilling in a run: what is before a gap and after it, what fits between, and the answer that comes of it.
 
-use super::run::Run;
+use std::time::Instant;
+
+use super::run::{Run, millis};
 use crate::answer::{Answer, Claim, Status};
 use crate::error::{ErrorKind, Result};
 use crate::reason::{Fill, Frame};
-use crate::refiner::{Evidence, Verdict, cut, plain};
+use crate::refiner::{Evidence, Verdict, plain};
 use crate::task::image_name;
 use crate::trace::{Event, Gap, Tried};
 
-/// Most images of a sequence whose contents are described.
-const MAX_FRAMES: usize = 12;
 /// Longest text of a frame, in characters.
 const MAX_FRAME: usize = 240;
 /// How often a gap is filled until something fits.
@@ -25,33 +25,37 @@ struct Told {
 
 impl Run<'_> {
     /// Names the gap in what is known, fills it, and checks the fill against both sides. What is inferred so is a
-    /// guess, whatever speaks for it: no step saw it.
+    /// guess, whatever speaks for it: no step saw it. A question about a place in one of several images has no sequence.
     pub(super) async fn infill(&mut self) -> Result<Verdict> {
-        if self.task.images.len() < 2 {
+        if self.task.images.len() < 2 || self.task.region.is_some() {
             return self.hop().await;
         }
-        self.describe((0..self.task.images.len().min(MAX_FRAMES)).collect()).await?;
+        self.describe((0..self.task.images.len()).collect()).await?;
         if self.trace.is_blank()
             && let Some(verdict) = self.go_on().await?
         {
             return Ok(verdict);
         }
-        let told = self.frames();
+        let told = match self.frames() {
+            Ok(told) => told,
+            Err(missing) => return Ok(not_enough(&missing)),
+        };
         let frames: Vec<Frame> = told.iter().map(|told| told.frame.clone()).collect();
-        if frames.len() < 2 {
-            return Ok(not_enough("what the images show, of which at least two have to be known"));
-        }
         let mut tried = Vec::new();
         let question = self.task.question.trim().to_owned();
         while tried.len() < MAX_TRIES {
-            let fill = match self.parts.infiller.between(self.cx, &question, &frames, &tried).await {
-                Err(error) if error.kind() == ErrorKind::Model => return Ok(not_enough(&error.to_string())),
+            let began = Instant::now();
+            let fill = self.parts.infiller.between(self.cx, &question, &frames, &tried).await;
+            self.timings.refine_ms += millis(began);
+            let fill = match fill {
+                Err(error) if error.kind() == ErrorKind::Model && tried.is_empty() => {
+                    return Ok(not_enough(&error.to_string()));
+                }
+                Err(error) if error.kind() == ErrorKind::Model => break,
                 fill => fill?,
             };
-            let Some([before, after]) = fill.after.and_then(|n| told.get(n..n + 2)) else {
-                return Ok(not_enough("where the gap is"));
-            };
-            let mut gap = Gap {
+            let Some([before, after]) = fill.after.and_then(|n| told.get(n..n + 2)) else { break };
+            let gap = Gap {
                 missing: fill.missing.clone(),
                 after_image: Some(before.frame.image),
                 before: before.steps.clone(),
@@ -59,22 +63,23 @@ impl Run<'_> {
                 fill: None,
                 tried: tried.clone(),
             };
-            let sides = (before.frame.text.as_str(), after.frame.text.as_str());
-            let objection = self.fits(sides, &fill).await?;
+            let objection = self.fits((&before.frame.text, &after.frame.text), &fill).await?;
             let place = format!("between image {} and image {}", before.frame.image, after.frame.image);
             match objection {
                 None => return Ok(self.filled(gap, fill, &place)),
                 Some(objection) => tried.push(Tried { fill: fill.fill, objection }),
             }
-            gap.tried.clone_from(&tried);
-            self.trace.gap = Some(gap);
+            self.trace.gap = Some(Gap { tried: tried.clone(), ..gap });
         }
         Ok(self.unfilled())
     }
 
     /// Answers as ever; where the evidence does not do, fills the hop between it and the answer.
     async fn hop(&mut self) -> Result<Verdict> {
-        let missing = match self.decide().await? {
+        let verdict = self.decide().await?;
+        // What is not there has no properties to be inferred.
+        let verdict = if self.task.chain.verify { self.or_absent(verdict) } else { verdict };
+        let missing = match verdict {
             Verdict::NotEnough { missing } if !self.trace.is_blank() => missing,
             verdict => return Ok(verdict),
         };
@@ -86,7 +91,10 @@ impl Run<'_> {
         };
         let mut tried = Vec::new();
         while tried.len() < MAX_TRIES && !before.is_empty() {
-            let fill = match self.parts.infiller.hop(self.cx, &question, &known, &missing, &tried).await {
+            let began = Instant::now();
+            let fill = self.parts.infiller.hop(self.cx, &question, &known, &missing, &tried).await;
+            self.timings.refine_ms += millis(began);
+            let fill = match fill {
                 Err(error) if error.kind() == ErrorKind::Model => break,
                 fill => fill?,
             };
@@ -109,20 +117,24 @@ impl Run<'_> {
 
     /// What speaks against a fill. One that only repeats a side fills nothing; an LLM's reply that cannot be read is
     /// no approval.
-    async fn fits(&self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
+    async fn fits(&mut self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
         let said = key(&fill.fill);
         if said == key(before) || said == key(after) {
             return Ok(Some("that is what is known already".to_owned()));
         }
         let question = self.task.question.trim();
-        match self.parts.infiller.objection(self.cx, question, (before, after), &fill.fill).await {
+        let began = Instant::now();
+        let objection = self.parts.infiller.objection(self.cx, question, (before, after), &fill.fill).await;
+        self.timings.refine_ms += millis(began);
+        match objection {
             Err(error) if error.kind() == ErrorKind::Model => Ok(Some("it could not be checked".to_owned())),
             objection => objection,
         }
     }
 
-    /// What tools say of each image, in order; images of which nothing is known are left out.
-    fn frames(&self) -> Vec<Told> {
+    /// What tools say of each image, in order; or that of one nothing is known. An image that could not be looked at
+    /// is no gap.
+    fn frames(&self) -> Result<Vec<Told>, String> {
         let evidence = Evidence::gather(self.task.question.trim(), &self.trace);
         let frame = |n: usize| {
             let name = image_name(n);
@@ -130,14 +142,23 @@ impl Run<'_> {
                 let step = self.trace.plan.as_ref().and_then(|plan| plan.step(id));
                 step.is_some_and(|step| self.trace.looks_at(step, &name))
             };
-            let own: Vec<_> = evidence.observations().filter(|(observation, _)| of_it(&observation.id)).collect();
-            let texts: Vec<String> =
-                own.iter().map(|(observation, _)| evidence.in_part(observation, MAX_FRAME)).collect();
-            let text = cut(texts.join(" ").trim(), MAX_FRAME);
-            let steps = own.iter().map(|(observation, _)| observation.id.clone()).collect();
-            (!text.is_empty()).then(|| Told { frame: Frame { image: n + 1, text }, steps })
+            let all = || self.trace.observations.iter().filter(|observation| of_it(&observation.id));
+            // What was answered from another step is told there, and stands for this image all the same.
+            let speaks = |id: &str| evidence.observations().any(|(observation, _)| observation.id == id);
+            let own: Vec<_> =
+                all().filter(|one| speaks(&one.id) || one.same_as.as_deref().is_some_and(speaks)).collect();
+            let room = MAX_FRAME / own.len().max(1);
+            let texts: Vec<String> = own.iter().map(|observation| evidence.in_part(observation, room)).collect();
+            let text = texts.join(" ").trim().to_owned();
+            if text.is_empty() {
+                let why = all().find_map(|observation| Some(observation.failure()?.message));
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+                return Err(format!("what image {} shows{why}", n + 1));
+            }
+            let steps = own.iter().map(|observation| observation.id.clone()).collect();
+            Ok(Told { frame: Frame { image: n + 1, text }, steps })
         };
-        (0..self.task.images.len()).filter_map(frame).collect()
+        (0..self.task.images.len()).map(frame).collect()
     }
 
     /// The answer that a fill is.

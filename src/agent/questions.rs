@@ -160,6 +160,16 @@ impl Run<'_> {
         Ok(plan)
     }
 
+    /// As [`Run::execute_beside`], and what was the plan's result stays it, whatever comes of the steps.
+    pub(super) async fn execute_aside(&mut self, plan: Plan) -> Result<Plan> {
+        let before = self.trace.plan.as_ref().map(|plan| plan.result.clone());
+        let done = self.execute_beside(plan).await;
+        if let (Some(all), Some(before)) = (&mut self.trace.plan, before) {
+            all.result = before;
+        }
+        done
+    }
+
     fn not_found_out(&mut self, question: String) -> Result<()> {
         self.note(SubQuestion { question, answer: None, steps: Vec::new() })
     }

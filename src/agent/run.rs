@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
             (Pattern::Predicting, Questions::Off) => self.decide().await,
             (Pattern::Predicting, _) => self.by_questions().await,
         };
-        let found = if chain.verify { found.map(|verdict| self.verified(verdict)) } else { found };
+        let found = if chain.verify { found.map(|verdict| self.or_absent(verdict)) } else { found };
         let found = if chain.arbitrate {
             let verdict = self.kept(found?);
             self.arbitrated(verdict).await
@@ -136,12 +136,13 @@ impl<'a> Run<'a> {
         } else {
             found
         };
-        if chain.bridge == Bridge::Both {
+        let found = if chain.bridge == Bridge::Both {
             let verdict = self.kept(found?);
             self.look_as_well(verdict).await
         } else {
             found
-        }
+        };
+        if chain.verify { found.map(|verdict| self.with_contradictions(verdict)) } else { found }
     }
 
     /// A verdict whose answer is what is known when a limit ends the run before more comes of it.
@@ -464,7 +465,7 @@ impl Experts {
 }
 
 /// Whether an error ends the run, whatever it was about.
-fn is_over(error: &Error) -> bool {
+pub(super) fn is_over(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget)
 }
 

@@ -62,14 +62,15 @@ impl Run<'_> {
     /// Notes what is contradictory among what is known since the `known` first observations.
     pub(super) fn note_contradictions(&mut self, known: usize) {
         let searches: Vec<Option<Search<'_>>> = self.trace.observations.iter().map(Search::of).collect();
-        let mut found: Vec<Verification> = Vec::new();
+        let (mut found, mut pairs): (Vec<Verification>, Vec<(usize, usize)>) = (Vec::new(), Vec::new());
         for (n, search) in searches.iter().enumerate() {
             for (other_n, other) in searches.iter().enumerate().filter(|(other, _)| *other != n) {
                 let (Some(search), Some(other)) = (search, other) else { continue };
                 let is_new = n >= known || other_n >= known;
                 if let Some(why) = search.against(other).filter(|_| is_new) {
-                    let told = |one: &Verification| one.step == other.id;
-                    if !found.iter().any(told) {
+                    // What the other says against this one is the same thing told again.
+                    if !pairs.contains(&(other_n, n)) {
+                        pairs.push((n, other_n));
                         found.push(Verification { step: search.id.to_owned(), finding: Finding::Contradicted, why });
                     }
                 }
@@ -81,45 +82,63 @@ impl Run<'_> {
         }
     }
 
-    /// A verdict that says what verifying brought: contradictions stand beside the answer, and where nothing answers
-    /// because there is no such thing, that is the answer.
-    pub(super) fn verified(&self, verdict: Verdict) -> Verdict {
+    /// A verdict beside which stands what contradicts each other.
+    pub(super) fn with_contradictions(&self, verdict: Verdict) -> Verdict {
+        let Verdict::Answer(mut answer) = verdict else { return verdict };
+        let contradicted = self.trace.verified.iter().filter(|one| one.finding == Finding::Contradicted);
+        let told: Vec<&str> = contradicted.map(|one| one.why.as_str()).collect();
+        if !told.is_empty() {
+            answer.against = Some(answer.against.into_iter().chain([told.join("; ")]).collect::<Vec<_>>().join(" "));
+        }
+        Verdict::Answer(answer)
+    }
+
+    /// Where nothing answers because what is asked about is not there, that is the answer.
+    pub(super) fn or_absent(&self, verdict: Verdict) -> Verdict {
         match verdict {
-            Verdict::Answer(mut answer) => {
-                let contradictions: Vec<&str> =
-                    self.findings(Finding::Contradicted).map(|one| one.why.as_str()).collect();
-                if !contradictions.is_empty() {
-                    let told = contradictions.join("; ");
-                    answer.against =
-                        Some(answer.against.map_or_else(|| told.clone(), |other| format!("{other} {told}")));
-                }
-                Verdict::Answer(answer)
-            }
             Verdict::NotEnough { missing } => self.absence().map_or(Verdict::NotEnough { missing }, Verdict::Answer),
+            answer => answer,
         }
     }
 
-    fn findings(&self, finding: Finding) -> impl Iterator<Item = &Verification> {
-        self.trace.verified.iter().filter(move |one| one.finding == finding)
-    }
-
-    /// That what was looked for by name is not there, where the plan's result comes from it.
+    /// That what the question names was looked for and is not there: everything that the plan's result comes from was
+    /// looked for in vain, and no other step found it.
     fn absence(&self) -> Option<Answer> {
-        let plan = self.trace.plan.as_ref()?;
-        let (mut seen, mut open) = (HashSet::new(), vec![plan.result.id.as_str()]);
-        while let Some(id) = open.pop().filter(|_| seen.len() <= plan.steps.len()) {
-            if seen.insert(id) {
+        // The result of the last of several smaller questions is not that of the whole.
+        let plan = self.trace.plan.as_ref().filter(|_| self.trace.asked.is_empty())?;
+        let (mut before, mut open) = (HashSet::new(), vec![plan.result.id.as_str()]);
+        while let Some(id) = open.pop() {
+            if before.insert(id) {
                 let step = plan.step(id);
                 open.extend(step.into_iter().flat_map(|step| step.references()).map(|reference| reference.id.as_str()));
             }
         }
-        let search = |one: &Verification| self.trace.observation(&one.step).and_then(Search::of);
-        let absent = self.findings(Finding::Absent).filter(|one| seen.contains(one.step.as_str()));
-        let (step, labels) = absent
-            .filter_map(|one| Some((&one.step, search(one)?.labels.join(" or "))))
-            .find(|(_, labels)| !labels.is_empty())?;
-        let text = format!("No {labels} was found.");
-        let claims = vec![Claim { text: text.clone(), steps: vec![step.clone()] }];
+        let searches: Vec<Search<'_>> = self.trace.observations.iter().filter_map(Search::of).collect();
+        let mut own = searches.iter().filter(|search| before.contains(search.id) && !search.labels.is_empty());
+        let search = own.next()?;
+        let told = self.trace.verified.iter();
+        let is = |one: &Verification, finding| one.step == search.id && one.finding == finding;
+        let gone = told.clone().any(|one| is(one, Finding::Absent) || is(one, Finding::Refuted));
+        let contradicted = told.clone().any(|one| is(one, Finding::Contradicted));
+        let asked = search.labels.iter().any(|label| names(&self.task.question, label));
+        if !gone || contradicted || !asked || !search.found.is_empty() || own.next().is_some() {
+            return None;
+        }
+        let text = format!("No {} was found.", search.labels.join(" or "));
+        let claims = vec![Claim { text: text.clone(), steps: vec![search.id.to_owned()] }];
         Some(Answer { claims, ..Answer::new(text, Status::Answered) })
     }
+}
+
+/// Whether a question names a thing, in the singular or the plural.
+fn names(question: &str, label: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (asked, label) = (words(question), words(label));
+    let same = |word: &String, part: &String| {
+        word == part || word.strip_prefix(part).is_some_and(|end| matches!(end, "s" | "es"))
+    };
+    !label.is_empty() && label.iter().all(|part| asked.iter().any(|word| same(word, part)))
 }

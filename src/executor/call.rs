@@ -1,5 +1,9 @@
 //! Calls of steps: a tool once, or mapped over a list.
 
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value as Json;
+
 use super::verify::{self, Verdict};
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,24 +14,55 @@ use crate::value::Value;
 /// Most elements a tool is mapped over in one step.
 const MAX_MAPPED: usize = 256;
 
-/// Calls a tool, mapped over a list where its signature says so, and verifies what it returned where that is wanted.
-pub(super) async fn call(cx: &Cx, tool: SharedTool, args: Args, verifies: bool) -> Result<(Value, Verdict)> {
+/// What a tool returned before it was verified: it counts where the run ends meanwhile.
+pub(super) type Unverified = Arc<Mutex<Option<Value>>>;
+
+/// Calls a tool, mapped over a list where its signature says so; and verifies what it returned, where there is a place
+/// to put it meanwhile.
+pub(super) async fn call(
+    cx: &Cx,
+    tool: SharedTool,
+    args: Args,
+    unverified: Option<Unverified>,
+) -> Result<(Value, Verdict)> {
     let signature = &tool.spec().signature;
     let mapped = signature
         .maps_over
         .as_deref()
         .filter(|name| args.get(name).is_some_and(|value| signature.maps(name, &ValueType::of(value))));
-    match mapped {
-        Some(name) => Ok((map(cx, &tool, &args, name).await?, None)),
-        None if verifies => {
+    let (value, each) = match mapped {
+        Some(name) => map(cx, &tool, &args, name).await?,
+        None => {
             let value = call_guarded(cx, &tool, args.clone()).await?;
-            verify::verify(cx, &tool, &args, value).await
+            (value.clone(), vec![(args, value)])
         }
-        None => Ok((call_guarded(cx, &tool, args).await?, None)),
+    };
+    let Some(unverified) = unverified else { return Ok((value, None)) };
+    if let Ok(mut place) = unverified.lock() {
+        *place = Some(value);
     }
+    let (mut values, mut verdicts) = (Vec::with_capacity(each.len()), Vec::new());
+    for (args, value) in each {
+        let (value, verdict) = verify::verify(cx, &tool, &args, value).await;
+        values.push(value);
+        verdicts.push(verdict);
+    }
+    let value =
+        if mapped.is_some() { Value::List(joined(values)) } else { values.pop().unwrap_or(Value::Json(Json::Null)) };
+    Ok((value, verify::joined(verdicts)))
 }
 
-async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Value> {
+/// The results of a mapped tool as one list.
+fn joined(results: Vec<Value>) -> Vec<Value> {
+    let parts = results.into_iter().flat_map(|result| match result {
+        Value::List(parts) => parts,
+        single => vec![single],
+    });
+    parts.collect()
+}
+
+/// What a tool returns for all elements of a list, and for each with its arguments.
+async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<(Value, Vec<(Args, Value)>)> {
     let Some(Value::List(items)) = args.get(name) else {
         return Err(Error::internal(format!("`{name}` is not a list")));
     };
@@ -42,10 +77,8 @@ async fn map(cx: &Cx, tool: &SharedTool, args: &Args, name: &str) -> Result<Valu
         cx.check()?;
         let mut one = args.clone();
         one.set(name, item.clone());
-        match call_guarded(cx, tool, one).await? {
-            Value::List(parts) => results.extend(parts),
-            single => results.push(single),
-        }
+        let result = call_guarded(cx, tool, one.clone()).await?;
+        results.push((one, result));
     }
-    Ok(Value::List(results))
+    Ok((Value::List(joined(results.iter().map(|(_, result)| result.clone()).collect())), results))
 }

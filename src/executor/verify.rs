@@ -2,7 +2,7 @@
 //! operator).
 
 use crate::cx::Cx;
-use crate::error::{ErrorKind, Result};
+use crate::error::ErrorKind;
 use crate::image::Image;
 use crate::tool::crop::crop;
 use crate::tool::{Args, SharedTool, ToolKind, call_guarded, overlap};
@@ -26,37 +26,45 @@ pub(super) type Verdict = Option<(Finding, String)>;
 /// Verifies what a tool returned: a find with little confidence has to be found again in a closer look at its place.
 ///
 /// What is looked at again is the find with some room around it, by the same tool with the same other arguments. What
-/// is not found again is taken out of the result. An expert that finds nothing says that there is nothing.
-pub(super) async fn verify(cx: &Cx, tool: &SharedTool, args: &Args, value: Value) -> Result<(Value, Verdict)> {
+/// is not found again is taken out of the result. An expert that finds nothing says that there is nothing. Where the
+/// run ends meanwhile, the rest of the finds stay as they are.
+pub(super) async fn verify(cx: &Cx, tool: &SharedTool, args: &Args, value: Value) -> (Value, Verdict) {
     let spec = tool.spec();
-    let Value::List(items) = &value else { return Ok((value, None)) };
+    let Value::List(items) = &value else { return (value, None) };
     if spec.kind != ToolKind::Expert {
-        return Ok((value, None));
+        return (value, None);
     }
     if items.is_empty() {
-        return Ok((value, Some((Finding::Absent, format!("`{}` finds {}", spec.name, nothing_of(args))))));
+        return (value, Some((Finding::Absent, format!("`{}` finds {}", spec.name, nothing_of(args)))));
     }
     let image = args.iter().find_map(|(name, value)| match value {
         Value::Image(image) => Some((name.to_owned(), image.clone())),
         _ => None,
     });
-    let (Some((name, image)), [_]) = (image, args.images().as_slice()) else { return Ok((value, None)) };
-    let (mut kept, mut confirmed, mut refuted, mut looks) = (Vec::new(), 0_usize, Vec::new(), 0_usize);
+    let (Some((name, image)), [_]) = (image, args.images().as_slice()) else { return (value, None) };
+    let (mut kept, mut confirmed, mut refuted, mut looks) = (Vec::new(), 0_usize, Vec::new(), MAX_LOOKS);
     for item in items {
-        let doubtful = item.region().filter(|region| region.score < SURE);
-        let piece = doubtful.and_then(|region| piece(&image, region));
-        let (Some(region), Some(piece)) = (doubtful, piece.filter(|_| looks < MAX_LOOKS)) else {
-            kept.push(item.clone());
-            continue;
-        };
-        looks += 1;
-        match found_again(cx, tool, (args, &name), piece, region).await? {
-            Some(false) => refuted.push(region.label.clone()),
-            again => {
-                confirmed += usize::from(again.is_some());
-                kept.push(item.clone());
+        let doubtful = item.region().filter(|region| region.score < SURE && looks > 0);
+        let again = match doubtful.and_then(|region| Some((region, piece(&image, region)?))) {
+            Some((region, piece)) => {
+                looks -= 1;
+                match found_again(cx, tool, (args, &name), piece, region).await {
+                    Again::Ended => {
+                        looks = 0;
+                        None
+                    }
+                    Again::Unknown => None,
+                    Again::Seen => Some(true),
+                    Again::Missed => Some(false),
+                }
             }
+            None => None,
+        };
+        match (again, item.region()) {
+            (Some(false), Some(region)) => refuted.push(region.label.clone()),
+            _ => kept.push(item.clone()),
         }
+        confirmed += usize::from(again == Some(true));
     }
     let verdict = if refuted.is_empty() {
         (confirmed > 0).then(|| (Finding::Confirmed, format!("{confirmed} doubtful found again in a closer look")))
@@ -64,7 +72,22 @@ pub(super) async fn verify(cx: &Cx, tool: &SharedTool, args: &Args, value: Value
         let labels = refuted.join(", ");
         Some((Finding::Refuted, format!("not found again in a closer look and left out: {labels}")))
     };
-    Ok((Value::List(kept), verdict))
+    (Value::List(kept), verdict)
+}
+
+/// The verdicts on the elements that a tool was mapped over, as one: what was left out anywhere, else what is confirmed
+/// anywhere; that there is nothing only where no element has anything.
+pub(super) fn joined(verdicts: Vec<Verdict>) -> Verdict {
+    let all_absent = verdicts.iter().all(|verdict| matches!(verdict, Some((Finding::Absent, _))));
+    let wanted = |finding: Finding| finding != Finding::Absent || all_absent;
+    let mut told: Vec<(Finding, String)> =
+        verdicts.into_iter().flatten().filter(|(finding, _)| wanted(*finding)).collect();
+    let finding = [Finding::Refuted, Finding::Confirmed, Finding::Absent]
+        .into_iter()
+        .find(|finding| told.iter().any(|(other, _)| other == finding))?;
+    told.retain(|(other, _)| *other == finding);
+    told.dedup();
+    Some((finding, told.into_iter().map(|(_, why)| why).collect::<Vec<_>>().join("; ")))
 }
 
 /// A find with room around it; nothing where that is most of the image, or nothing of it.
@@ -74,27 +97,33 @@ fn piece(image: &Image, region: &Region) -> Option<Image> {
     (area(&piece) < MOST_OF_IMAGE * area(image)).then_some(piece)
 }
 
-/// Whether the tool finds a thing again in a piece; nothing where it fails there.
-async fn found_again(
-    cx: &Cx,
-    tool: &SharedTool,
-    (args, name): (&Args, &str),
-    piece: Image,
-    region: &Region,
-) -> Result<Option<bool>> {
+/// What came of a second look.
+enum Again {
+    /// The thing is there.
+    Seen,
+    /// It is not.
+    Missed,
+    /// The tool failed.
+    Unknown,
+    /// The run is over.
+    Ended,
+}
+
+/// Whether the tool finds a thing again in a piece.
+async fn found_again(cx: &Cx, tool: &SharedTool, (args, name): (&Args, &str), piece: Image, region: &Region) -> Again {
     let mut closer = args.clone();
     closer.set(name, Value::Image(piece));
     let seen = match call_guarded(cx, tool, closer).await {
-        Ok(seen) => seen,
-        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget) => return Err(error),
+        Ok(Value::List(seen)) => seen,
+        Ok(_) => return Again::Unknown,
+        Err(error) if matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget) => return Again::Ended,
         Err(error) => {
             tracing::debug!("no second look: {}", error.for_log());
-            return Ok(None);
+            return Again::Unknown;
         }
     };
-    let Value::List(seen) = seen else { return Ok(None) };
     let is_it = |other: &Region| other.label == region.label && overlap(&other.bounds, &region.bounds) >= SAME_PLACE;
-    Ok(Some(seen.iter().filter_map(Value::region).any(is_it)))
+    if seen.iter().filter_map(Value::region).any(is_it) { Again::Seen } else { Again::Missed }
 }
 
 /// What was looked for in vain: `no dog`.

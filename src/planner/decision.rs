@@ -84,7 +84,7 @@ impl DecisionMaker {
             missing,
             round: round_of(task, known),
             region: pointed_image(task),
-            drawn: drawn.iter().map(|(id, _)| *id).collect(),
+            drawn: drawn.iter().map(|(made, _)| made.to_string()).collect(),
         };
         messages.push(self.with.prompts.decide_user(&situation, &self.with.catalog)?);
         let limits = PlanLimits { max_steps: MAX_STEPS, images };

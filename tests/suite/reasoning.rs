@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use lavr::agent::{Agent, Report, Watch};
 use lavr::answer::Status;
+use lavr::budget::Budget;
 use lavr::chain::Chain;
 use lavr::error::{Error, ErrorKind};
 use lavr::image::{Frame, Image, ImageLimits};
@@ -68,7 +69,8 @@ async fn a_gap_is_named_filled_and_checked_against_both_sides() {
         assert!(told.contains(line), "{told}");
     }
     let checked = shown(&chat, 1);
-    for line in ["Before: There is the number 2.", "Between: The page says DAY 3.", "After: There is the number 4."] {
+    for line in ["Before: There is the number 2.", "Between: \"The page says DAY 3.\"", "After: There is the number 4."]
+    {
         assert!(checked.contains(line), "{checked}");
     }
     let text = "Inferred between image 2 and image 3, and not seen: The page says DAY 3.";
@@ -91,7 +93,9 @@ async fn what_does_not_fit_is_told_and_something_else_is_tried() {
         json!({ "before": true, "after": true }),
     ]);
     let report = agent(&chat, catalog([describer()])).ask(&days(&[1, 2, 4, 5])).await.unwrap();
-    assert!(shown(&chat, 2).contains("Tried: The page says DAY 9. - Day 4 comes after it, and not day 9."));
+    assert!(
+        shown(&chat, 2).contains("Tried: \"The page says DAY 9.\" Objection: \"Day 4 comes after it, and not day 9.\"")
+    );
     assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
     assert_eq!(report.trace.gap.unwrap().tried.len(), 1);
     // Where nothing fits, nothing is claimed.
@@ -130,6 +134,20 @@ async fn replies_that_make_no_sense_leave_the_gap_open() {
 }
 
 #[tokio::test]
+async fn an_image_that_could_not_be_looked_at_is_no_gap() {
+    let describer = quick("describe_scene", &["image: Image"], "Json", |args| {
+        match args.image("image")?.pixels().get_pixel(0, 0)[0] {
+            2 => Err(Error::new(ErrorKind::Tool, "the lens is dirty")),
+            grey => Ok(Value::Json(json!({ "sentences": [{ "text": format!("There is the number {grey}.") }] }))),
+        }
+    });
+    let chat = Script::new([fill(1, "It is 2.", "2")]);
+    let report = agent(&chat, catalog([describer])).ask(&days(&[1, 2, 3])).await.unwrap();
+    assert_eq!((report.answer.status, report.usage.llm_calls), (Status::Unanswerable, 0));
+    assert!(report.answer.text.contains("what image 2 shows (the lens is dirty)"), "{}", report.answer.text);
+}
+
+#[tokio::test]
 async fn the_hop_between_evidence_and_answer_is_filled_where_the_evidence_does_not_do() {
     let question = "In which country are such dogs bred?";
     let missing = json!({ "answerable": false, "missing": "where they are bred" });
@@ -138,7 +156,7 @@ async fn the_hop_between_evidence_and_answer_is_filled_where_the_evidence_does_n
     let task = Task::new(question, vec![picture()]).with_mode(Mode::Controller).with_chain(chain("pattern=infilling"));
     let report = agent(&chat, tools()).ask(&task).await.unwrap();
     assert!(shown(&chat, 2).contains("n: count(dogs) = 2"), "{}", shown(&chat, 2));
-    assert!(shown(&chat, 2).contains("Missing: where they are bred"), "{}", shown(&chat, 2));
+    assert!(shown(&chat, 2).contains("Missing: \"where they are bred\""), "{}", shown(&chat, 2));
     assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Guessed, Some("Wales")));
     assert!(!report.answer.claims[0].steps.is_empty());
     // What the evidence answers has no gap.
@@ -274,6 +292,128 @@ async fn a_second_look_that_fails_leaves_the_find() {
     assert_eq!((report.answer.short.as_deref(), report.trace.verified.len()), (Some("1"), 0));
 }
 
+/// Looks for things: `found` dogs in the whole picture, all of them sure.
+fn sure(name: &str, found: usize) -> Arc<dyn Tool> {
+    quick(name, &["image: Image", "labels?: List<Text>"], "List<Region>", move |_| Ok(regions(&vec!["dog"; found])))
+}
+
+fn look_for(id: &str, tool: &str, label: &str) -> Json {
+    json!({ "id": id, "tool": tool, "args": { "image": "$image", "labels": [label] } })
+}
+
+fn open_question() -> Json {
+    json!({ "answerable": false, "missing": "it" })
+}
+
+#[tokio::test]
+async fn absence_answers_only_a_question_about_what_is_absent() {
+    // One of two things is there, or the question is about something else, or another step finds the thing.
+    let mut all = counting();
+    all.add(sure("zoom", 2)).unwrap();
+    let both = json!({ "steps": [
+        look_for("dogs", "detect_objects", "dog"), look_for("cats", "detect_objects", "cat"),
+        { "id": "pets", "tool": "relate", "args": { "items": "$dogs", "relation": "left_of", "to": "$cats" } }
+    ], "result": "$pets" });
+    let other = json!({ "steps": [look_for("cat", "detect_objects", "cat")], "result": "$cat" });
+    let found = json!({ "steps": [look_for("cat", "detect_objects", "cat"), look_for("closer", "zoom", "cat")], "result": "$cat" });
+    all.add(quick("relate", &["items: List<Region>", "relation: Text", "to: List<Region>"], "List<Region>", |_| {
+        Ok(regions(&[]))
+    }))
+    .unwrap();
+    for (plan, question, status) in [
+        (both, "What breed are the dogs and cats?", Status::Unanswerable),
+        (other.clone(), "Who lives in the house?", Status::Unanswerable),
+        (other, "What are the cats called?", Status::Answered),
+        (found, "What is the cat called?", Status::Answered),
+    ] {
+        let chat = Script::new([plan, open_question()]);
+        let report = agent(&chat, all.clone()).ask(&verifying(question)).await.unwrap();
+        assert_eq!(report.answer.status, status, "{question} {}", report.answer.text);
+    }
+}
+
+#[tokio::test]
+async fn a_thing_whose_only_find_is_refuted_is_not_there() {
+    let spec = lavr::tool::ToolSpec {
+        kind: ToolKind::Expert,
+        ..spec("detect_objects", signature(&["image: Image", "labels?: List<Text>"], "List<Region>", Some("image")))
+    };
+    let once = tool(spec, |_, args: Args| {
+        let whole = args.image("image").unwrap().width() == 200;
+        let find = Region { label: "cat".to_owned(), score: 0.2, bounds: [20.0, 10.0, 28.0, 20.0] };
+        async move { Ok(Value::List(if whole { vec![Value::Region(find)] } else { Vec::new() })) }
+    });
+    let mut all = tools();
+    all.replace(once).unwrap();
+    let plan = json!({ "steps": [look_for("cat", "detect_objects", "cat")], "result": "$cat" });
+    for settings in ["verify=on", "verify=on,pattern=infilling"] {
+        let chat = Script::new([plan.clone(), open_question()]);
+        let task = verifying("What is the cat called?").with_chain(chain(settings));
+        let report = agent(&chat, all.clone()).ask(&task).await.unwrap();
+        assert_eq!((report.answer.text.as_str(), report.trace.gap), ("No cat was found.", None), "{settings}");
+        assert_eq!(report.trace.verified[0].finding, Finding::Refuted);
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_stays_when_time_runs_out_in_the_second_look() {
+    let spec = lavr::tool::ToolSpec {
+        kind: ToolKind::Expert,
+        ..spec("detect_objects", signature(&["image: Image", "labels?: List<Text>"], "List<Region>", Some("image")))
+    };
+    let slow = tool(spec, |_, args: Args| {
+        let whole = args.image("image").unwrap().width() == 200;
+        let find = Region { label: "dog".to_owned(), score: 0.2, bounds: [20.0, 10.0, 28.0, 20.0] };
+        async move {
+            if !whole {
+                std::future::pending::<()>().await;
+            }
+            Ok(Value::List(vec![Value::Region(find)]))
+        }
+    });
+    let mut all = tools();
+    all.replace(slow).unwrap();
+    let chat = Script::new([dogs_plan()]);
+    let task = verifying("How many dogs are there?");
+    let task = task.with_budget(Budget { timeout_ms: 300, ..Budget::default() });
+    let report = agent(&chat, all).ask(&task).await.unwrap();
+    assert_eq!(report.answer.status, Status::Budget);
+    let dogs = report.trace.observation("dogs").unwrap();
+    assert!(matches!(dogs.value(), Some(Value::List(found)) if found.len() == 1), "{dogs:?}");
+}
+
+#[tokio::test]
+async fn what_is_found_in_pieces_is_verified_piece_by_piece() {
+    let pieces = quick("halves", &["image: Image"], "List<Image>", |_| {
+        Ok(Value::List(vec![Value::Image(wide()), Value::Image(wide())]))
+    });
+    let mut all = counting();
+    all.add(pieces).unwrap();
+    let plan = json!({ "steps": [
+        { "id": "halves", "tool": "halves", "args": { "image": "$image" } },
+        { "id": "dogs", "tool": "detect_objects", "args": { "image": "$halves", "labels": ["dog"] } },
+        { "id": "n", "tool": "count", "args": { "items": "$dogs" } }
+    ], "result": "$n" });
+    let chat = Script::new([plan, says(&["There are 4 dogs."])]);
+    let report = agent(&chat, all).ask(&verifying("How many dogs are there?")).await.unwrap();
+    assert_eq!((report.answer.short.as_deref(), report.trace.verified.len()), (Some("4"), 1));
+}
+
+#[tokio::test]
+async fn a_critics_objection_and_a_contradiction_stand_side_by_side() {
+    let plan = json!({ "steps": [
+        look_for("dogs", "detect_objects", "dog"), look_for("closer", "zoom", "dog"),
+        { "id": "n", "tool": "count", "args": { "items": "$dogs" } }
+    ], "result": "$n" });
+    let mut all = counting();
+    all.add(sure("zoom", 0)).unwrap();
+    let chat =
+        Script::new([plan, says(&["There are 2 dogs."]), json!({ "holds": false, "objection": "One is a cat." })]);
+    let task = verifying("How many dogs are there?").with_chain(chain("verify=on,critic=on"));
+    let against = agent(&chat, all).ask(&task).await.unwrap().answer.against.unwrap();
+    assert!(against.contains("One is a cat.") && against.contains("`closer` finds 0"), "{against}");
+}
+
 // ---- arbitration
 
 fn answering(says: &'static str) -> Arc<dyn Tool> {
@@ -302,8 +442,8 @@ async fn answers_of_experts_are_weighed_by_what_they_say_of_their_reliability() 
     let report = weigh(&chat, "3").await;
     assert_eq!((report.answer.short.as_deref(), report.answer.status), (Some("2"), Status::Answered));
     let told = shown(&chat, 2);
-    assert!(told.contains("1. There are 2 dogs. (by count, detect_objects"), "{told}");
-    assert!(told.contains("2. 3 (by answer_question. answer_question: It counts badly.)"), "{told}");
+    assert!(told.contains("1. \"There are 2 dogs.\" (by count, detect_objects"), "{told}");
+    assert!(told.contains("2. \"3\" (by answer_question. answer_question: It counts badly.)"), "{told}");
     let arbitration = &report.to_json()["arbitration"];
     assert_eq!((&arbitration["best"], &arbitration["why"]), (&json!(0), &json!("The detector is better at it.")));
     assert_eq!(report.trace.plan.unwrap().result.to_string(), "$n");
@@ -335,6 +475,25 @@ async fn a_choice_that_cannot_be_read_leaves_the_runs_own_answer() {
     // What only the other expert answers is answered by it.
     let chat = Script::new([dogs_plan(), json!({ "answerable": false, "missing": "it" })]);
     assert_eq!(weigh(&chat, "3").await.answer.text, "3");
+}
+
+#[tokio::test]
+async fn an_answer_is_not_lost_when_the_weighing_fails() {
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    chat.then(Error::new(ErrorKind::Network, "the server is gone"));
+    let report = weigh(&chat, "3").await;
+    assert_eq!((report.answer.short.as_deref(), report.error), (Some("2"), None));
+}
+
+#[tokio::test]
+async fn an_answer_and_the_plans_result_stay_when_no_step_is_left_for_another_expert() {
+    let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
+    let mut all = tools();
+    all.add(answering("3")).unwrap();
+    let task = arbitrated().with_budget(Budget { max_steps: 2, ..Budget::default() });
+    let report = agent(&chat, all).ask(&task).await.unwrap();
+    assert_eq!((report.answer.text.as_str(), report.answer.status), ("There are 2 dogs.", Status::Budget));
+    assert_eq!(report.trace.plan.unwrap().result.to_string(), "$n");
 }
 
 // ---- drawing as thought
@@ -371,9 +530,31 @@ async fn an_llm_with_eyes_sees_what_tools_have_drawn() {
     let look = script.requests().pop().unwrap();
     assert_eq!(look.images.len(), 2);
     assert_eq!(look.images[1].pixels().get_pixel(4, 4), &Rgb([0, 200, 0]));
-    assert!(shown(&script, 2).contains("Image 2 is what step marked made."), "{}", shown(&script, 2));
+    assert!(shown(&script, 2).contains("Image 2 is $marked, which a step made."), "{}", shown(&script, 2));
     let plan = report.trace.plan.unwrap().to_json();
     assert_eq!(plan["steps"][3]["args"]["images"], json!(["$image", "$marked"]));
+}
+
+#[tokio::test]
+async fn pieces_that_a_tool_cut_out_are_seen_one_by_one() {
+    let plan = json!({ "steps": [
+        { "id": "halves", "tool": "halves", "args": { "image": "$image" } },
+        { "id": "dogs", "tool": "detect_objects", "args": { "image": "$image" } },
+        { "id": "n", "tool": "count", "args": { "items": "$dogs" } }
+    ], "result": "$n" });
+    let mut all = tools();
+    all.add(quick("halves", &["image: Image"], "List<Image>", |_| {
+        Ok(Value::List(vec![Value::Image(square(1)), Value::Image(square(2))]))
+    }))
+    .unwrap();
+    let script =
+        Script::new([plan, says(&["There are 2 dogs."]), json!({ "answer": "There are 2 dogs.", "short": "2" })]);
+    let agent = Agent::builder().chat(Arc::new(Seeing(script.clone()))).catalog(all).build().unwrap();
+    let task = Task::new("How many dogs are there?", vec![picture()]).with_mode(Mode::Controller);
+    let report = agent.ask(&task.with_chain(chain("bridge=both"))).await.unwrap();
+    assert_eq!(script.requests()[2].images.len(), 3);
+    let plan = report.trace.plan.unwrap().to_json();
+    assert_eq!(plan["steps"][3]["args"]["images"], json!(["$image", "$halves[0]", "$halves[1]"]));
 }
 
 #[tokio::test]
