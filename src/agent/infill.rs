@@ -6,14 +6,19 @@ use super::run::{Run, millis};
 use crate::answer::{Answer, Claim, Status};
 use crate::error::{ErrorKind, Result};
 use crate::reason::{Fill, Frame};
-use crate::refiner::{Evidence, Verdict, plain};
+use crate::refiner::{Evidence, Verdict, cut, plain, told};
 use crate::task::image_name;
 use crate::trace::{Event, Gap, Tried};
+use crate::value::Value;
 
 /// Longest text of a frame, in characters.
 const MAX_FRAME: usize = 240;
+/// How sentences begin that describe what a detector is not sure of.
+const UNSURE: &str = "Perhaps";
 /// How often a gap is filled until something fits.
 const MAX_TRIES: usize = 2;
+/// What speaks against a fill that says what a frame says.
+const KNOWN: &str = "that is what is known already";
 /// What comes after a hop.
 const ANSWER: &str = "the answer to the question";
 
@@ -41,37 +46,80 @@ impl Run<'_> {
             Err(missing) => return Ok(not_enough(&missing)),
         };
         let frames: Vec<Frame> = told.iter().map(|told| told.frame.clone()).collect();
+        let gaps = match self.gaps(&frames).await {
+            Err(error) if error.kind() == ErrorKind::Model => return Ok(not_enough(&error.to_string())),
+            gaps => gaps?,
+        };
         let mut tried = Vec::new();
-        let question = self.task.question.trim().to_owned();
-        while tried.len() < MAX_TRIES {
-            let began = Instant::now();
-            let fill = self.parts.infiller.between(self.cx, &question, &frames, &tried).await;
-            self.timings.refine_ms += millis(began);
-            let fill = match fill {
-                Err(error) if error.kind() == ErrorKind::Model && tried.is_empty() => {
-                    return Ok(not_enough(&error.to_string()));
-                }
-                Err(error) if error.kind() == ErrorKind::Model => break,
-                fill => fill?,
-            };
-            let Some([before, after]) = fill.after.and_then(|n| told.get(n..n + 2)) else { break };
-            let gap = Gap {
-                missing: fill.missing.clone(),
-                after_image: Some(before.frame.image),
-                before: before.steps.clone(),
-                after: after.steps.clone(),
-                fill: None,
-                tried: tried.clone(),
-            };
-            let objection = self.fits((&before.frame.text, &after.frame.text), &fill).await?;
+        for (n, mut fill) in gaps {
+            let Some([before, after]) = told.get(n..n + 2) else { continue };
             let place = format!("between image {} and image {}", before.frame.image, after.frame.image);
-            match objection {
-                None => return Ok(self.filled(gap, fill, &place)),
-                Some(objection) => tried.push(Tried { fill: fill.fill, objection }),
+            for left in (0..MAX_TRIES).rev() {
+                let gap = Gap {
+                    missing: format!("what comes {place}"),
+                    after_image: Some(before.frame.image),
+                    before: before.steps.clone(),
+                    after: after.steps.clone(),
+                    fill: None,
+                    tried: tried.clone(),
+                };
+                let known = frames.iter().any(|frame| fill.is_shown_by(frame));
+                let objection = if known {
+                    Some(KNOWN.to_owned())
+                } else if self.leads_on(frames.get(..=n).unwrap_or_default(), &fill, &after.frame).await? {
+                    None
+                } else {
+                    self.fits((&before.frame.text, &after.frame.text), &fill).await?
+                };
+                match objection {
+                    None => return Ok(self.filled(gap, fill, &place)),
+                    Some(objection) => tried.push(Tried { fill: fill.fill.clone(), objection }),
+                }
+                self.trace.gap = Some(Gap { tried: tried.clone(), ..gap });
+                if left > 0 {
+                    fill = match self.next_frame(frames.get(..=n).unwrap_or_default(), &tried).await {
+                        Err(error) if error.kind() == ErrorKind::Model => break,
+                        fill => fill?,
+                    };
+                }
             }
-            self.trace.gap = Some(Gap { tried: tried.clone(), ..gap });
         }
-        Ok(self.unfilled())
+        match self.trace.gap {
+            Some(_) => Ok(self.unfilled()),
+            None => Ok(not_enough("where the gap is: each image shows what is expected after those before it")),
+        }
+    }
+
+    /// The places, from 0, after which another frame comes than is expected, with what is expected.
+    async fn gaps(&mut self, frames: &[Frame]) -> Result<Vec<(usize, Fill)>> {
+        let mut gaps = Vec::new();
+        for (n, following) in frames.iter().enumerate().skip(1) {
+            let expected = self.next_frame(frames.get(..n).unwrap_or_default(), &[]).await?;
+            if !expected.is_shown_by(following) {
+                gaps.push((n - 1, expected));
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// Whether the frames go on to what is shown after the gap when the fill is put there. It was expected from what is
+    /// before the gap, so that it then fits both sides.
+    async fn leads_on(&mut self, before: &[Frame], fill: &Fill, after: &Frame) -> Result<bool> {
+        let image = before.last().map_or(1, |frame| frame.image + 1);
+        let filled = Frame { image, text: format!("\"{}\"", plain(&fill.fill)) };
+        let frames: Vec<Frame> = before.iter().cloned().chain([filled]).collect();
+        match self.next_frame(&frames, &[]).await {
+            Err(error) if error.kind() == ErrorKind::Model => Ok(false),
+            next => Ok(next?.is_shown_by(after)),
+        }
+    }
+
+    async fn next_frame(&mut self, frames: &[Frame], tried: &[Tried]) -> Result<Fill> {
+        let began = Instant::now();
+        let question = self.task.question.trim();
+        let next = self.parts.infiller.next(self.cx, question, frames, tried).await;
+        self.timings.refine_ms += millis(began);
+        next
     }
 
     /// Answers as ever; where the evidence does not do, fills the hop between it and the answer.
@@ -120,7 +168,7 @@ impl Run<'_> {
     async fn fits(&mut self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
         let said = key(&fill.fill);
         if said == key(before) || said == key(after) {
-            return Ok(Some("that is what is known already".to_owned()));
+            return Ok(Some(KNOWN.to_owned()));
         }
         let question = self.task.question.trim();
         let began = Instant::now();
@@ -148,17 +196,29 @@ impl Run<'_> {
             let own: Vec<_> =
                 all().filter(|one| speaks(&one.id) || one.same_as.as_deref().is_some_and(speaks)).collect();
             let room = MAX_FRAME / own.len().max(1);
-            let texts: Vec<String> = own.iter().map(|observation| evidence.in_part(observation, room)).collect();
-            let text = texts.join(" ").trim().to_owned();
-            if text.is_empty() {
+            let said = own.iter().flat_map(|observation| match observation.value() {
+                Some(Value::Json(json)) if !told(json).is_empty() => told(json),
+                _ => vec![evidence.in_part(observation, room)],
+            });
+            let said: Vec<String> = said.filter(|text| !text.trim().is_empty()).collect();
+            if said.is_empty() {
                 let why = all().find_map(|observation| Some(observation.failure()?.message));
                 let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
                 return Err(format!("what image {} shows{why}", n + 1));
             }
             let steps = own.iter().map(|observation| observation.id.clone()).collect();
-            Ok(Told { frame: Frame { image: n + 1, text }, steps })
+            Ok((n, said, steps))
         };
-        (0..self.task.images.len()).map(frame).collect()
+        let all: Vec<_> = (0..self.task.images.len()).map(frame).collect::<Result<_, _>>()?;
+        let everywhere = |sentence: &String| all.iter().all(|(_, said, _)| said.contains(sentence));
+        let told = |(n, said, steps): &(usize, Vec<String>, Vec<String>)| {
+            // What stands in all frames, or is not sure, says nothing about what changes; but it is better than nothing.
+            let tells = |sentence: &&String| !sentence.starts_with(UNSURE) && !everywhere(sentence);
+            let telling: Vec<&str> = said.iter().filter(tells).map(String::as_str).collect();
+            let text = if telling.is_empty() { said.join(" ") } else { telling.join(" ") };
+            Told { frame: Frame { image: n + 1, text: cut_sentences(&text) }, steps: steps.clone() }
+        };
+        Ok(all.iter().map(told).collect())
     }
 
     /// The answer that a fill is.
@@ -182,6 +242,15 @@ impl Run<'_> {
 
 fn not_enough(missing: &str) -> Verdict {
     Verdict::NotEnough { missing: missing.to_owned() }
+}
+
+/// A frame's text, not too long; where it is cut within a quotation, that is ended.
+fn cut_sentences(text: &str) -> String {
+    let mut text = cut(text, MAX_FRAME);
+    if text.matches('"').count() % 2 == 1 {
+        text.push('"');
+    }
+    text
 }
 
 /// Texts that differ in nothing but case and marks are the same.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use minijinja::context;
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 use super::{Call, object, quotable, sentence};
 use crate::chat::ChatModel;
@@ -34,19 +34,30 @@ pub struct Frame {
     pub text: String,
 }
 
-/// What is missing, and what fits there.
+/// What fits into a gap.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Fill {
-    /// The place in the frames, from 0, after which something is missing; nothing where there are no frames.
-    #[serde(default)]
-    pub after: Option<usize>,
-    /// What is missing, in words.
-    #[serde(default)]
-    pub missing: String,
     /// What fits there, as a sentence.
     pub fill: String,
     /// Its bare value.
     pub short: String,
+}
+
+impl Fill {
+    /// Whether a frame shows it.
+    pub fn is_shown_by(&self, frame: &Frame) -> bool {
+        has(&frame.text, &self.short)
+    }
+}
+
+/// Whether a text has all words of another.
+fn has(text: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let all = words(text);
+    words(other).iter().all(|word| all.contains(word))
 }
 
 /// Frames as a prompt lists them; texts from images stand in quotes there already.
@@ -72,53 +83,32 @@ impl Infiller {
     /// # Errors
     /// `InvalidInput` naming the faulty prompt file.
     pub fn new(chat: Arc<dyn ChatModel>, prompts: Arc<Prompts>) -> Result<Self> {
-        let fill = Call::new(Arc::clone(&chat), Arc::clone(&prompts), "infill", 200)?;
+        let fill = Call::new(Arc::clone(&chat), Arc::clone(&prompts), "infill", 150)?;
         Ok(Self { fill, check: Call::new(chat, prompts, "check_fill", 100)? })
     }
 
-    /// Where in a sequence of two frames or more something is missing, and what.
+    /// What comes after these frames as a rule, whatever does come. A small LLM that sees what comes expects just that.
     ///
     /// # Errors
     /// `Model` when the reply is not the JSON asked for; those of the LLM; `Cancelled` or `Budget` when the run ends
     /// first.
-    pub async fn between(&self, cx: &Cx, question: &str, frames: &[Frame], tried: &[Tried]) -> Result<Fill> {
-        let numbers: Vec<usize> = frames.iter().map(|frame| frame.image).take(frames.len().saturating_sub(1)).collect();
-        let schema = object(&json!({
-            "change": sentence(MAX_SENTENCE),
-            "after": { "enum": numbers },
-            "missing": sentence(MAX_SENTENCE),
-            "fill": sentence(MAX_SENTENCE),
-            "short": sentence(MAX_SHORT),
-        }));
-        let mut fill =
-            self.ask(cx, context! { question, frames => listed(frames), tried => said(tried) }, &schema).await?;
-        let place = |image| frames.iter().position(|frame| frame.image == image).filter(|n| n + 1 < frames.len());
-        fill.after =
-            Some(fill.after.and_then(place).ok_or_else(|| {
-                Error::new(ErrorKind::Model, "the LLM names a gap after a frame that there is none of")
-            })?);
-        Ok(fill)
+    pub async fn next(&self, cx: &Cx, question: &str, frames: &[Frame], tried: &[Tried]) -> Result<Fill> {
+        self.ask(cx, context! { question, frames => listed(frames), tried => said(tried) }).await
     }
 
     /// What leads from evidence to an answer that needs what is `missing`.
     ///
     /// # Errors
-    /// As [`Infiller::between`].
+    /// As [`Infiller::next`].
     pub async fn hop(&self, cx: &Cx, question: &str, known: &str, missing: &str, tried: &[Tried]) -> Result<Fill> {
-        let schema = object(&json!({ "fill": sentence(MAX_SENTENCE), "short": sentence(MAX_SHORT) }));
-        self.ask(
-            cx,
-            context! { question, known, missing => quotable(missing), tried => said(tried), frames => listed(&[]) },
-            &schema,
-        )
-        .await
+        let frames = listed(&[]);
+        self.ask(cx, context! { question, known, missing => quotable(missing), tried => said(tried), frames }).await
     }
 
-    async fn ask(&self, cx: &Cx, told: minijinja::Value, schema: &Json) -> Result<Fill> {
-        let fill: Fill = self.fill.ask(cx, told, schema, Vec::new()).await?;
-        let trimmed = |text: String| text.trim().to_owned();
-        let fill =
-            Fill { missing: trimmed(fill.missing), fill: trimmed(fill.fill), short: trimmed(fill.short), ..fill };
+    async fn ask(&self, cx: &Cx, told: minijinja::Value) -> Result<Fill> {
+        let schema = object(&json!({ "fill": sentence(MAX_SENTENCE), "short": sentence(MAX_SHORT) }));
+        let fill: Fill = self.fill.ask(cx, told, &schema, Vec::new()).await?;
+        let fill = Fill { fill: fill.fill.trim().to_owned(), short: fill.short.trim().to_owned() };
         if fill.fill.is_empty() || fill.short.is_empty() {
             return Err(Error::new(ErrorKind::Model, "the LLM fills a gap with nothing"));
         }
@@ -128,7 +118,7 @@ impl Infiller {
     /// What speaks against a fill, seen from what is before it and from what is after it; nothing where it fits both.
     ///
     /// # Errors
-    /// As [`Infiller::between`].
+    /// As [`Infiller::next`].
     pub async fn objection(
         &self,
         cx: &Cx,

@@ -52,82 +52,109 @@ fn days(numbers: &[u8]) -> Task {
     Task::new("What does the missing page say?", images).with_chain(chain("pattern=infilling"))
 }
 
-fn fill(after: usize, says: &str, short: &str) -> Json {
-    json!({ "change": "The day grows by one.", "after": after, "missing": "a day", "fill": says, "short": short })
+fn next(says: &str, short: &str) -> Json {
+    json!({ "fill": says, "short": short })
+}
+
+/// What is expected after each of the numbers 1 and 2, and after the third image, which shows `third`.
+fn expected(third: &str) -> [Json; 3] {
+    [next("There is the number 2.", "2"), next("There is the number 3.", "3"), next("There is another.", third)]
 }
 
 #[tokio::test]
-async fn a_gap_is_named_filled_and_checked_against_both_sides() {
-    let chat = Script::new([fill(2, "The page says DAY 3.", "DAY 3"), json!({ "before": true, "after": true })]);
+async fn a_gap_is_where_another_frame_comes_than_is_expected_and_what_is_expected_fits_both_sides() {
+    let chat = Script::new(expected("5").into_iter().chain([next("There is the number 4.", "4")]));
     let record = Arc::new(Record::default());
     let watch = Watch { sinks: vec![record.clone()], ..Watch::default() };
     let report = agent(&chat, catalog([describer()])).ask_watched(&days(&[1, 2, 4, 5]), watch).await.unwrap();
-    let told = shown(&chat, 0);
-    for line in
-        ["Frame 1: There is the number 1.", "Frame 2: There is the number 2.", "Frame 3: There is the number 4."]
-    {
-        assert!(told.contains(line), "{told}");
-    }
-    let checked = shown(&chat, 1);
-    for line in ["Before: There is the number 2.", "Between: \"The page says DAY 3.\"", "After: There is the number 4."]
-    {
-        assert!(checked.contains(line), "{checked}");
-    }
-    let text = "Inferred between image 2 and image 3, and not seen: The page says DAY 3.";
+    // What comes is expected from what is before it alone.
+    assert_eq!(
+        shown(&chat, 1),
+        "Question: What does the missing page say?\nFrame 1: There is the number 1.\nFrame 2: There is the number 2."
+    );
+    // With the fill in its place the frames go on to what is shown after it.
+    assert!(
+        shown(&chat, 3).ends_with("Frame 2: There is the number 2.\nFrame 3: \"There is the number 3.\""),
+        "{}",
+        shown(&chat, 3)
+    );
+    let text = "Inferred between image 2 and image 3, and not seen: There is the number 3.";
     assert_eq!((report.answer.text.as_str(), report.answer.status), (text, Status::Guessed));
-    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
+    assert_eq!(report.answer.short.as_deref(), Some("3"));
     // The claim rests on what is before and after.
     assert_eq!(report.answer.claims[0].steps, ["scene_2", "scene_3"]);
     let gap = &report.to_json()["gap"];
-    assert_eq!((&gap["after_image"], &gap["fill"]), (&json!(2), &json!("The page says DAY 3.")));
+    assert_eq!((&gap["after_image"], &gap["fill"]), (&json!(2), &json!("There is the number 3.")));
     assert!(record.names().contains(&"infilled".to_owned()), "{:?}", record.names());
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_and_something_else_is_tried() {
-    let no = json!({ "before": true, "after": false, "objection": "Day 4 comes after it, and not day 9." });
-    let chat = Script::new([
-        fill(2, "The page says DAY 9.", "DAY 9"),
-        no.clone(),
-        fill(2, "The page says DAY 3.", "DAY 3"),
+async fn what_does_not_lead_on_is_judged_and_where_it_does_not_fit_something_else_is_tried() {
+    let (yes, no) = (
         json!({ "before": true, "after": true }),
+        json!({ "before": true, "after": false, "objection": "4 comes after it, and not 9." }),
+    );
+    let off = || next("There is the number 9.", "9");
+    let chat = Script::new([
+        next("There is the number 2.", "2"),
+        off(),
+        next("There is the number 5.", "5"),
+        next("There is the number 10.", "10"),
+        no.clone(),
+        next("There is the number 3.", "3"),
+        off(),
+        yes,
     ]);
     let report = agent(&chat, catalog([describer()])).ask(&days(&[1, 2, 4, 5])).await.unwrap();
-    assert!(
-        shown(&chat, 2).contains("Tried: \"The page says DAY 9.\" Objection: \"Day 4 comes after it, and not day 9.\"")
-    );
-    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
-    assert_eq!(report.trace.gap.unwrap().tried.len(), 1);
+    let judged = shown(&chat, 4);
+    for line in
+        ["Before: There is the number 2.", "Between: \"There is the number 9.\"", "After: There is the number 4."]
+    {
+        assert!(judged.contains(line), "{judged}");
+    }
+    let tried = "Tried: \"There is the number 9.\" Objection: \"4 comes after it, and not 9.\"";
+    assert!(shown(&chat, 5).contains(tried), "{}", shown(&chat, 5));
+    assert_eq!((report.answer.short.as_deref(), report.trace.gap.unwrap().tried.len()), (Some("3"), 1));
     // Where nothing fits, nothing is claimed.
-    let nine = || fill(2, "The page says DAY 9.", "DAY 9");
-    let chat = Script::new([nine(), no.clone(), nine(), no]);
+    let chat = Script::new([
+        next("There is the number 2.", "2"),
+        off(),
+        next("There is the number 5.", "5"),
+        off(),
+        no.clone(),
+        off(),
+        off(),
+        no,
+    ]);
     let report = agent(&chat, catalog([describer()])).ask(&days(&[1, 2, 4, 5])).await.unwrap();
     assert_eq!((report.answer.status, report.answer.claims.len()), (Status::Unanswerable, 0));
-    assert!(report.answer.text.contains("Day 4 comes after it"), "{}", report.answer.text);
+    assert!(report.answer.text.contains("4 comes after it"), "{}", report.answer.text);
     assert_eq!(report.trace.gap.unwrap().fill, None);
 }
 
 #[tokio::test]
-async fn a_side_that_is_said_again_fills_no_gap() {
-    let chat = Script::new([
-        fill(1, "There is the number 4.", "DAY 4"),
-        fill(1, "The page says DAY 3.", "DAY 3"),
-        json!({ "before": true, "after": true }),
-    ]);
+async fn a_frame_that_is_said_again_fills_no_gap_and_a_whole_sequence_has_none() {
+    let numbers = ["2", "3", "4"].map(|number| next(&format!("There is the number {number}."), number));
+    let chat = Script::new(numbers);
     let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
     assert!(shown(&chat, 1).contains("that is what is known already"), "{}", shown(&chat, 1));
-    assert_eq!(report.answer.short.as_deref(), Some("DAY 3"));
+    assert_eq!(report.answer.short.as_deref(), Some("3"));
+    let chat = Script::new([next("There is the number 3.", "3")]);
+    let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 3])).await.unwrap();
+    assert_eq!((report.answer.status, report.trace.gap), (Status::Unanswerable, None));
+    assert!(report.answer.text.contains("each image shows what is expected"), "{}", report.answer.text);
 }
 
 #[tokio::test]
 async fn replies_that_make_no_sense_leave_the_gap_open() {
-    for reply in ["?".to_owned(), fill(7, "It is DAY 3.", "3").to_string(), fill(1, " ", "3").to_string()] {
+    for reply in ["?".to_owned(), next(" ", "3").to_string()] {
         let chat = Script::new([reply]);
         let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
         assert_eq!((report.answer.status, report.error), (Status::Unanswerable, None));
     }
-    let unclear = || ["!".to_owned(), fill(1, "It is DAY 3.", "3").to_string()];
-    let chat = Script::new(unclear().into_iter().chain(unclear()).skip(1).chain(["!".to_owned()]));
+    let three = || next("There is the number 3.", "3").to_string();
+    let unclear = || "!".to_owned();
+    let chat = Script::new([three(), unclear(), unclear(), unclear()]);
     let report = agent(&chat, catalog([describer()])).ask(&days(&[2, 4])).await.unwrap();
     assert_eq!(report.answer.status, Status::Unanswerable);
     assert!(report.answer.text.contains("could not be checked"), "{}", report.answer.text);
@@ -141,7 +168,7 @@ async fn an_image_that_could_not_be_looked_at_is_no_gap() {
             grey => Ok(Value::Json(json!({ "sentences": [{ "text": format!("There is the number {grey}.") }] }))),
         }
     });
-    let chat = Script::new([fill(1, "It is 2.", "2")]);
+    let chat = Script::new([next("It is 2.", "2")]);
     let report = agent(&chat, catalog([describer])).ask(&days(&[1, 2, 3])).await.unwrap();
     assert_eq!((report.answer.status, report.usage.llm_calls), (Status::Unanswerable, 0));
     assert!(report.answer.text.contains("what image 2 shows (the lens is dirty)"), "{}", report.answer.text);
