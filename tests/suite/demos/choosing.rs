@@ -232,7 +232,10 @@ fn settings_of_demos_are_read_checked_and_shown() {
         ("demo-order=up", "demo-order is one of similar-last, similar-first"),
         ("demo-seed=-1", "demo-seed is a number from 0"),
         ("demo-tokens=0", "demo-tokens is `auto`, or a number from 1"),
-        ("demo-k=1", "the keys are bridge, stop, stages, think, questions, votes, critic, demos, demo-choice"),
+        (
+            "demo-k=1",
+            "the keys are bridge, stop, pattern, stages, think, questions, votes, critic, verify, arbitrate, demos, demo-choice",
+        ),
     ] {
         let error = Chain::default().with(bad).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
