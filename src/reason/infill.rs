@@ -56,8 +56,8 @@ fn has(text: &str, other: &str) -> bool {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         words.map(str::to_lowercase).collect()
     };
-    let all = words(text);
-    words(other).iter().all(|word| all.contains(word))
+    let (all, other) = (words(text), words(other));
+    !other.is_empty() && other.iter().all(|word| all.contains(word))
 }
 
 /// Frames as a prompt lists them; texts from images stand in quotes there already.
