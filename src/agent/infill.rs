@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::run::{Run, millis};
+use super::vote::key;
 use crate::answer::{Answer, Claim, Status};
 use crate::error::{ErrorKind, Result};
 use crate::reason::{Fill, Frame};
@@ -251,10 +252,4 @@ fn cut_sentences(text: &str) -> String {
         text.push('"');
     }
     text
-}
-
-/// Texts that differ in nothing but case and marks are the same.
-fn key(text: &str) -> String {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
