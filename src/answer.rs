@@ -72,6 +72,9 @@ impl Answer {
 pub struct Usage {
     /// LLM calls.
     pub llm_calls: u64,
+    /// Of these, calls that were answered with the reply to an earlier one, from the LLM's cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reused_calls: u64,
     /// Prompt tokens that were computed.
     pub prompt_tokens: u64,
     /// Prompt tokens that a prefix cache held.
@@ -85,4 +88,9 @@ pub struct Usage {
     /// What the LLM calls cost in US dollars, as far as their price is known; not given when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<f64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

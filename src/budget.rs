@@ -46,6 +46,7 @@ struct Counters {
     cached_tokens: AtomicU64,
     completion_tokens: AtomicU64,
     llm_calls: AtomicU64,
+    reused_calls: AtomicU64,
     cost_usd: Mutex<Option<f64>>,
 }
 
@@ -61,6 +62,7 @@ impl Meter {
             cached_tokens: AtomicU64::new(0),
             completion_tokens: AtomicU64::new(0),
             llm_calls: AtomicU64::new(0),
+            reused_calls: AtomicU64::new(0),
             cost_usd: Mutex::new(None),
         }))
     }
@@ -107,6 +109,7 @@ impl Meter {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Usage {
             llm_calls: load(&self.0.llm_calls),
+            reused_calls: load(&self.0.reused_calls),
             prompt_tokens: load(&self.0.prompt_tokens),
             cached_tokens: load(&self.0.cached_tokens),
             completion_tokens: load(&self.0.completion_tokens),
@@ -150,6 +153,11 @@ impl Meter {
     pub fn add_cost(&self, usd: f64) {
         let mut cost = self.0.cost_usd.lock().unwrap_or_else(PoisonError::into_inner);
         *cost = Some(cost.unwrap_or_default() + usd);
+    }
+
+    /// Counts an LLM call, counted already, as one whose reply came from an earlier call.
+    pub fn add_reused_call(&self) {
+        self.0.reused_calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts one LLM call with its tokens.

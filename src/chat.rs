@@ -1,5 +1,6 @@
 //! LLMs: one trait, and the backends behind it.
 
+pub mod cached;
 pub mod cassette;
 pub mod layers;
 pub mod local;
@@ -87,6 +88,9 @@ pub struct ChatUsage {
     pub completion_time: Duration,
     /// What the call cost in US dollars; not given when no price is known, as for LLMs that run here.
     pub cost_usd: Option<f64>,
+    /// Whether the reply comes from an earlier call, see [`cached`]: then the tokens are that call's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
 }
 
 impl ChatUsage {

@@ -10,6 +10,7 @@ use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;
 use crate::chain::{Bridge, Chain};
 use crate::chat::ChatModel;
+use crate::chat::cached::Cached;
 use crate::chat::local::{LocalModel, LocalOptions};
 use crate::chat::named::{self, Named};
 use crate::chat::openai::OpenAiModel;
@@ -35,6 +36,8 @@ pub struct Config {
     pub llm: String,
     /// A folder to record the LLM's calls into, for `replay:DIR`.
     pub record: Option<PathBuf>,
+    /// A file of replies to earlier requests, which are not asked again; see [`Cached`].
+    pub llm_cache: Option<PathBuf>,
     /// A table of prices laid over the compiled-in one, for LLMs behind a server.
     pub prices: Option<PathBuf>,
     /// A folder of prompt files laid over the compiled-in ones.
@@ -72,6 +75,7 @@ impl Default for Config {
         Self {
             llm: "local".to_owned(),
             record: None,
+            llm_cache: None,
             prices: None,
             prompts: None,
             demos: Vec::new(),
@@ -95,6 +99,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("llm", &named::shown(&self.llm))
             .field("record", &self.record)
+            .field("llm_cache", &self.llm_cache)
             .field("prices", &self.prices)
             .field("prompts", &self.prompts)
             .field("demos", &self.demos)
@@ -145,7 +150,7 @@ impl Config {
         config.chain.validate().map_err(place)?;
         config.style.validate().map_err(place)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut config.record, &mut config.prices, &mut config.prompts];
+        let paths = [&mut config.record, &mut config.llm_cache, &mut config.prices, &mut config.prompts];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
@@ -271,17 +276,25 @@ impl Config {
         self.tools.iter().any(|file| declares(file))
     }
 
-    /// The LLM, recorded when [`Config::record`] says so. An embedded one loads in the background, its file
-    /// being fetched when it is missing; a served one is not called before it is needed.
+    /// The LLM, behind its [`Config::llm_cache`], recorded when [`Config::record`] says so. An embedded one loads in
+    /// the background, its file being fetched when it is missing; a served one is not called before it is needed.
     ///
     /// # Errors
     /// `InvalidInput` or `NotFound` when its name, its cassette or the prices are faulty, `InvalidInput` when
-    /// there is a recording already.
+    /// there is a recording already; those of [`Cached::open`].
     pub fn chat(&self, progress: Arc<dyn Progress>) -> Result<Arc<dyn ChatModel>> {
-        if self.record.is_some() && matches!(self.named()?, Named::Replay(_)) {
-            return Err(Error::invalid("a replay cannot be recorded: record a run with the LLM itself"));
+        if matches!(self.named()?, Named::Replay(_)) {
+            if self.record.is_some() {
+                return Err(Error::invalid("a replay cannot be recorded: record a run with the LLM itself"));
+            }
+            if self.llm_cache.is_some() {
+                return Err(Error::invalid("a replay asks no LLM: leave the file of replies (`--llm-cache`) out"));
+            }
         }
-        let chat = self.llm(progress)?;
+        let mut chat = self.llm(progress)?;
+        if let Some(file) = &self.llm_cache {
+            chat = Arc::new(Cached::open(chat, file)?);
+        }
         Ok(match &self.record {
             Some(folder) => Arc::new(Recorded::new(chat, folder)?),
             None => chat,

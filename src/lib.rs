@@ -57,3 +57,4 @@ pub mod task;
 pub mod tool;
 pub mod trace;
 pub mod value;
+mod words;

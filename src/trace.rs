@@ -62,6 +62,9 @@ pub enum Event {
         cached_tokens: u64,
         /// Tokens written.
         completion_tokens: u64,
+        /// Whether the reply is that to an earlier call, from the LLM's cache.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reused: bool,
         /// Milliseconds.
         ms: u64,
     },
@@ -363,6 +366,8 @@ pub struct Candidate {
 }
 
 /// A gap between what is known before and after it.
+///
+/// It is filled where [`Gap::fill`] says with what; else nothing fits that was tried, or the run ended first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
     /// What is missing, in words.
@@ -413,8 +418,8 @@ pub struct Trace {
     pub verified: Vec<Verification>,
     /// The answers of several experts, where they were weighed.
     pub arbitration: Option<Arbitration>,
-    /// The gap that was named between what is known.
-    pub gap: Option<Gap>,
+    /// The gaps that were named between what is known.
+    pub gaps: Vec<Gap>,
 }
 
 impl Trace {

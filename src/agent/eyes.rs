@@ -7,6 +7,7 @@ use crate::plan::{ArgValue, Plan, Reference, Step};
 use crate::reason::{Look, Seen};
 use crate::refiner::{Evidence, Verdict};
 use crate::task::image_name;
+use crate::words::{holds, words};
 
 impl Run<'_> {
     /// Answers from one look, without any other tool.
@@ -95,14 +96,4 @@ fn agree(found: &Answer, seen: &Seen) -> bool {
         (None, Some(b)) => holds(&words(&found.text), &b),
         (None, None) => words(&found.text) == words(seen.answer.as_deref().unwrap_or_default()),
     }
-}
-
-fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '.')).map(|word| word.trim_matches('.'));
-    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
-}
-
-/// Whether these words stand in a row among those.
-fn holds(all: &[String], some: &[String]) -> bool {
-    !some.is_empty() && all.windows(some.len()).any(|window| window == some)
 }

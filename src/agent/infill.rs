@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use super::run::{Run, millis};
-use super::vote::key;
+use super::run::{Run, is_over, millis};
 use crate::answer::{Answer, Claim, Status};
 use crate::error::{ErrorKind, Result};
 use crate::reason::{Fill, Frame};
@@ -29,13 +28,34 @@ struct Told {
     steps: Vec<String>,
 }
 
+/// A place in a sequence where another frame comes than is expected.
+struct Place {
+    /// How many frames are before it: what is expected is expected from them.
+    known: Vec<Frame>,
+    following: Frame,
+    gap: Gap,
+    expected: Fill,
+}
+
 impl Run<'_> {
-    /// Names the gap in what is known, fills it, and checks the fill against both sides. What is inferred so is a
-    /// guess, whatever speaks for it: no step saw it. A question about a place in one of several images has no sequence.
+    /// Names the gaps in what is known, fills them, and checks what fills them against both sides. What is inferred so
+    /// is a guess, whatever speaks for it: no step saw it. A question about a place in one of several images has no
+    /// sequence.
     pub(super) async fn infill(&mut self) -> Result<Verdict> {
-        if self.task.images.len() < 2 || self.task.region.is_some() {
-            return self.hop().await;
+        let verdict = if self.task.images.len() < 2 || self.task.region.is_some() {
+            self.hop().await
+        } else {
+            self.between().await
+        };
+        // Whatever came of them, they are told of.
+        for gap in &self.trace.gaps {
+            self.cx.emit(Event::Infilled(gap.clone()), &[]);
         }
+        verdict
+    }
+
+    /// Fills the gaps between images.
+    async fn between(&mut self) -> Result<Verdict> {
         self.describe((0..self.task.images.len()).collect()).await?;
         if self.trace.is_blank()
             && let Some(verdict) = self.go_on().await?
@@ -46,71 +66,103 @@ impl Run<'_> {
             Ok(told) => told,
             Err(missing) => return Ok(not_enough(&missing)),
         };
-        let frames: Vec<Frame> = told.iter().map(|told| told.frame.clone()).collect();
-        let gaps = match self.gaps(&frames).await {
+        let (filled, open) = match self.places(&told).await {
             Err(error) if error.kind() == ErrorKind::Model => return Ok(not_enough(&error.to_string())),
-            gaps => gaps?,
+            places => places?,
         };
-        let mut tried = Vec::new();
-        for (n, mut fill) in gaps {
-            let Some([before, after]) = told.get(n..n + 2) else { continue };
-            let place = format!("between image {} and image {}", before.frame.image, after.frame.image);
+        if !filled.is_empty() {
+            return Ok(inferred(filled));
+        }
+        self.judged_places(open).await
+    }
+
+    /// Goes along the images. Where another one comes than is expected, there is a gap: one that is filled when the
+    /// images go on from what was expected to what is shown, and then the fill is known from there on; else one to be
+    /// judged. A side that cannot be asked about is no reason to lose what was found before.
+    async fn places(&mut self, told: &[Told]) -> Result<(Vec<(Gap, Fill)>, Vec<Place>)> {
+        let (mut filled, mut open) = (Vec::new(), Vec::new());
+        let mut known: Vec<Frame> = Vec::new();
+        for (n, following) in told.iter().enumerate() {
+            let Some(before) = n.checked_sub(1).and_then(|n| told.get(n)) else {
+                known.push(following.frame.clone());
+                continue;
+            };
+            let expected = match self.next_frame(&known, &[]).await {
+                Err(error) if !is_over(&error) && !(filled.is_empty() && open.is_empty()) => {
+                    tracing::debug!("no more gaps are looked for: {}", error.for_log());
+                    break;
+                }
+                expected => expected?,
+            };
+            if !expected.is_shown_by(&following.frame) {
+                let mut gap = gap_between(before, following);
+                self.trace.gaps.push(gap.clone());
+                let leads_on =
+                    !expected.is_shown_by(&before.frame) && self.leads_on(&known, &expected, &following.frame).await?;
+                if leads_on {
+                    gap.fill = Some(expected.fill.clone());
+                    if let Some(named) = self.trace.gaps.last_mut() {
+                        *named = gap.clone();
+                    }
+                    known.push(filling(&expected));
+                    filled.push((gap, expected));
+                } else {
+                    let following = following.frame.clone();
+                    open.push(Place { known: known.clone(), following, gap, expected });
+                }
+            }
+            known.push(following.frame.clone());
+        }
+        if !filled.is_empty() {
+            // Places that nothing leads on from are then only those where too little was known.
+            self.trace.gaps.retain(|gap| gap.fill.is_some());
+        }
+        Ok((filled, open))
+    }
+
+    /// Fills the first of these places that a judge finds something to fit into.
+    async fn judged_places(&mut self, open: Vec<Place>) -> Result<Verdict> {
+        if open.is_empty() {
+            return Ok(not_enough("where the gap is: each image shows what is expected after those before it"));
+        }
+        for (at, place) in open.into_iter().enumerate() {
+            let Place { known, following, mut gap, mut expected } = place;
+            let Some(before) = known.last() else { continue };
             for left in (0..MAX_TRIES).rev() {
-                let gap = Gap {
-                    missing: format!("what comes {place}"),
-                    after_image: Some(before.frame.image),
-                    before: before.steps.clone(),
-                    after: after.steps.clone(),
-                    fill: None,
-                    tried: tried.clone(),
-                };
-                let known = frames.iter().any(|frame| fill.is_shown_by(frame));
-                let objection = if known {
+                let is_known = known.iter().chain([&following]).any(|frame| expected.is_shown_by(frame));
+                let objection = if is_known {
                     Some(KNOWN.to_owned())
-                } else if self.leads_on(frames.get(..=n).unwrap_or_default(), &fill, &after.frame).await? {
+                } else if !gap.tried.is_empty() && self.leads_on(&known, &expected, &following).await? {
                     None
                 } else {
-                    self.fits((&before.frame.text, &after.frame.text), &fill).await?
+                    self.objection_to((&before.text, &following.text), &expected).await?
                 };
-                match objection {
-                    None => return Ok(self.filled(gap, fill, &place)),
-                    Some(objection) => tried.push(Tried { fill: fill.fill.clone(), objection }),
+                let Some(objection) = objection else {
+                    gap.fill = Some(expected.fill.clone());
+                    self.trace.gaps = vec![gap.clone()];
+                    return Ok(inferred(vec![(gap, expected)]));
+                };
+                gap.tried.push(Tried { fill: expected.fill.clone(), objection });
+                if let Some(named) = self.trace.gaps.get_mut(at) {
+                    *named = gap.clone();
                 }
-                self.trace.gap = Some(Gap { tried: tried.clone(), ..gap });
                 if left > 0 {
-                    fill = match self.next_frame(frames.get(..=n).unwrap_or_default(), &tried).await {
-                        Err(error) if error.kind() == ErrorKind::Model => break,
-                        fill => fill?,
+                    expected = match self.next_frame(&known, &gap.tried).await {
+                        Err(error) if !is_over(&error) => break,
+                        other => other?,
                     };
                 }
             }
         }
-        match self.trace.gap {
-            Some(_) => Ok(self.unfilled()),
-            None => Ok(not_enough("where the gap is: each image shows what is expected after those before it")),
-        }
-    }
-
-    /// The places, from 0, after which another frame comes than is expected, with what is expected.
-    async fn gaps(&mut self, frames: &[Frame]) -> Result<Vec<(usize, Fill)>> {
-        let mut gaps = Vec::new();
-        for (n, following) in frames.iter().enumerate().skip(1) {
-            let expected = self.next_frame(frames.get(..n).unwrap_or_default(), &[]).await?;
-            if !expected.is_shown_by(following) {
-                gaps.push((n - 1, expected));
-            }
-        }
-        Ok(gaps)
+        Ok(self.unfilled())
     }
 
     /// Whether the frames go on to what is shown after the gap when the fill is put there. It was expected from what is
     /// before the gap, so that it then fits both sides.
-    async fn leads_on(&mut self, before: &[Frame], fill: &Fill, after: &Frame) -> Result<bool> {
-        let image = before.last().map_or(1, |frame| frame.image + 1);
-        let filled = Frame { image, text: format!("\"{}\"", plain(&fill.fill)) };
-        let frames: Vec<Frame> = before.iter().cloned().chain([filled]).collect();
+    async fn leads_on(&mut self, known: &[Frame], fill: &Fill, after: &Frame) -> Result<bool> {
+        let frames: Vec<Frame> = known.iter().cloned().chain([filling(fill)]).collect();
         match self.next_frame(&frames, &[]).await {
-            Err(error) if error.kind() == ErrorKind::Model => Ok(false),
+            Err(error) if !is_over(&error) => Ok(false),
             next => Ok(next?.is_shown_by(after)),
         }
     }
@@ -125,7 +177,13 @@ impl Run<'_> {
 
     /// Answers as ever; where the evidence does not do, fills the hop between it and the answer.
     async fn hop(&mut self) -> Result<Verdict> {
-        let verdict = self.decide().await?;
+        let verdict = match self.decide().await {
+            // With no round left there is still time to infer.
+            Err(error) if self.only_rounds_are_used_up(&error) && self.partial.is_none() => {
+                not_enough(&self.trace.missing.clone().unwrap_or_else(|| error.to_string()))
+            }
+            verdict => verdict?,
+        };
         // What is not there has no properties to be inferred.
         let verdict = if self.task.chain.verify { self.or_absent(verdict) } else { verdict };
         let missing = match verdict {
@@ -138,45 +196,40 @@ impl Run<'_> {
             let steps = evidence.observations().map(|(observation, _)| observation.id.clone()).collect::<Vec<_>>();
             (evidence.text(), steps)
         };
-        let mut tried = Vec::new();
-        while tried.len() < MAX_TRIES && !before.is_empty() {
+        if before.is_empty() {
+            return Ok(Verdict::NotEnough { missing });
+        }
+        let (after, fill, tried) = (Vec::new(), None, Vec::new());
+        let mut gap = Gap { missing: missing.clone(), after_image: None, before, after, fill, tried };
+        while gap.tried.len() < MAX_TRIES {
             let began = Instant::now();
-            let fill = self.parts.infiller.hop(self.cx, &question, &known, &missing, &tried).await;
+            let fill = self.parts.infiller.hop(self.cx, &question, &known, &missing, &gap.tried).await;
             self.timings.refine_ms += millis(began);
             let fill = match fill {
-                Err(error) if error.kind() == ErrorKind::Model => break,
+                Err(error) if !is_over(&error) => break,
                 fill => fill?,
             };
-            let gap = |tried: &[Tried]| Gap {
-                missing: missing.clone(),
-                after_image: None,
-                before: before.clone(),
-                after: Vec::new(),
-                fill: None,
-                tried: tried.to_vec(),
-            };
-            match self.fits((&known, ANSWER), &fill).await? {
-                None => return Ok(self.filled(gap(&tried), fill, "from what is seen")),
-                Some(objection) => tried.push(Tried { fill: fill.fill, objection }),
+            match self.objection_to((&known, ANSWER), &fill).await? {
+                None => {
+                    gap.fill = Some(fill.fill.clone());
+                    self.trace.gaps = vec![gap.clone()];
+                    return Ok(inferred(vec![(gap, fill)]));
+                }
+                Some(objection) => gap.tried.push(Tried { fill: fill.fill, objection }),
             }
-            self.trace.gap = Some(gap(&tried));
+            self.trace.gaps = vec![gap.clone()];
         }
-        if self.trace.gap.is_some() { Ok(self.unfilled()) } else { Ok(Verdict::NotEnough { missing }) }
+        if self.trace.gaps.is_empty() { Ok(Verdict::NotEnough { missing }) } else { Ok(self.unfilled()) }
     }
 
-    /// What speaks against a fill. One that only repeats a side fills nothing; an LLM's reply that cannot be read is
-    /// no approval.
-    async fn fits(&mut self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
-        let said = key(&fill.fill);
-        if said == key(before) || said == key(after) {
-            return Ok(Some(KNOWN.to_owned()));
-        }
+    /// What speaks against a fill. A judge that cannot be asked, or whose reply cannot be read, is no approval.
+    async fn objection_to(&mut self, (before, after): (&str, &str), fill: &Fill) -> Result<Option<String>> {
         let question = self.task.question.trim();
         let began = Instant::now();
         let objection = self.parts.infiller.objection(self.cx, question, (before, after), &fill.fill).await;
         self.timings.refine_ms += millis(began);
         match objection {
-            Err(error) if error.kind() == ErrorKind::Model => Ok(Some("it could not be checked".to_owned())),
+            Err(error) if !is_over(&error) => Ok(Some("it could not be checked".to_owned())),
             objection => objection,
         }
     }
@@ -201,7 +254,7 @@ impl Run<'_> {
                 Some(Value::Json(json)) if !told(json).is_empty() => told(json),
                 _ => vec![evidence.in_part(observation, room)],
             });
-            let said: Vec<String> = said.filter(|text| !text.trim().is_empty()).collect();
+            let said: Vec<String> = said.filter(|text| !text.trim().is_empty()).map(|text| whole(&text)).collect();
             if said.is_empty() {
                 let why = all().find_map(|observation| Some(observation.failure()?.message));
                 let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
@@ -217,39 +270,65 @@ impl Run<'_> {
             let tells = |sentence: &&String| !sentence.starts_with(UNSURE) && !everywhere(sentence);
             let telling: Vec<&str> = said.iter().filter(tells).map(String::as_str).collect();
             let text = if telling.is_empty() { said.join(" ") } else { telling.join(" ") };
-            Told { frame: Frame { image: n + 1, text: cut_sentences(&text) }, steps: steps.clone() }
+            let frame = Frame { image: n + 1, text: whole(&cut(&text, MAX_FRAME)), all: said.join(" ") };
+            Told { frame, steps: steps.clone() }
         };
         Ok(all.iter().map(told).collect())
     }
 
-    /// The answer that a fill is.
-    fn filled(&mut self, mut gap: Gap, fill: Fill, place: &str) -> Verdict {
-        let text = format!("Inferred {place}, and not seen: {}", fill.fill);
-        gap.fill = Some(fill.fill);
-        self.cx.emit(Event::Infilled(gap.clone()), &[]);
-        let claim = Claim { text: text.clone(), steps: gap.before.iter().chain(&gap.after).cloned().collect() };
-        self.trace.gap = Some(gap);
-        Verdict::Answer(Answer { short: Some(fill.short), claims: vec![claim], ..Answer::new(text, Status::Guessed) })
-    }
-
     /// Nothing that was tried fits.
-    fn unfilled(&mut self) -> Verdict {
-        let Some(gap) = self.trace.gap.clone() else { return not_enough("") };
-        self.cx.emit(Event::Infilled(gap.clone()), &[]);
-        let why = gap.tried.last().map(|tried| format!("{}: {}", plain(&tried.fill), plain(&tried.objection)));
-        not_enough(&format!("nothing that fits into the gap ({})", why.unwrap_or_default()))
+    fn unfilled(&self) -> Verdict {
+        let gap = self.trace.gaps.last();
+        let places: Vec<String> = self.trace.gaps.iter().filter_map(place).collect();
+        let place = if places.is_empty() { "into the gap".to_owned() } else { places.join(" or ") };
+        let last = gap.and_then(|gap| gap.tried.last());
+        let why = last.map(|tried| format!(" ({}: {})", plain(&tried.fill), plain(&tried.objection)));
+        not_enough(&format!("what fits {place}{}", why.unwrap_or_default()))
     }
+}
+
+fn gap_between(before: &Told, after: &Told) -> Gap {
+    let (first, second) = (before.frame.image, after.frame.image);
+    Gap {
+        missing: format!("what comes between image {first} and image {second}"),
+        after_image: Some(first),
+        before: before.steps.clone(),
+        after: after.steps.clone(),
+        fill: None,
+        tried: Vec::new(),
+    }
+}
+
+/// `between image 2 and image 3`, of a gap between images.
+fn place(gap: &Gap) -> Option<String> {
+    gap.after_image.map(|image| format!("between image {image} and image {}", image + 1))
+}
+
+/// A frame that is not shown, as if it were.
+fn filling(fill: &Fill) -> Frame {
+    let text = format!("\"{}\"", plain(&fill.fill));
+    Frame { image: 0, all: text.clone(), text }
+}
+
+/// The answer that fills are.
+fn inferred(fills: Vec<(Gap, Fill)>) -> Verdict {
+    let short = fills.iter().map(|(_, fill)| fill.short.as_str()).collect::<Vec<_>>().join(", ");
+    let claim = |(gap, fill): (Gap, Fill)| {
+        let place = place(&gap).unwrap_or_else(|| "from what is seen".to_owned());
+        let steps = gap.before.into_iter().chain(gap.after).collect();
+        Claim { text: format!("Inferred {place}, and not seen: {}", fill.fill), steps }
+    };
+    let claims: Vec<Claim> = fills.into_iter().map(claim).collect();
+    let text = claims.iter().map(|claim| claim.text.as_str()).collect::<Vec<_>>().join(" ");
+    Verdict::Answer(Answer { short: Some(short), claims, ..Answer::new(text, Status::Guessed) })
 }
 
 fn not_enough(missing: &str) -> Verdict {
     Verdict::NotEnough { missing: missing.to_owned() }
 }
 
-/// A frame's text, not too long; where it is cut within a quotation, that is ended.
-fn cut_sentences(text: &str) -> String {
-    let mut text = cut(text, MAX_FRAME);
-    if text.matches('"').count() % 2 == 1 {
-        text.push('"');
-    }
-    text
+/// Text whose last quotation is ended, where it was cut within one.
+fn whole(text: &str) -> String {
+    let is_open = text.matches('"').count() % 2 == 1;
+    format!("{text}{}", if is_open { "\"" } else { "" })
 }

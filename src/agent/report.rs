@@ -78,13 +78,13 @@ impl Report {
                 object.extend(text.as_ref().map(|text| (name.to_owned(), json!(text))));
             }
             object.extend(data.as_ref().map(|data| ("data".to_owned(), data.as_ref().clone())));
-            let Trace { votes, asked, verified, arbitration, gap, .. } = &self.trace;
+            let Trace { votes, asked, verified, arbitration, gaps, .. } = &self.trace;
             for (name, list, is_empty) in [
                 ("votes", json!(votes), votes.is_empty()),
                 ("asked", json!(asked), asked.is_empty()),
                 ("verified", json!(verified), verified.is_empty()),
                 ("arbitration", json!(arbitration), arbitration.is_none()),
-                ("gap", json!(gap), gap.is_none()),
+                ("gaps", json!(gaps), gaps.is_empty()),
             ] {
                 object.extend(Some((name.to_owned(), list)).filter(|_| !is_empty));
             }

@@ -10,6 +10,7 @@ use crate::observation::Observation;
 use crate::refiner::Verdict;
 use crate::trace::{Event, Finding, Verification};
 use crate::value::{Region, Value};
+use crate::words::words;
 
 /// Finds from this score on contradict a tool that finds none.
 const SURE: f64 = 0.5;
@@ -132,10 +133,6 @@ impl Run<'_> {
 
 /// Whether a question names a thing, in the singular or the plural.
 fn names(question: &str, label: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
     let (asked, label) = (words(question), words(label));
     let same = |word: &String, part: &String| {
         word == part || word.strip_prefix(part).is_some_and(|end| matches!(end, "s" | "es"))

@@ -7,6 +7,7 @@ use crate::plan::{Plan, Reference};
 use crate::planner::Move;
 use crate::refiner::Verdict;
 use crate::trace::{Event, Vote};
+use crate::words::words;
 
 /// Plans that came out the same.
 struct Candidate {
@@ -119,6 +120,5 @@ fn said(verdict: &Verdict) -> Option<String> {
 
 /// Answers that differ in nothing but case and marks are the same.
 pub(super) fn key(answer: &str) -> String {
-    let words = answer.split(|c: char| !(c.is_alphanumeric() || c == '.')).map(|word| word.trim_matches('.'));
-    words.filter(|word| !word.is_empty()).map(str::to_lowercase).collect::<Vec<_>>().join(" ")
+    words(answer).join(" ")
 }

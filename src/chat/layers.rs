@@ -28,6 +28,9 @@ pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRe
     let result = cx.within(chat.complete(cx, request)).await;
     let usage = result.as_ref().map(|reply| reply.usage).unwrap_or_default();
     cx.meter().add_llm_call(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
+    if usage.reused {
+        cx.meter().add_reused_call();
+    }
     if let Some(usd) = usage.cost_usd {
         cx.meter().add_cost(usd);
     }
@@ -41,6 +44,7 @@ pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRe
         prompt_tokens: usage.prompt_tokens,
         cached_tokens: usage.cached_tokens,
         completion_tokens: usage.completion_tokens,
+        reused: usage.reused,
         ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     cx.emit(event, &[]);

@@ -414,6 +414,10 @@ fn table(summary: &Summary) -> String {
     }
     let [median, most] = summary.seconds;
     lines.push(format!("seconds a case: median {median:.1}, 90 % under {most:.1}"));
+    let [calls, reused] = summary.llm_calls;
+    if reused > 0 {
+        lines.push(format!("  {reused} of {calls} LLM calls were answered from the file of --llm-cache, in no time"));
+    }
     let [median, most] = summary.tokens;
     if most > 0.0 {
         lines.push(format!("tokens a case: median {median:.0}, 90 % under {most:.0}; {:.1} rounds", summary.rounds));

@@ -49,6 +49,13 @@ pub(super) struct LlmOptions {
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
 
+    /// Keep the LLM's replies in FILE, and do not ask again what was asked before
+    ///
+    /// For evaluations that repeat most of their calls. Answers stay the same, seconds do not: `--json` says in
+    /// `usage.reused_calls` how many calls were spared. Calls that ask for variety (`--chain votes=N`) are not kept.
+    #[arg(long, value_name = "FILE")]
+    llm_cache: Option<PathBuf>,
+
     /// A TOML table of prices, in US dollars per million tokens, laid over the built-in one
     ///
     /// For LLMs behind a server; the cost then stands in `usage.cost_usd` of `--json`. The form:
@@ -265,6 +272,7 @@ impl LlmOptions {
         }
         for (own, of_file) in [
             (&self.record, &mut config.record),
+            (&self.llm_cache, &mut config.llm_cache),
             (&self.prices, &mut config.prices),
             (&self.prompts, &mut config.prompts),
         ] {

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::output::{note, safe};
 use crate::cx::EventSink;
 use crate::image::Image;
-use crate::trace::{Entry, Event, Vote};
+use crate::trace::{Arbitration, Entry, Event, Finding, Gap, Verification, Vote};
 
 /// Prints one line for each thing that happens in a run.
 pub(super) struct Steps;
@@ -20,6 +20,9 @@ impl EventSink for Steps {
 
 fn line(event: &Event) -> Option<String> {
     Some(match event {
+        Event::LlmCall { purpose, completion_tokens, reused: true, .. } => {
+            format!("{purpose}: {completion_tokens} tokens from an earlier call")
+        }
         Event::LlmCall { purpose, completion_tokens, prompt_tokens, cached_tokens, ms, .. } => {
             format!(
                 "{purpose}: {completion_tokens} tokens from {prompt_tokens} (+{cached_tokens} cached) in {}",
@@ -41,6 +44,19 @@ fn line(event: &Event) -> Option<String> {
         Event::Asked(asked) => {
             format!("{} {}", asked.question, asked.answer.as_deref().unwrap_or("(not answered)"))
         }
+        Event::Verified(Verification { step, finding, why }) => match finding {
+            Finding::Confirmed => format!("verified {step}: {why}"),
+            Finding::Refuted | Finding::Absent | Finding::Contradicted => format!("doubted {step}: {why}"),
+        },
+        Event::Arbitrated(Arbitration { candidates, best, why }) => {
+            let taken = candidates.get(*best).map_or("", |candidate| candidate.answer.as_str());
+            format!("of {} answers, the one taken is \"{taken}\": {why}", candidates.len())
+        }
+        Event::Infilled(Gap { missing, fill, tried, .. }) => match (fill, tried.last()) {
+            (Some(fill), _) => format!("the gap is {missing}; filled: {fill}"),
+            (None, Some(last)) => format!("the gap is {missing}; does not fit: {} ({})", last.fill, last.objection),
+            (None, None) => format!("the gap is {missing}"),
+        },
         Event::NotEnough { missing } => format!("not answered yet: {missing}"),
         Event::StepEnded { id, same_as: Some(same_as), .. } => format!("{id} = as {same_as}, which was the same call"),
         Event::StepStarted { id, tool, args } => format!("{id}: {tool}({})", args_text(args)),

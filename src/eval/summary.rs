@@ -30,6 +30,8 @@ pub struct Summary {
     pub seconds: [f64; 2],
     /// Tokens a case took, prompts (computed) and replies: the median, and what 90 % stay under.
     pub tokens: [f64; 2],
+    /// LLM calls, and how many of them were answered from earlier ones: these took no time.
+    pub llm_calls: [u64; 2],
     /// Rounds of planning, on average.
     pub rounds: f64,
     /// What all cases cost in US dollars, where prices are known.
@@ -67,6 +69,10 @@ pub fn summary(records: &[Record]) -> Option<Summary> {
         causes,
         seconds: of(&|record| record.ms as f64 / 1000.0),
         tokens: of(&|record| (record.usage.prompt_tokens + record.usage.completion_tokens) as f64),
+        llm_calls: [
+            records.iter().map(|record| record.usage.llm_calls).sum(),
+            records.iter().map(|record| record.usage.reused_calls).sum(),
+        ],
         rounds: records.iter().map(|record| record.rounds as f64).sum::<f64>() / records.len() as f64,
         cost_usd: (!costs.is_empty()).then(|| costs.iter().sum()),
     })

@@ -14,6 +14,7 @@ use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::prompt::Prompts;
 use crate::trace::Tried;
+use crate::words::says;
 
 /// Longest sentence of a reply, and longest short form, in characters.
 const MAX_SENTENCE: usize = 160;
@@ -30,8 +31,10 @@ pub struct Infiller {
 pub struct Frame {
     /// Which image it is, from 1.
     pub image: usize,
-    /// What is known of it.
+    /// What a prompt says of it: what tells it from others, and not too long.
     pub text: String,
+    /// All that is known of it.
+    pub all: String,
 }
 
 /// What fits into a gap.
@@ -44,25 +47,15 @@ pub struct Fill {
 }
 
 impl Fill {
-    /// Whether a frame shows it.
+    /// Whether a frame shows it: what is known of the frame says it.
     pub fn is_shown_by(&self, frame: &Frame) -> bool {
-        has(&frame.text, &self.short)
+        says(&frame.all, &self.short)
     }
-}
-
-/// Whether a text has all words of another.
-fn has(text: &str, other: &str) -> bool {
-    let words = |text: &str| -> Vec<String> {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
-    let (all, other) = (words(text), words(other));
-    !other.is_empty() && other.iter().all(|word| all.contains(word))
 }
 
 /// Frames as a prompt lists them; texts from images stand in quotes there already.
 fn listed(frames: &[Frame]) -> Vec<minijinja::Value> {
-    frames.iter().map(|frame| context! { image => frame.image, text => frame.text.clone() }).collect()
+    frames.iter().map(|frame| frame.text.clone().into()).collect()
 }
 
 fn said(tried: &[Tried]) -> Vec<minijinja::Value> {

@@ -86,6 +86,7 @@ async fn a_question_is_planned_executed_and_answered() {
     assert!(report.error.is_none());
     let usage = Usage {
         llm_calls: 2,
+        reused_calls: 0,
         prompt_tokens: 20,
         cached_tokens: 200,
         completion_tokens: 10,
@@ -575,6 +576,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 prompt_tokens: a,
                 cached_tokens: b,
                 completion_tokens: c,
+                reused: d % 2 == 1,
                 ms: d,
             }
         ),

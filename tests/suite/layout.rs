@@ -12,6 +12,7 @@ const GROUPS: [&[&str]; 8] = [
     &[
         "error",
         "files",
+        "words",
         "image",
         "value",
         "signature",

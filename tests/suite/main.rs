@@ -14,6 +14,7 @@ mod added;
 mod agent;
 mod answers;
 mod bad_input;
+mod cached;
 mod cassettes;
 mod chain;
 mod cli;

@@ -153,6 +153,7 @@ impl From<UsageLine> for ChatUsage {
             prompt_time: Duration::from_millis(line.prompt_ms),
             completion_time: Duration::from_millis(line.completion_ms),
             cost_usd: line.cost_usd,
+            reused: false,
         }
     }
 }

@@ -125,6 +125,33 @@ async fn a_run_is_recorded_and_replayed() {
     assert!(one_line(&twice).contains("was recorded before and is not written over"));
 }
 
+/// An evaluation that is run twice asks once, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evaluation_with_kept_replies_asks_once() {
+    let server = Server::start(counting(true)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let case = json!({ "image": picture(), "question": "How many people are there?", "answer": 3 });
+    std::fs::write(path("cases.jsonl"), format!("{case}\n")).unwrap();
+    let llm = format!("{}#m", server.base());
+    for reused in [0, 2] {
+        let [cases, replies, llm] = [path("cases.jsonl"), path("replies.jsonl"), llm.clone()];
+        let run = move || {
+            let kept = ["--llm", &llm, "--llm-cache", &replies, "--json"];
+            lavr().args(["eval", &cases, "--metric", "number"]).args(kept).output().unwrap()
+        };
+        let output = tokio::task::spawn_blocking(run).await.unwrap();
+        let summary: Json = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(summary["scores"][0]["estimate"], 1.0, "{output:?}");
+        assert_eq!(summary["llm_calls"], json!([2, reused]));
+    }
+    assert_eq!(server.asked().len(), 2);
+    let replay =
+        lavr().args(["ask", &picture(), "What?", "--llm", "replay:calls", "--llm-cache", "r"]).output().unwrap();
+    assert_eq!(replay.status.code(), Some(2));
+    assert!(one_line(&replay).contains("a replay asks no LLM"), "{replay:?}");
+}
+
 /// A plan that counts people, and its answer, as a server says them.
 fn counting(usage: bool) -> [Answer; 2] {
     let people =

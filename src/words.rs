@@ -1,0 +1,76 @@
+//! Words of texts, as they are compared.
+
+/// The words of a text in lower case, without marks. A number stays whole: `12.50`, `10:30`, `14/03/2024`, `-3`.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |n: Option<usize>| n.and_then(|n| chars.get(n)).copied();
+    let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    let mut all = Vec::new();
+    let mut word = String::new();
+    for (n, &c) in chars.iter().enumerate() {
+        let (before, after) = (at(n.checked_sub(1)), at(n.checked_add(1)));
+        let within = matches!(c, '.' | ',' | ':' | '/' | '-' | '–') && is_digit(before) && is_digit(after);
+        let sign = matches!(c, '-' | '−')
+            && is_digit(after)
+            && before.is_none_or(|c| c.is_whitespace() || matches!(c, '\'' | '"' | '('));
+        if within || sign {
+            word.push(if matches!(c, '–' | '−') { '-' } else { c });
+        } else if c.is_alphanumeric() {
+            word.extend(c.to_lowercase());
+        } else if !word.is_empty() {
+            all.push(std::mem::take(&mut word));
+        }
+    }
+    all.extend(Some(word).filter(|word| !word.is_empty()));
+    all
+}
+
+/// Whether these words stand in a row among those.
+pub(crate) fn holds(all: &[String], some: &[String]) -> bool {
+    !some.is_empty() && all.windows(some.len()).any(|window| window == some)
+}
+
+/// Whether a text says another: its words in a row, or, where a script has no spaces between words or there are only
+/// signs, its characters.
+pub(crate) fn says(text: &str, other: &str) -> bool {
+    let (all, some) = (words(text), words(other));
+    let other = other.trim().to_lowercase();
+    let by_characters = some.is_empty() || other.chars().any(is_unspaced);
+    holds(&all, &some) || (by_characters && !other.is_empty() && text.to_lowercase().contains(&other))
+}
+
+/// A character of a script that is written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
+fn is_unspaced(c: char) -> bool {
+    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}'
+        | '\u{3041}'..='\u{30ff}' | '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{says, words};
+
+    #[test]
+    fn numbers_stay_whole() {
+        assert_eq!(words("It's 12.50, at 10:30 (-3 °C)."), ["it", "s", "12.50", "at", "10:30", "-3", "c"]);
+        assert_eq!(words("A4-5, 3–4, x-1"), ["a4-5", "3-4", "x", "1"]);
+        assert!(words(" ... ").is_empty());
+    }
+
+    #[test]
+    fn what_is_said_stands_in_a_row() {
+        for (text, other, said) in [
+            ("It reads '10:20'.", "10:10", false),
+            ("It reads '5.0'.", "5.5", false),
+            ("It reads '-1'.", "1", false),
+            ("It reads 'FLOOR 7'.", "floor 7", true),
+            ("The 7 is on the floor.", "floor 7", false),
+            ("It reads '三月五日星期三'.", "星期三", true),
+            ("It reads '★'.", "★", true),
+            ("It reads '★'.", "☆", false),
+            ("There are 13 people.", "3", false),
+            ("anything", "", false),
+        ] {
+            assert_eq!(says(text, other), said, "{text} / {other}");
+        }
+    }
+}
