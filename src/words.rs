@@ -36,7 +36,17 @@ pub(crate) fn says(text: &str, other: &str) -> bool {
     let (all, some) = (words(text), words(other));
     let other = other.trim().to_lowercase();
     let by_characters = some.is_empty() || other.chars().any(is_unspaced);
-    holds(&all, &some) || (by_characters && !other.is_empty() && text.to_lowercase().contains(&other))
+    holds(&all, &some) || (by_characters && !other.is_empty() && stands_in(&text.to_lowercase(), &other))
+}
+
+/// Whether these characters stand in a text, and no number goes on beyond them.
+fn stands_in(text: &str, other: &str) -> bool {
+    let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    text.match_indices(other).any(|(at, _)| {
+        let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at + other.len()..).unwrap_or_default());
+        !(is_digit(before.chars().last()) && is_digit(other.chars().next())
+            || is_digit(after.chars().next()) && is_digit(other.chars().last()))
+    })
 }
 
 /// A character of a script that is written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
@@ -65,6 +75,8 @@ mod tests {
             ("It reads 'FLOOR 7'.", "floor 7", true),
             ("The 7 is on the floor.", "floor 7", false),
             ("It reads '三月五日星期三'.", "星期三", true),
+            ("It reads '12日'.", "2日", false),
+            ("It reads '12日'.", "12日", true),
             ("It reads '★'.", "★", true),
             ("It reads '★'.", "☆", false),
             ("There are 13 people.", "3", false),

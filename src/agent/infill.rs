@@ -71,7 +71,7 @@ impl Run<'_> {
             places => places?,
         };
         if !filled.is_empty() {
-            return Ok(inferred(filled));
+            return Ok(inferred(&filled));
         }
         self.judged_places(open).await
     }
@@ -106,6 +106,8 @@ impl Run<'_> {
                     }
                     known.push(filling(&expected));
                     filled.push((gap, expected));
+                    // What a limit leaves of the run.
+                    self.kept(inferred(&filled));
                 } else {
                     let following = following.frame.clone();
                     open.push(Place { known: known.clone(), following, gap, expected });
@@ -140,7 +142,7 @@ impl Run<'_> {
                 let Some(objection) = objection else {
                     gap.fill = Some(expected.fill.clone());
                     self.trace.gaps = vec![gap.clone()];
-                    return Ok(inferred(vec![(gap, expected)]));
+                    return Ok(inferred(&[(gap, expected)]));
                 };
                 gap.tried.push(Tried { fill: expected.fill.clone(), objection });
                 if let Some(named) = self.trace.gaps.get_mut(at) {
@@ -177,13 +179,21 @@ impl Run<'_> {
 
     /// Answers as ever; where the evidence does not do, fills the hop between it and the answer.
     async fn hop(&mut self) -> Result<Verdict> {
-        let verdict = match self.decide().await {
-            // With no round left there is still time to infer.
-            Err(error) if self.only_rounds_are_used_up(&error) && self.partial.is_none() => {
-                not_enough(&self.trace.missing.clone().unwrap_or_else(|| error.to_string()))
+        let (verdict, limit) = match (self.decide().await, &self.trace.missing) {
+            // With no round left there is still time to infer what is missing.
+            (Err(error), Some(missing)) if self.only_rounds_are_used_up(&error) && self.partial.is_none() => {
+                (not_enough(missing), Some(error))
             }
-            verdict => verdict?,
+            (verdict, _) => (verdict?, None),
         };
+        match (self.inferred_hop(verdict).await?, limit) {
+            (Verdict::NotEnough { .. }, Some(error)) => Err(error),
+            (verdict, _) => Ok(verdict),
+        }
+    }
+
+    /// A verdict with what is missing inferred, where something is and that can be.
+    async fn inferred_hop(&mut self, verdict: Verdict) -> Result<Verdict> {
         // What is not there has no properties to be inferred.
         let verdict = if self.task.chain.verify { self.or_absent(verdict) } else { verdict };
         let missing = match verdict {
@@ -201,6 +211,7 @@ impl Run<'_> {
         }
         let (after, fill, tried) = (Vec::new(), None, Vec::new());
         let mut gap = Gap { missing: missing.clone(), after_image: None, before, after, fill, tried };
+        self.trace.gaps = vec![gap.clone()];
         while gap.tried.len() < MAX_TRIES {
             let began = Instant::now();
             let fill = self.parts.infiller.hop(self.cx, &question, &known, &missing, &gap.tried).await;
@@ -213,13 +224,13 @@ impl Run<'_> {
                 None => {
                     gap.fill = Some(fill.fill.clone());
                     self.trace.gaps = vec![gap.clone()];
-                    return Ok(inferred(vec![(gap, fill)]));
+                    return Ok(inferred(&[(gap, fill)]));
                 }
                 Some(objection) => gap.tried.push(Tried { fill: fill.fill, objection }),
             }
             self.trace.gaps = vec![gap.clone()];
         }
-        if self.trace.gaps.is_empty() { Ok(Verdict::NotEnough { missing }) } else { Ok(self.unfilled()) }
+        if gap.tried.is_empty() { Ok(Verdict::NotEnough { missing }) } else { Ok(self.unfilled()) }
     }
 
     /// What speaks against a fill. A judge that cannot be asked, or whose reply cannot be read, is no approval.
@@ -269,8 +280,8 @@ impl Run<'_> {
             // What stands in all frames, or is not sure, says nothing about what changes; but it is better than nothing.
             let tells = |sentence: &&String| !sentence.starts_with(UNSURE) && !everywhere(sentence);
             let telling: Vec<&str> = said.iter().filter(tells).map(String::as_str).collect();
-            let text = if telling.is_empty() { said.join(" ") } else { telling.join(" ") };
-            let frame = Frame { image: n + 1, text: whole(&cut(&text, MAX_FRAME)), all: said.join(" ") };
+            let all = if telling.is_empty() { said.join(" ") } else { telling.join(" ") };
+            let frame = Frame { image: n + 1, text: whole(&cut(&all, MAX_FRAME)), all };
             Told { frame, steps: steps.clone() }
         };
         Ok(all.iter().map(told).collect())
@@ -311,14 +322,14 @@ fn filling(fill: &Fill) -> Frame {
 }
 
 /// The answer that fills are.
-fn inferred(fills: Vec<(Gap, Fill)>) -> Verdict {
+fn inferred(fills: &[(Gap, Fill)]) -> Verdict {
     let short = fills.iter().map(|(_, fill)| fill.short.as_str()).collect::<Vec<_>>().join(", ");
-    let claim = |(gap, fill): (Gap, Fill)| {
-        let place = place(&gap).unwrap_or_else(|| "from what is seen".to_owned());
-        let steps = gap.before.into_iter().chain(gap.after).collect();
+    let claim = |(gap, fill): &(Gap, Fill)| {
+        let place = place(gap).unwrap_or_else(|| "from what is seen".to_owned());
+        let steps = gap.before.iter().chain(&gap.after).cloned().collect();
         Claim { text: format!("Inferred {place}, and not seen: {}", fill.fill), steps }
     };
-    let claims: Vec<Claim> = fills.into_iter().map(claim).collect();
+    let claims: Vec<Claim> = fills.iter().map(claim).collect();
     let text = claims.iter().map(|claim| claim.text.as_str()).collect::<Vec<_>>().join(" ");
     Verdict::Answer(Answer { short: Some(short), claims, ..Answer::new(text, Status::Guessed) })
 }

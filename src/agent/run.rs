@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
     }
 
     /// A verdict whose answer is what is known when a limit ends the run before more comes of it.
-    fn kept(&mut self, verdict: Verdict) -> Verdict {
+    pub(super) fn kept(&mut self, verdict: Verdict) -> Verdict {
         if let Verdict::Answer(answer) = &verdict {
             self.partial = Some(Answer { status: Status::Budget, ..answer.clone() });
         }
@@ -387,12 +387,12 @@ impl<'a> Run<'a> {
 
     /// When no round is left but time and tokens are, the refiner says what is known by then.
     async fn out_of_rounds(&mut self, error: Error) -> Error {
-        if self.cx.check().is_ok()
-            && !self.trace.is_blank()
-            && self.judged != self.state()
-            && let Ok(Verdict::Answer(answer)) = self.refine().await
-        {
-            self.partial = Some(Answer { status: Status::Budget, ..answer });
+        if self.cx.check().is_ok() && !self.trace.is_blank() && self.judged != self.state() {
+            match self.refine().await {
+                Ok(Verdict::Answer(answer)) => self.partial = Some(Answer { status: Status::Budget, ..answer }),
+                Ok(Verdict::NotEnough { missing }) => self.trace.missing = Some(missing),
+                Err(_) => {}
+            }
         }
         self.rounds_used_up = self.only_rounds_are_used_up(&error);
         self.cx.check().err().filter(|stopped| stopped.kind() == ErrorKind::Cancelled).unwrap_or(error)

@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -24,6 +25,10 @@ pub const FORMAT: u32 = 1;
 
 /// Longest file that is read, in bytes: some hundred thousand replies.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// How the lines begin: the first, and all others.
+const HEADER: &[u8] = b"{\"replies\":1}";
+const REPLY: &[u8] = b"{\"request\":";
 
 #[derive(Serialize, Deserialize)]
 struct Header {
@@ -41,11 +46,12 @@ struct Line {
 ///
 /// The same request to the same LLM (its name, the whole prompt, schema, limit of tokens, images) is answered from the
 /// file; its tokens are those of the first time, its times zero, and it costs nothing. Only requests of temperature 0
-/// are kept: others are meant to be answered differently each time. Failures are not kept. An LLM is known by its name
-/// alone: when other weights come under the same name, the file has to go.
+/// are kept: others are meant to be answered differently each time. Failures are not kept, nor what should be JSON and is
+/// not. An LLM is known by its name alone: where other weights or another server come under the same name, take another
+/// file.
 ///
 /// Nothing is made ready ahead of calls, since there may be none. Several processes can share a file; each sees what
-/// was in it when it began.
+/// was in it when it began. A reply that cannot be written to the file is one all the same, and the log tells of it.
 pub struct Cached {
     inner: Arc<dyn ChatModel>,
     path: PathBuf,
@@ -110,56 +116,87 @@ impl Cached {
         Some(ChatReply { usage, ..reply })
     }
 
-    fn keep(&self, name: Option<String>, reply: &ChatReply) -> Result<()> {
-        let Some(request) = name else { return Ok(()) };
+    /// Keeps a reply. One that cannot be kept is a reply all the same, so that failing to is told and no more.
+    fn keep(&self, name: Option<String>, request: &ChatRequest, reply: &ChatReply) {
+        // A backend that does not hold to schemas may do better when it is asked again.
+        let fits = request.schema.is_none() || serde_json::from_str::<IgnoredAny>(&reply.text).is_ok();
+        let Some(request) = name.filter(|_| fits) else { return };
         let line = Line { request, reply: reply.into() };
-        self.state().add(line).map_err(|e| e.context(format!("replies `{}`", self.path.display())))
+        if let Err(error) = self.state().add(line) {
+            tracing::warn!("a reply is not kept in `{}`: {}", self.path.display(), error.for_log());
+        }
     }
 }
 
 impl State {
     fn open(path: &Path) -> Result<Self> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
-        let mut text = String::new();
-        if (&mut file).take(MAX_BYTES + 1).read_to_string(&mut text)? as u64 > MAX_BYTES {
+        // What another run is adding is waited for.
+        file.lock()?;
+        let read = Self::read(&mut file);
+        file.unlock()?;
+        Ok(Self { replies: read?, file })
+    }
+
+    /// Reads the file, and ends its last line where its writer was killed within it. What is no file of replies is left
+    /// as it is.
+    fn read(file: &mut File) -> Result<HashMap<String, ReplyLine>> {
+        let mut bytes = Vec::new();
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(Error::invalid(format!("it has more than {MAX_BYTES} bytes; name another file")));
         }
-        // A last line without its end was cut off when its writer was killed.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        if whole < text.len() {
-            file.set_len(whole as u64)?;
-            file.seek(SeekFrom::End(0))?;
+        let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let (whole, cut_off) = bytes.split_at(end);
+        let text = std::str::from_utf8(whole).map_err(|_| Error::invalid("it is no UTF-8 text; name another file"))?;
+        let mut lines = text.lines().enumerate();
+        let first = lines.next().map(|(_, first)| header(first)).transpose()?;
+        let begins: &[u8] = if first.is_some() { REPLY } else { HEADER };
+        if !cut_off.starts_with(begins) && !begins.starts_with(cut_off) {
+            return Err(Error::invalid(
+                "its last line has no end, and is none of a file of replies; name another file",
+            ));
         }
-        let mut state = Self { file, replies: HashMap::new() };
-        let mut lines = text.get(..whole).unwrap_or_default().lines().enumerate();
-        match lines.next() {
-            None => state.write(&Header { replies: FORMAT })?,
-            Some((_, first)) => header(first)?,
-        }
+        let mut replies = HashMap::new();
         for (n, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-            let line: Line = serde_json::from_str(line)
-                .map_err(|e| Error::invalid(format!("line {} is no reply: {e}", n + 1)).with_source(e))?;
-            state.replies.insert(line.request, line.reply);
+            let faulty = |e| format!("line {} is no reply, remove it: {e}", n + 1);
+            let line: Line = serde_json::from_str(line).map_err(|e| Error::invalid(faulty(e)))?;
+            replies.insert(line.request, line.reply);
         }
-        Ok(state)
+        if !cut_off.is_empty() {
+            file.set_len(end as u64)?;
+        }
+        if first.is_none() {
+            write(file, &Header { replies: FORMAT })?;
+        }
+        Ok(replies)
     }
 
     fn add(&mut self, line: Line) -> Result<()> {
         if !self.replies.contains_key(&line.request) {
-            self.write(&line)?;
+            self.file.lock()?;
+            let written = write(&mut self.file, &line);
+            self.file.unlock()?;
+            written?;
             self.replies.insert(line.request, line.reply);
         }
         Ok(())
     }
+}
 
-    /// Writes a line in one piece, so that the lines of several processes do not mix.
-    fn write(&mut self, line: &impl Serialize) -> Result<()> {
-        let mut bytes =
-            serde_json::to_vec(line).map_err(|e| Error::internal("a reply has no JSON form").with_source(e))?;
-        bytes.push(b'\n');
-        let failed = |e: std::io::Error| Error::new(ErrorKind::Io, format!("it cannot be written: {e}")).with_source(e);
-        self.file.write_all(&bytes).map_err(failed)
+/// Writes a line, or nothing of it.
+fn write(file: &mut File, line: &impl Serialize) -> Result<()> {
+    let mut bytes = serde_json::to_vec(line).map_err(|e| Error::internal("a reply has no JSON form").with_source(e))?;
+    bytes.push(b'\n');
+    let end = file.metadata()?.len();
+    if end + bytes.len() as u64 > MAX_BYTES {
+        return Err(Error::new(ErrorKind::Io, format!("it would have more than {MAX_BYTES} bytes")));
     }
+    file.write_all(&bytes).map_err(|e| {
+        // Half a line would spoil the lines after it. When this fails too, the reader names the line.
+        drop(file.set_len(end));
+        Error::new(ErrorKind::Io, format!("it cannot be written: {e}")).with_source(e)
+    })
 }
 
 fn header(line: &str) -> Result<()> {
@@ -183,7 +220,7 @@ impl ChatModel for Cached {
             return Ok(reply);
         }
         let reply = self.inner.complete(cx, request).await?;
-        self.keep(name, &reply)?;
+        self.keep(name, request, &reply);
         Ok(reply)
     }
 
@@ -199,7 +236,7 @@ impl ChatModel for Cached {
             return Ok(reply);
         }
         let reply = self.inner.stream(cx, request, on_text).await?;
-        self.keep(name, &reply)?;
+        self.keep(name, request, &reply);
         Ok(reply)
     }
 

@@ -81,7 +81,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     config.budget.max_rounds = args.max_rounds.unwrap_or(config.budget.max_rounds);
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;
-    args.options.check_trace(&paths).map_err(usage)?;
+    args.options.check_trace(&paths, config.llm_cache.as_ref()).map_err(usage)?;
     Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
     let pointed = args.region.read().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;

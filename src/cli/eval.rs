@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, ReasonOptions};
+use super::options::{LlmOptions, ReasonOptions, check_beside, same_file};
 use super::progress::Bars;
 use super::{Exit, Stop, or_json, output, usage};
 use crate::chain::Chain;
@@ -143,6 +143,9 @@ async fn evaluate(args: &EvalArgs, cancel: CancellationToken) -> Result<Exit, St
     cases.truncate(args.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
     for case in &cases {
         metric.check(case).map_err(|e| usage(e.context(format!("cases `{}`", file.display()))))?;
+    }
+    if let Some(out) = &args.out {
+        check_beside("--out", out, config.llm_cache.as_ref()).map_err(usage)?;
     }
     let setting = args.setting(metric, &config).map_err(usage)?;
     let (mut records, mut results) = open(args, &setting, &cases).map_err(usage)?;
@@ -379,10 +382,6 @@ fn open(args: &EvalArgs, setting: &Setting, cases: &[Case]) -> Result<(Vec<Recor
 /// A value as it comes back from a file: a number may differ in its last bit.
 fn reread(json: &Json) -> Json {
     serde_json::from_str(&json.to_string()).unwrap_or_default()
-}
-
-fn same_file(a: &PathBuf, b: &PathBuf) -> bool {
-    a == b || (b.exists() && a.canonicalize().ok() == b.canonicalize().ok())
 }
 
 fn bar(cases: usize, done: usize) -> ProgressBar {

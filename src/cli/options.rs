@@ -238,8 +238,10 @@ impl RunOptions {
     }
 
     /// Refuses a journal that would replace one of the images, before anything is written.
-    pub(super) fn check_trace(&self, images: &[PathBuf]) -> Result<()> {
-        self.trace.as_ref().map_or(Ok(()), |path| check_target("--trace", path, images))
+    pub(super) fn check_trace(&self, images: &[PathBuf], llm_cache: Option<&PathBuf>) -> Result<()> {
+        let Some(path) = &self.trace else { return Ok(()) };
+        check_beside("--trace", path, llm_cache)?;
+        check_target("--trace", path, images)
     }
 
     /// The journal, when one is asked for. An existing file is replaced.
@@ -301,11 +303,22 @@ pub(super) async fn agent(config: &Config, cancel: &CancellationToken) -> Result
     })
 }
 
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
+    a == b || (b.exists() && a.canonicalize().ok() == b.canonicalize().ok())
+}
+
+/// Refuses a file that the LLM's replies go to.
+pub(super) fn check_beside(option: &str, path: &Path, llm_cache: Option<&PathBuf>) -> Result<()> {
+    if llm_cache.is_some_and(|cache| same_file(cache, path)) {
+        let message = format!("{option} `{}` is the file of --llm-cache; give another one", path.display());
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
+
 /// Refuses a file that cannot be written: an input, or in a folder that does not exist.
 fn check_target(option: &str, path: &Path, images: &[PathBuf]) -> Result<()> {
-    let same =
-        |image: &PathBuf| image == path || (path.exists() && image.canonicalize().ok() == path.canonicalize().ok());
-    if images.iter().any(same) {
+    if images.iter().any(|image| same_file(image, path)) {
         return Err(Error::invalid(format!("{option} `{}` is one of the images; give another file", path.display())));
     }
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());

@@ -69,7 +69,7 @@ async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults
         let why = "tools that are only declared look at no image: leave `--image` and `--show-images` out";
         return Err(usage(Error::invalid(why)));
     }
-    args.options.check_trace(&args.images).map_err(usage)?;
+    args.options.check_trace(&args.images, config.llm_cache.as_ref()).map_err(usage)?;
     Task::new(args.question.clone(), Vec::new()).validate().map_err(usage)?;
     let mut images = open_images(&args.images, &config)?;
     if images.is_empty() && !config.declares_tools() {

@@ -225,7 +225,7 @@ impl Call {
     async fn run(&self, catalog: &Catalog, config: &Config, cancel: CancellationToken) -> Result<Exit, Stop> {
         check_picture("--output", self.output.as_ref(), &self.images).map_err(usage)?;
         check_picture("--annotate", self.annotate.as_ref(), &self.images).map_err(usage)?;
-        self.options.check_trace(&self.images).map_err(usage)?;
+        self.options.check_trace(&self.images, None).map_err(usage)?;
         let plan = self.plan(catalog, self.images.len()).map_err(usage)?;
         let images = open_images(&self.images, config)?;
         let journal = self.options.journal()?;

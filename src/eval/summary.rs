@@ -31,11 +31,17 @@ pub struct Summary {
     /// Tokens a case took, prompts (computed) and replies: the median, and what 90 % stay under.
     pub tokens: [f64; 2],
     /// LLM calls, and how many of them were answered from earlier ones: these took no time.
+    /// Left out of the JSON when there were none.
+    #[serde(skip_serializing_if = "none_reused")]
     pub llm_calls: [u64; 2],
     /// Rounds of planning, on average.
     pub rounds: f64,
     /// What all cases cost in US dollars, where prices are known.
     pub cost_usd: Option<f64>,
+}
+
+fn none_reused([_, reused]: &[u64; 2]) -> bool {
+    *reused == 0
 }
 
 /// One score.

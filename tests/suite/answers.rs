@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use lavr::answer::Status;
+use lavr::image::{Image, ImageLimits};
+use lavr::task::Task;
 use regex::Regex;
 
 use crate::experts::{evaluation, repository};
@@ -99,7 +101,11 @@ fn fields_of_receipts_are_right_through_the_whole_agent() {
 #[test]
 fn the_same_question_gets_the_same_answer_twice() {
     let _turn = real::turn();
-    let [first, second] = [(); 2].map(|()| real::ask(&[real::picture("gallery.jpg")], "How many people are there?"));
+    let ask = || {
+        let image = Image::open(real::picture("gallery.jpg"), &ImageLimits::default()).unwrap();
+        real::block_on(real::live().ask(&Task::new("How many people are there?", vec![image]))).unwrap()
+    };
+    let [first, second] = [(); 2].map(|()| ask());
     assert_eq!(first.answer, second.answer);
     assert_eq!(first.trace.plan, second.trace.plan);
     assert!(second.usage.cached_tokens > 0, "the constant prefix is kept");

@@ -24,7 +24,7 @@ fn cx() -> Cx {
 
 fn request(question: &str) -> ChatRequest {
     let prefix = vec![Message::system("You answer.")];
-    ChatRequest { schema: Some(json!({ "type": "string" })), ..ChatRequest::new(prefix, vec![Message::user(question)]) }
+    ChatRequest::new(prefix, vec![Message::user(question)])
 }
 
 fn cached(script: &Arc<Script>, file: &Path) -> Cached {
@@ -56,15 +56,15 @@ async fn a_request_is_asked_once() {
     assert_eq!((script.requests().len(), llm.len()), (2, 2));
 
     let others = [
-        ChatRequest { schema: None, ..request("1?") },
+        ChatRequest { schema: Some(json!({})), ..request("1?") },
         ChatRequest { max_tokens: 7, ..request("1?") },
         ChatRequest { prefix: vec![Message::system("You ask.")], ..request("1?") },
         ChatRequest { images: vec![crate::fakes::picture()], ..request("1?") },
     ];
-    let script = Script::new(["a", "b", "c", "d"]);
+    let script = Script::new(["\"a\"", "b", "c", "d"]);
     let llm = cached(&script, &file);
     assert_eq!(llm.len(), 2, "the file outlives the process");
-    for (other, text) in others.iter().zip(["a", "b", "c", "d"]) {
+    for (other, text) in others.iter().zip(["\"a\"", "b", "c", "d"]) {
         assert_eq!(ask(&llm, other).await.unwrap().text, text);
     }
     let mut streamed = String::new();
@@ -114,12 +114,41 @@ async fn two_runs_write_to_one_file() {
 async fn a_reply_that_was_cut_off_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("replies.jsonl");
-    ask(&cached(&Script::new(["One."]), &file), &request("1?")).await.unwrap();
-    let whole = fs::read_to_string(&file).unwrap();
-    fs::write(&file, &whole[..whole.len() - 9]).unwrap();
-    let llm = cached(&Script::new(["One again."]), &file);
-    assert_eq!(ask(&llm, &request("1?")).await.unwrap().text, "One again.");
-    assert_eq!(real::json_lines(&file).len(), 2);
+    ask(&cached(&Script::new(["\"Fünf 三.\""]), &file), &request("1?")).await.unwrap();
+    let whole = fs::read(&file).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&file, &whole[..length]).unwrap();
+        let llm = cached(&Script::new(["\"One again.\""]), &file);
+        assert_eq!(ask(&llm, &request("1?")).await.unwrap().text, "\"One again.\"", "{length}");
+        assert_eq!(real::json_lines(&file).len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_should_be_json_and_is_not_is_asked_for_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let llm = cached(&Script::new(["One", "\"One\""]), &folder.path().join("replies.jsonl"));
+    let request = ChatRequest { schema: Some(json!({ "type": "string" })), ..request("1?") };
+    assert_eq!(ask(&llm, &request).await.unwrap().text, "One");
+    assert_eq!(ask(&llm, &request).await.unwrap().text, "\"One\"");
+    assert_eq!(llm.len(), 1);
+}
+
+#[test]
+fn runs_that_begin_together_share_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("replies.jsonl");
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let file = &file;
+            scope.spawn(move || {
+                let llm = cached(&Script::new([format!("\"{n}\"")]), file);
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(ask(&llm, &request(&format!("{n}?")))).unwrap();
+            });
+        }
+    });
+    assert_eq!(cached(&Script::new([""; 0]), &file).len(), 8);
 }
 
 #[test]
@@ -135,6 +164,12 @@ fn what_is_no_file_of_replies_is_named_and_left_as_it_is() {
         fs::write(&file, text).unwrap();
         let error = Cached::open(Script::new([""; 0]), &file).err().unwrap().to_string();
         assert!(error.contains(says) && error.contains("replies.jsonl"), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+    // Without the end of its line, too.
+    for text in ["{\"a\": 1}", "{\"replies\":1}\n{\"question\": \"What?\"}", "{\"question\": 1}\n{\"question\": 2}"] {
+        fs::write(&file, text).unwrap();
+        assert!(Cached::open(Script::new([""; 0]), &file).is_err(), "{text}");
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
     fs::write(&file, b"\xff\xfe\n").unwrap();

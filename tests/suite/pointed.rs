@@ -443,7 +443,7 @@ fn the_help_of_ask_has_examples_with_places() {
 
 fn ask_gallery(question: &str, region: Pointed) -> Report {
     let image = Image::open(gallery(), &ImageLimits::default()).unwrap();
-    real::block_on(real::agent().ask(&Task::new(question, vec![image]).with_region(region))).unwrap()
+    real::block_on(real::live().ask(&Task::new(question, vec![image]).with_region(region))).unwrap()
 }
 
 #[test]

@@ -13,13 +13,35 @@ use crate::experts::repository;
 
 /// One runtime for everything that outlives a test: models are loaded into it once.
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
-static AGENT: LazyLock<Agent> = LazyLock::new(|| {
+static AGENT: LazyLock<Agent> = LazyLock::new(|| make(Some(replies().to_owned())));
+static LIVE: LazyLock<Agent> = LazyLock::new(|| make(None));
+static REPLIES: LazyLock<PathBuf> = LazyLock::new(|| {
+    let kept = repository("tests/cassettes/replies.jsonl");
+    if std::env::var_os("LAVR_RECORD_REPLIES").is_some() {
+        return kept;
+    }
+    let (file, text) = (PathBuf::from(env!("CARGO_TARGET_TMPDIR")), std::fs::read_to_string(kept).unwrap());
+    let file = file.join("replies.jsonl");
+    let told = |(n, line): (usize, &str)| (n % ASKED_ANYWAY != 1).then(|| format!("{line}\n"));
+    std::fs::write(&file, text.lines().enumerate().filter_map(told).collect::<String>()).unwrap();
+    file
+});
+/// Of so many kept replies one is left out, so that the LLM is asked.
+const ASKED_ANYWAY: usize = 16;
+static TURN: Mutex<()> = Mutex::new(());
+
+fn make(llm_cache: Option<PathBuf>) -> Agent {
     let _inside = RUNTIME.enter();
     // Prompts can be tried out without compiling them in.
     let prompts = std::env::var_os("LAVR_PROMPTS").map(PathBuf::from);
-    RUNTIME.block_on(Config { prompts, ..Config::default() }.agent(Arc::new(Silent))).unwrap()
-});
-static TURN: Mutex<()> = Mutex::new(());
+    RUNTIME.block_on(Config { prompts, llm_cache, ..Config::default() }.agent(Arc::new(Silent))).unwrap()
+}
+
+/// A file for `--llm-cache`: what the embedded LLM replied to most of what these tests ask it. Whatever else it is
+/// asked, as after a change of prompts, it is asked. See `tests/cassettes/README.md`.
+pub fn replies() -> &'static std::path::Path {
+    &REPLIES
+}
 
 /// LLM tests take turns: two at once would fight for the cores.
 pub fn turn() -> MutexGuard<'static, ()> {
@@ -31,9 +53,14 @@ pub fn block_on<F: Future>(work: F) -> F::Output {
     RUNTIME.block_on(work)
 }
 
-/// The agent that `lavr ask` uses.
+/// The agent that `lavr ask` uses, with [`replies`] that are known.
 pub fn agent() -> &'static Agent {
     &AGENT
+}
+
+/// The same without any reply that is known.
+pub fn live() -> &'static Agent {
+    &LIVE
 }
 
 /// Asks about pictures of the repository or files anywhere.

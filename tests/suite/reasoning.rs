@@ -148,6 +148,29 @@ async fn each_gap_that_can_be_filled_is() {
     assert_eq!(places, [(Some(2), true), (Some(3), true)]);
 }
 
+/// House numbers, on houses that look alike.
+#[tokio::test]
+async fn what_stands_in_all_images_shows_nothing_that_was_expected() {
+    let describer = quick("describe_scene", &["image: Image"], "Json", |args| {
+        let grey = args.image("image")?.pixels().get_pixel(0, 0)[0];
+        let texts = ["There are 3 windows.".to_owned(), format!("It reads '{grey}'.")];
+        Ok(Value::Json(json!({ "sentences": texts.map(|text| json!({ "text": text })) })))
+    });
+    let chat = Script::new(numbers(&[2, 3, 4]));
+    let report = agent(&chat, catalog([describer])).ask(&days(&[1, 2, 4])).await.unwrap();
+    assert_eq!(report.answer.short.as_deref(), Some("3"), "{}", report.answer.text);
+}
+
+/// The answer that is known when a limit ends the run.
+#[tokio::test]
+async fn a_fill_that_was_found_before_the_time_was_up_is_the_answer() {
+    let chat = Script::new(numbers(&[2, 3, 4]));
+    let task = days(&[1, 2, 4, 5]).with_budget(Budget { timeout_ms: 3_000, ..Budget::default() });
+    let report = agent(&chat, catalog([describer()])).ask(&task).await.unwrap();
+    assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Budget, Some("3")));
+    assert!(report.error.is_some());
+}
+
 /// What was found is not lost when the LLM fails after that; an LLM that fails at once is an error.
 #[tokio::test]
 async fn a_gap_that_was_filled_outlives_an_llm_that_fails() {
@@ -222,6 +245,13 @@ async fn the_hop_between_evidence_and_answer_is_filled_where_the_evidence_does_n
     let task = Task::new(question, vec![picture()]).with_budget(budget).with_chain(chain("pattern=infilling"));
     let report = agent(&chat, tools()).ask(&task).await.unwrap();
     assert_eq!((report.answer.status, report.answer.short.as_deref()), (Status::Guessed, Some("Wales")));
+    // Where nothing can be inferred, the limit is told.
+    let missing = json!({ "answerable": false, "missing": "where they are bred" });
+    let chat = Script::new([dogs_plan(), missing, json!("?")]);
+    let budget = Budget { max_rounds: 1, ..Budget::default() };
+    let task = Task::new(question, vec![picture()]).with_budget(budget).with_chain(chain("pattern=infilling"));
+    let report = agent(&chat, tools()).ask(&task).await.unwrap();
+    assert_eq!((report.answer.status, report.error.is_some()), (Status::Budget, true));
     let chat = Script::new([dogs_plan(), json!({ "answerable": false, "missing": "where they are bred" }), hop]);
     chat.then(Error::new(ErrorKind::Network, "the line is dead"));
     let task = Task::new(question, vec![picture()]).with_mode(Mode::Controller).with_chain(chain("pattern=infilling"));

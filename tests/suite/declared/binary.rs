@@ -162,7 +162,9 @@ async fn the_last_attempt_cannot_refer_to_what_no_step_makes() {
 
 /// The summary that `lavr eval --json` ends with.
 fn scores(cases: &Path, tools: &Path) -> Json {
-    let output = lavr(&["eval", text(cases), "--metric", "plan", "--tools", text(tools), "--json"]).output().unwrap();
+    let kept = text(real::replies());
+    let args = ["eval", text(cases), "--metric", "plan", "--tools", text(tools), "--llm-cache", kept, "--json"];
+    let output = lavr(&args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }

@@ -288,7 +288,9 @@ fn everyday_questions_get_an_answer_in_any_case() {
     let (folder, cases) = (tempfile::tempdir().unwrap(), questions.join("questions.jsonl"));
     let out = folder.path().join("out.jsonl");
     let (cases, out) = (cases.to_str().unwrap(), out.to_str().unwrap());
-    let done = output(&["eval", cases, "--metric", "vqa", "--limit", "20", "--out", out, "--json"]);
+    let asked = ["eval", cases, "--metric", "vqa", "--limit", "20", "--out", out];
+    let kept = ["--llm-cache", real::replies().to_str().unwrap(), "--json"];
+    let done = output(&[asked.as_slice(), &kept].concat());
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let summary: Json = serde_json::from_slice(&done.stdout).unwrap();
     let accuracy = summary["scores"][0]["estimate"].as_f64().unwrap();
@@ -300,6 +302,6 @@ fn everyday_questions_get_an_answer_in_any_case() {
         assert!(record["text"].as_str().unwrap().contains("Best guess: "), "{record}");
     }
     // What was made with guesses is not gone on with without them.
-    let refused = output(&["eval", cases, "--metric", "vqa", "--limit", "20", "--out", out, "--resume", "--no-guess"]);
+    let refused = output(&[asked.as_slice(), &["--resume", "--no-guess"]].concat());
     assert_eq!(refused.status.code(), Some(2), "{}", text(&refused.stderr));
 }

@@ -134,7 +134,7 @@ async fn an_evaluation_with_kept_replies_asks_once() {
     let case = json!({ "image": picture(), "question": "How many people are there?", "answer": 3 });
     std::fs::write(path("cases.jsonl"), format!("{case}\n")).unwrap();
     let llm = format!("{}#m", server.base());
-    for reused in [0, 2] {
+    for reused in [Json::Null, json!([2, 2])] {
         let [cases, replies, llm] = [path("cases.jsonl"), path("replies.jsonl"), llm.clone()];
         let run = move || {
             let kept = ["--llm", &llm, "--llm-cache", &replies, "--json"];
@@ -143,13 +143,24 @@ async fn an_evaluation_with_kept_replies_asks_once() {
         let output = tokio::task::spawn_blocking(run).await.unwrap();
         let summary: Json = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(summary["scores"][0]["estimate"], 1.0, "{output:?}");
-        assert_eq!(summary["llm_calls"], json!([2, reused]));
+        assert_eq!(summary["llm_calls"], reused);
     }
     assert_eq!(server.asked().len(), 2);
     let replay =
         lavr().args(["ask", &picture(), "What?", "--llm", "replay:calls", "--llm-cache", "r"]).output().unwrap();
     assert_eq!(replay.status.code(), Some(2));
     assert!(one_line(&replay).contains("a replay asks no LLM"), "{replay:?}");
+    // Neither results nor a trace go to the file of replies.
+    let kept = path("replies.jsonl");
+    let before = std::fs::read(&kept).unwrap();
+    let eval = ["eval", &path("cases.jsonl"), "--metric", "number", "--out", &kept];
+    for args in [eval.as_slice(), &["ask", &picture(), "What?", "--trace", &kept], &["plan", "What?", "--trace", &kept]]
+    {
+        let refused = lavr().args(args).args(["--llm-cache", &kept]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(one_line(&refused).contains("is the file of --llm-cache"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read(&kept).unwrap(), before);
 }
 
 /// A plan that counts people, and its answer, as a server says them.
