@@ -88,7 +88,7 @@ impl Run<'_> {
                 continue;
             };
             let expected = match self.next_frame(&known, &[]).await {
-                Err(error) if !is_over(&error) && !(filled.is_empty() && open.is_empty()) => {
+                Err(error) if !is_over(&error) && !self.trace.gaps.is_empty() => {
                     tracing::debug!("no more gaps are looked for: {}", error.for_log());
                     break;
                 }
