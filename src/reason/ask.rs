@@ -65,7 +65,14 @@ impl Asker {
         let reply: Reply = self.0.ask(cx, told, &schema, Vec::new()).await?;
         let new = |text: &String| !text.is_empty() && asked.iter().all(|a| !a.question.eq_ignore_ascii_case(text));
         let questions: Vec<String> =
-            reply.questions.iter().map(|text| text.trim().to_owned()).filter(new).take(MAX_QUESTIONS).collect();
+            reply.questions.iter().map(|text| asked_only(text).to_owned()).filter(new).take(MAX_QUESTIONS).collect();
         Ok(if reply.confident || questions.is_empty() { Asked::Confident } else { Asked::Questions(questions) })
     }
+}
+
+/// A question up to its mark: what an LLM writes after it is an answer that it made up.
+fn asked_only(text: &str) -> &str {
+    let end =
+        text.char_indices().find(|(_, c)| matches!(c, '?' | '？')).map_or(text.len(), |(at, c)| at + c.len_utf8());
+    text.get(..end).unwrap_or(text).trim()
 }

@@ -451,7 +451,8 @@ async fn a_question_that_cannot_be_taken_apart_is_asked_as_it_is() {
 #[tokio::test]
 async fn smaller_questions_are_asked_until_the_llm_is_confident() {
     let chat = Script::new([
-        json!({ "confident": false, "questions": ["How many dogs are there?"] }),
+        // What follows the question is made up.
+        json!({ "confident": false, "questions": ["How many dogs are there? - There are 7 dogs."] }),
         dogs_plan(),
         says(&["There are 2 dogs."]),
         json!({ "confident": true }),
