@@ -90,7 +90,6 @@ pub struct Usage {
     pub cost_usd: Option<f64>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }

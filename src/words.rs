@@ -1,5 +1,7 @@
 //! Words of texts, as they are compared.
 
+use crate::style::is_han;
+
 /// The words of a text in lower case, without marks. A number stays whole: `12.50`, `10:30`, `14/03/2024`, `-3`.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
@@ -51,8 +53,8 @@ fn stands_in(text: &str, other: &str) -> bool {
 
 /// A character of a script that is written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 fn is_unspaced(c: char) -> bool {
-    matches!(c, '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{323af}'
-        | '\u{3041}'..='\u{30ff}' | '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
+    is_han(c)
+        || matches!(c, '\u{3041}'..='\u{30ff}' | '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
 }
 
 #[cfg(test)]
