@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod progress;
 mod region;
+mod serve;
 mod steps;
 mod tools;
 
@@ -71,6 +72,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Score answers on questions whose truth is known
     Eval(Box<eval::EvalArgs>),
+    /// Answer questions over HTTP, for any client of the OpenAI protocol
+    Serve(Box<serve::ServeArgs>),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -142,6 +145,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Ask(args) => ask::run(args, cancel).await,
         Command::Plan(args) => plan::run(args, cancel).await,
         Command::Eval(args) => eval::run(*args, cancel).await,
+        Command::Serve(args) => serve::run(*args, cancel).await,
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

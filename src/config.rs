@@ -1,10 +1,15 @@
 //! Configuration: everything that puts an agent together, in one struct.
 
+mod service;
+
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use service::{ServiceConfig, Variant};
 
 use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;
@@ -68,6 +73,10 @@ pub struct Config {
     pub parallel: usize,
     /// How often a faulty plan goes back to the LLM.
     pub max_repairs: u64,
+    /// How the service listens, and what it takes on.
+    pub service: ServiceConfig,
+    /// Configurations that the service's clients choose by their names.
+    pub models: BTreeMap<String, Variant>,
 }
 
 impl Default for Config {
@@ -89,6 +98,8 @@ impl Default for Config {
             show_images: false,
             parallel: 4,
             max_repairs: 2,
+            service: ServiceConfig::default(),
+            models: BTreeMap::new(),
         }
     }
 }
@@ -113,6 +124,8 @@ impl fmt::Debug for Config {
             .field("show_images", &self.show_images)
             .field("parallel", &self.parallel)
             .field("max_repairs", &self.max_repairs)
+            .field("service", &self.service)
+            .field("models", &self.models)
             .finish()
     }
 }
@@ -150,7 +163,8 @@ impl Config {
         config.chain.validate().map_err(place)?;
         config.style.validate().map_err(place)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let paths = [&mut config.record, &mut config.llm_cache, &mut config.prices, &mut config.prompts];
+        let keys = &mut config.service.api_keys_file;
+        let paths = [&mut config.record, &mut config.llm_cache, &mut config.prices, &mut config.prompts, keys];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }
@@ -320,7 +334,9 @@ impl Config {
                 LocalModel::spawn(async move { Ok(path) }, options)?
             }
             Named::Served(mut options) => {
-                options.images = self.show_images || self.chain.bridge != Bridge::Expert;
+                let mut chains = self.models.values().filter_map(|variant| variant.chain.as_ref());
+                let looks = self.chain.bridge != Bridge::Expert || chains.any(|chain| chain.bridge != Bridge::Expert);
+                options.images = self.show_images || looks;
                 return Ok(Arc::new(OpenAiModel::new(*options)?));
             }
             Named::Replay(folder) => return Ok(Arc::new(Replay::open(&folder)?)),

@@ -50,6 +50,7 @@ pub mod prompt;
 pub mod reason;
 pub mod refiner;
 pub mod runner;
+pub mod service;
 pub mod signature;
 pub mod store;
 pub mod style;

@@ -23,6 +23,7 @@ pub use ground::Grounding;
 pub(crate) use ground::strange_numbers;
 pub use guess::Guesser;
 pub(crate) use short::{asks_for_value, has_form};
+pub(crate) use styling::FAILED;
 pub use styling::Styler;
 pub(crate) use styling::unlike;
 pub(crate) use text::{cut, plain};

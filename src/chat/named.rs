@@ -37,7 +37,7 @@ impl Named {
     /// `replay:DIR`.
     ///
     /// `env` looks environment variables up. `openai:` goes to `OPENAI_BASE_URL`, or OpenAI itself, with the key
-    /// in `OPENAI_API_KEY`; an address gets the key in `LAVR_API_KEY`, never OpenAI's.
+    /// in `OPENAI_API_KEY`; an address gets the key in `LAVR_LLM_KEY`, never OpenAI's.
     ///
     /// # Errors
     /// `InvalidInput` when it is no such name, or a key is missing; `NotFound` when its file does not exist.
@@ -124,7 +124,7 @@ fn openai(model: &str, env: impl Fn(&str) -> Option<String>) -> Result<Named> {
 fn address(name: &str, env: impl Fn(&str) -> Option<String>) -> Result<Named> {
     match name.rsplit_once('#') {
         Some((base, model)) if !model.is_empty() => {
-            let key = env("LAVR_API_KEY").filter(|key| !key.trim().is_empty()).map(Secret::new);
+            let key = env("LAVR_LLM_KEY").filter(|key| !key.trim().is_empty()).map(Secret::new);
             Ok(Named::Served(Box::new(OpenAiOptions { key, ..OpenAiOptions::new(base, model) })))
         }
         _ => Err(Error::invalid(format!(

@@ -83,7 +83,7 @@ impl OpenAiOptions {
             base_url: base_url.into(),
             model: model.into(),
             key: None,
-            key_variable: "LAVR_API_KEY".to_owned(),
+            key_variable: "LAVR_LLM_KEY".to_owned(),
             name: None,
             context: 32_768,
             images: false,

@@ -31,7 +31,7 @@ pub(super) struct LlmOptions {
     /// `openai:MODEL` is OpenAI, or the server in OPENAI_BASE_URL; the key is in OPENAI_API_KEY.
     ///
     /// `http://127.0.0.1:11434/v1#MODEL` (or https) is any server that speaks the OpenAI protocol, such as
-    /// llama.cpp, Ollama or vLLM; a key, when it wants one, is in LAVR_API_KEY.
+    /// llama.cpp, Ollama or vLLM; a key, when it wants one, is in LAVR_LLM_KEY.
     ///
     /// `replay:DIR` replies what `--record DIR` recorded.
     #[arg(long, value_name = "LLM", env = "LAVR_LLM", hide_env_values = true)]
@@ -227,14 +227,11 @@ impl RunOptions {
 
     /// Switches log lines on as `-v` asks: `-vv` those of lavr, `-vvv` all; `RUST_LOG` overrides.
     pub(super) fn start_log(&self) {
-        let default = match self.verbose {
+        start_log(match self.verbose {
             0 | 1 => "off",
             2 => "lavr=debug",
             _ => "debug",
-        };
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-        // A host that set a subscriber before keeps its own.
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        });
     }
 
     /// Refuses a journal that would replace one of the images, before anything is written.
@@ -260,6 +257,13 @@ impl RunOptions {
         }
         sinks
     }
+}
+
+/// Switches log lines on, those that `RUST_LOG` asks for or else these.
+pub(super) fn start_log(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // A host that set a subscriber before keeps its own.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 impl LlmOptions {

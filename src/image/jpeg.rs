@@ -12,6 +12,9 @@ use mozjpeg::{ColorSpace, Decompress};
 
 use crate::error::{Error, Result};
 
+/// Most scans of a progressive image. Encoders write about ten; each is a pass over all pixels.
+const MAX_SCANS: usize = 200;
+
 /// Decodes the pixels as RGB, without EXIF orientation; `None` for colour spaces
 /// that libjpeg does not turn into RGB (CMYK).
 ///
@@ -19,6 +22,9 @@ use crate::error::{Error, Result};
 pub(super) fn decode(bytes: &[u8]) -> Result<Option<RgbImage>> {
     if !is_complete(bytes) {
         return Err(Error::invalid("the Jpeg data is cut off: its end is missing"));
+    }
+    if bytes.windows(2).filter(|pair| *pair == [0xff, 0xda]).nth(MAX_SCANS).is_some() {
+        return Err(Error::invalid(format!("the Jpeg data has more than {MAX_SCANS} scans; save it anew")));
     }
     // libjpeg reports damage through a handler that unwinds.
     catch_unwind(AssertUnwindSafe(|| read(bytes))).unwrap_or_else(|_| Err(Error::invalid("the Jpeg data is damaged")))

@@ -75,6 +75,9 @@ struct Reply {
     knowledge: Option<String>,
 }
 
+/// Begins the reason of an answer that is not in its style because the LLM failed; what it failed of follows.
+pub(crate) const FAILED: &str = "the LLM failed";
+
 impl Styler {
     /// A styler that asks this LLM.
     ///
@@ -105,7 +108,7 @@ impl Styler {
             Ok(Ok(worded)) => Ok(job.put(worded, answer)),
             Ok(Err(faults)) => Ok(Answer { unstyled: Some(faults), ..answer }),
             Err(error) if error.kind() == ErrorKind::Cancelled => Err(error),
-            Err(error) => Ok(Answer { unstyled: Some(error.to_string()), ..answer }),
+            Err(error) => Ok(Answer { unstyled: Some(format!("{FAILED}: {error}")), ..answer }),
         }
     }
 

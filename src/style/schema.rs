@@ -10,6 +10,11 @@ use crate::error::{Error, Result};
 /// Longest schema, in bytes of its JSON.
 const MAX_BYTES: usize = 64 << 10;
 
+/// Most alternatives, parts and values that a schema lists: a reader compares them with each other.
+const MAX_LISTED: usize = 256;
+/// What lists them.
+const LISTS: [&str; 6] = ["allOf", "anyOf", "oneOf", "enum", "prefixItems", "patternProperties"];
+
 /// Checks that a schema can be used.
 ///
 /// # Errors
@@ -23,7 +28,29 @@ pub(super) fn check(schema: &Json) -> Result<()> {
     if schema.to_string().len() > MAX_BYTES {
         return Err(Error::invalid(format!("the JSON Schema has more than {} KB; shorten it", MAX_BYTES >> 10)));
     }
+    if listed(schema) > MAX_LISTED {
+        let lists = LISTS.join(", ");
+        return Err(Error::invalid(format!(
+            "the JSON Schema lists more than {MAX_LISTED} things ({lists}); shorten it"
+        )));
+    }
     matcher(schema).map(|_| ())
+}
+
+/// How many things a schema lists, those within others included.
+fn listed(schema: &Json) -> usize {
+    match schema {
+        Json::Array(items) => items.iter().map(listed).sum(),
+        Json::Object(object) => {
+            let own = |(key, value): (&String, &Json)| match value {
+                Json::Array(items) if LISTS.contains(&key.as_str()) => items.len(),
+                Json::Object(items) if LISTS.contains(&key.as_str()) => items.len(),
+                _ => 0,
+            };
+            object.iter().map(own).sum::<usize>() + object.values().map(listed).sum::<usize>()
+        }
+        _ => 0,
+    }
 }
 
 /// Whether a text is JSON that fits.

@@ -98,6 +98,17 @@ fn sixteen_bit_and_grey_images_become_rgb() {
     assert!(jpeg.pixels().get_pixel(8, 8).0.iter().all(|c| c.abs_diff(77) <= 2));
 }
 
+/// Each scan is a pass over all pixels, and takes a few bytes.
+#[test]
+fn a_jpeg_of_very_many_scans_is_refused() {
+    let mut jpeg = std::fs::read(format_file("orientation-1.jpg")).unwrap();
+    jpeg.truncate(jpeg.len() - 2);
+    jpeg.extend([0xff, 0xda].repeat(300));
+    jpeg.extend([0xff, 0xd9]);
+    let error = decode(jpeg).unwrap_err();
+    assert!(error.to_string().contains("more than 200 scans"), "{error}");
+}
+
 #[test]
 fn jpegs_in_other_colour_spaces_decode() {
     use mozjpeg::ColorSpace::{JCS_CMYK, JCS_RGB, JCS_YCCK, JCS_YCbCr};

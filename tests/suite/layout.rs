@@ -1,6 +1,6 @@
 //! The order of the modules: each imports only from itself, its own group, or an earlier group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
@@ -30,7 +30,7 @@ const GROUPS: [&[&str]; 8] = [
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config"],
-    &["eval"],
+    &["eval", "service"],
     &["cli"],
 ];
 
@@ -60,6 +60,22 @@ fn modules_import_only_from_their_own_or_an_earlier_group() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where tests asked a dependency for more than the program does, a clone would build it, and this crate, twice.
+#[test]
+fn dependencies_are_built_alike_with_and_without_tests() {
+    let with = |edges: &str| {
+        let mut cargo = std::process::Command::new(env!("CARGO"));
+        cargo.args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p} {f}", "--edges", edges]);
+        let output = cargo.current_dir(repository(".")).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        said.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect::<BTreeSet<String>>()
+    };
+    let (program, tests) = (with("normal,build"), with("normal,build,dev"));
+    let other: Vec<&String> = program.difference(&tests).collect();
+    assert!(other.is_empty(), "tests ask for more than: {other:#?}");
 }
 
 #[test]

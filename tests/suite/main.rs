@@ -45,6 +45,7 @@ mod reasoning;
 mod refiner;
 mod rounds;
 mod runner;
+mod service;
 mod short;
 mod store;
 mod style;

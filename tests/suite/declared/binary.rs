@@ -14,7 +14,7 @@ use crate::real;
 
 fn lavr(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("lavr").unwrap();
-    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_API_KEY", "LAVR_LLM", "LAVR_PRICES"] {
+    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_LLM_KEY", "LAVR_LLM", "LAVR_PRICES"] {
         command.env_remove(name);
     }
     command.args(args).timeout(std::time::Duration::from_secs(900));

@@ -11,7 +11,7 @@ use crate::real;
 /// `lavr` without the keys and names of whoever runs the tests.
 fn lavr() -> Command {
     let mut command = Command::cargo_bin("lavr").unwrap();
-    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_API_KEY", "LAVR_LLM", "LAVR_PRICES"] {
+    for name in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "LAVR_LLM_KEY", "LAVR_LLM", "LAVR_PRICES"] {
         command.env_remove(name);
     }
     command.timeout(std::time::Duration::from_secs(300));
@@ -67,7 +67,7 @@ async fn the_log_shows_no_secret() {
     {
         let mut command = lavr();
         command.args(["plan", "How many people?", "-vvv", "--llm", &llm]);
-        command.env("RUST_LOG", "trace").env("LAVR_API_KEY", key).env("LAVR_OFFLINE", "1");
+        command.env("RUST_LOG", "trace").env("LAVR_LLM_KEY", key).env("LAVR_OFFLINE", "1");
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
         assert!(log.contains("(401)") && log.contains("TRACE"), "{log}");

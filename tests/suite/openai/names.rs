@@ -8,7 +8,7 @@ use lavr::error::ErrorKind;
 fn full(name: &str) -> Option<String> {
     match name {
         "OPENAI_API_KEY" => Some("sk-openai".to_owned()),
-        "LAVR_API_KEY" => Some("sk-lavr".to_owned()),
+        "LAVR_LLM_KEY" => Some("sk-lavr".to_owned()),
         _ => None,
     }
 }

@@ -13,9 +13,9 @@ async fn each_refusal_names_what_to_set() {
         (
             Answer::error(401, "No key.", "invalid_api_key"),
             ErrorKind::InvalidInput,
-            "wants a key (401); set LAVR_API_KEY",
+            "wants a key (401); set LAVR_LLM_KEY",
         ),
-        (Answer::error(403, "Not for you.", ""), ErrorKind::InvalidInput, "(403): Not for you.; set LAVR_API_KEY"),
+        (Answer::error(403, "Not for you.", ""), ErrorKind::InvalidInput, "(403): Not for you.; set LAVR_LLM_KEY"),
         (Answer::error(404, "The model `m` does not exist", ""), ErrorKind::NotFound, "has no model `m`"),
         (Answer::new(404, &[], "404 page not found"), ErrorKind::NotFound, "is no OpenAI-compatible base URL (404)"),
         (Answer::error(429, "You exceeded your quota", "insufficient_quota"), ErrorKind::Model, "no credit left (429)"),

@@ -120,5 +120,5 @@ fn a_key_that_no_header_can_carry_is_refused_without_being_shown() {
     let Err(error) = OpenAiModel::new(OpenAiOptions { key, ..OpenAiOptions::new("http://h/v1", "m") }) else {
         panic!("it was taken");
     };
-    assert!(error.to_string().contains("LAVR_API_KEY") && !error.for_log().contains("bad"), "{}", error.for_log());
+    assert!(error.to_string().contains("LAVR_LLM_KEY") && !error.for_log().contains("bad"), "{}", error.for_log());
 }

@@ -1,0 +1,81 @@
+//! `lavr serve`
+
+use std::net::SocketAddr;
+
+use clap::{ArgAction, Args};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::options::{LlmOptions, ReasonOptions, agent, start_log};
+use super::{Exit, Stop, output, usage};
+use crate::error::Error;
+use crate::service::{self, ApiKeys};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    lavr serve\n  \
+    lavr serve --config lavr.toml --llm openai:gpt-4.1-mini\n  \
+    LAVR_API_KEY=$(openssl rand -hex 24) lavr serve --listen 0.0.0.0:8321\n\n\
+    Then, from any client of the OpenAI protocol: base_url=http://127.0.0.1:8321/v1, model=lavr.\n\
+    docs/SERVICE.md says more.")]
+pub(super) struct ServeArgs {
+    /// The address and port to listen on [default: 127.0.0.1:8321]; other than on the loopback, LAVR_API_KEY has to be set
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    llm: LlmOptions,
+
+    #[command(flatten)]
+    reason: ReasonOptions,
+
+    /// Say more on stderr (-v log lines of lavr, -vv everything)
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
+    start_log(match args.verbose {
+        0 => "lavr=warn",
+        1 => "lavr=debug",
+        _ => "debug",
+    });
+    let mut config = args.llm.config().map_err(usage)?;
+    args.reason.set(&mut config).map_err(usage)?;
+    config.service.listen = args.listen.unwrap_or(config.service.listen);
+    if config.declares_tools() {
+        return Err(usage(Error::invalid("tools that are only declared cannot run, so nothing could be answered")));
+    }
+    let keys = ApiKeys::from_env(&config.service).map_err(usage)?;
+    service::check(&config, &keys).map_err(usage)?;
+    let address = config.service.listen;
+    let bound = TcpListener::bind(address).await;
+    let listener = bound.map_err(|e| Error::from(e).context(format!("cannot listen on {address}")))?;
+    let agent = agent(&config, &cancel).await?;
+    let address = listener.local_addr().map_err(Error::from)?;
+    let who = if keys.is_empty() { "without a key, for this machine alone" } else { "for those with an API key" };
+    output::note(&format!("listening on http://{address} ({who}); Ctrl-C stops"));
+    stop_on_terminate(cancel.clone())?;
+    service::serve(listener, agent, &config, keys, cancel).await?;
+    output::note("stopped");
+    Ok(Exit::Answered)
+}
+
+/// A service is mostly stopped by its supervisor.
+#[cfg(unix)]
+fn stop_on_terminate(cancel: CancellationToken) -> Result<(), Error> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::spawn(async move {
+        if terminate.recv().await.is_some() {
+            cancel.cancel();
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn stop_on_terminate(_: CancellationToken) -> Result<(), Error> {
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Settings of the service, and the configurations that its clients can choose from.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use crate::chain::Chain;
+use crate::error::{Error, Result};
+use crate::image::ImageLimits;
+use crate::style::Style;
+use crate::task::Mode;
+
+/// How `lavr serve` listens, and what it takes on: the table `[service]` of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceConfig {
+    /// The address and port.
+    pub listen: SocketAddr,
+    /// A file of API keys, one a line; `#` begins a comment. They are added to those of the environment variable
+    /// `LAVR_API_KEY` (comma-separated).
+    pub api_keys_file: Option<PathBuf>,
+    /// Names by which clients may call the service besides the address itself, e.g. `vision.example.com`. On a loopback
+    /// address other names are refused, so that no web page can reach the service by a name of its own (DNS rebinding).
+    pub allowed_hosts: Vec<String>,
+    /// Origins of web pages that may call the service, e.g. `https://app.example.com`: for a proxy that serves both, and
+    /// hides the name that was called. Browsers let no page of another origin read an answer: there are no CORS headers.
+    pub allowed_origins: Vec<String>,
+    /// Most connections at a time; others wait until one is closed.
+    pub max_connections: usize,
+    /// How long the headers of a request may take to arrive, and how long a connection may idle, in milliseconds.
+    pub header_timeout_ms: u64,
+    /// Most runs at a time.
+    pub max_runs: usize,
+    /// Most runs that wait for their turn; a request beyond it is refused at once (429).
+    pub max_queue: usize,
+    /// Most runs of one API key, running and waiting; without keys there is no such limit.
+    pub max_runs_per_key: usize,
+    /// Largest body of a request, in bytes. Images in it take four thirds of their size.
+    pub max_body_bytes: usize,
+    /// How long a request's body may take to arrive, in milliseconds.
+    pub body_timeout_ms: u64,
+    /// Most images of a request.
+    pub max_images: usize,
+    /// Limits on each of them.
+    pub images: ImageLimits,
+    /// Most pixels of all images of a request.
+    pub max_total_pixels: u64,
+    /// How long runs may go on after the service was told to stop, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8321),
+            api_keys_file: None,
+            allowed_hosts: Vec::new(),
+            allowed_origins: Vec::new(),
+            max_connections: 512,
+            header_timeout_ms: 30_000,
+            max_runs: 2,
+            max_queue: 16,
+            max_runs_per_key: 8,
+            max_body_bytes: 32 << 20,
+            body_timeout_ms: 30_000,
+            max_images: 8,
+            images: ImageLimits { max_bytes: 20 << 20, max_pixels: 24_000_000, max_alloc: 256 << 20 },
+            max_total_pixels: 48_000_000,
+            drain_ms: 20_000,
+        }
+    }
+}
+
+impl ServiceConfig {
+    /// Checks that the limits leave room for a request.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting.
+    pub fn validate(&self) -> Result<()> {
+        for (name, is_zero) in [
+            ("max_connections", self.max_connections == 0),
+            ("header_timeout_ms", self.header_timeout_ms == 0),
+            ("max_runs", self.max_runs == 0),
+            ("max_runs_per_key", self.max_runs_per_key == 0),
+            ("max_body_bytes", self.max_body_bytes == 0),
+            ("body_timeout_ms", self.body_timeout_ms == 0),
+            ("max_images", self.max_images == 0),
+        ] {
+            if is_zero {
+                return Err(Error::invalid(format!("service: `{name}` is 0, so nothing could be asked; give more")));
+            }
+        }
+        if let Some(host) = self.allowed_hosts.iter().find(|host| host.contains([':', '/', ' '])) {
+            let message = format!("service: `allowed_hosts` has names without scheme and port, and not `{host}`");
+            return Err(Error::invalid(message));
+        }
+        Ok(())
+    }
+}
+
+/// A configuration that clients choose by its name: what is set here takes the place of the same field of [`Config`].
+/// It stands in a table `[models.NAME]` of a configuration file. LLM, tools and prompts are those of the whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Variant {
+    /// Who decides what a run does, and when.
+    pub mode: Option<Mode>,
+    /// Whether a question that the evidence does not answer gets a guess.
+    pub guess: Option<bool>,
+    /// How a run reasons.
+    pub chain: Option<Chain>,
+    /// How answers are worded.
+    pub style: Option<Style>,
+}
+
+impl Variant {
+    /// The configuration with these settings in place of its own.
+    pub fn over(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.mode = self.mode.unwrap_or(config.mode);
+        config.guess = self.guess.unwrap_or(config.guess);
+        config.chain = self.chain.clone().unwrap_or(config.chain);
+        config.style = self.style.clone().unwrap_or(config.style);
+        config
+    }
+}

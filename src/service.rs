@@ -1,0 +1,178 @@
+//! The service: questions about images over HTTP, for clients of the OpenAI protocol.
+//!
+//! [`router`] mounts into a host's own axum app; [`serve`] listens by itself, as `lavr serve` does. What it takes on is
+//! bounded by a [`ServiceConfig`]: what finds no room is refused at once, and a client that goes away stops its run.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use lavr::config::Config;
+//! use lavr::service::{self, ApiKeys};
+//! use lavr::store::Silent;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::default();
+//! let agent = config.agent(Arc::new(Silent)).await?;
+//! let vision = service::router(agent, &config, ApiKeys::from_env(&config.service)?)?;
+//! let app = axum::Router::new().nest("/vision", vision);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//! axum::serve(listener, app).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod admission;
+mod body;
+mod chat;
+mod health;
+mod images;
+mod listen;
+mod models;
+mod refusal;
+mod request;
+mod run;
+mod stream;
+mod told;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use access::{ApiKeys, KEYS};
+
+use self::admission::Admission;
+use self::models::Models;
+use self::refusal::Refusal;
+use crate::agent::Agent;
+use crate::config::{Config, ServiceConfig};
+use crate::error::{Error, Result};
+
+/// What all requests share.
+struct Parts {
+    agent: Agent,
+    models: Models,
+    config: ServiceConfig,
+    keys: ApiKeys,
+    admission: Admission,
+    /// No more requests are taken.
+    stopping: CancellationToken,
+    /// Stops all runs.
+    stop: CancellationToken,
+}
+
+type Shared = Arc<Parts>;
+
+/// How long connections may stay open after their runs were stopped.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The routes of the service, for a host's own axum app.
+///
+/// # Errors
+/// `InvalidInput` when the configuration is faulty, or there is no API key and it was not said that there shall be none
+/// ([`ApiKeys::none`]): where the app listens is not known here.
+pub fn router(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Router> {
+    if keys.is_empty() && !keys.is_open() {
+        let message = "routes without an API key are open to whoever reaches them; set LAVR_API_KEY, or say so with \
+                       `ApiKeys::none()`";
+        return Err(Error::invalid(message));
+    }
+    Ok(routes(shared(agent, config, keys)?))
+}
+
+/// Listens and answers until `stop` is cancelled. Then no more requests are taken; those that run may end, and are
+/// stopped after [`ServiceConfig::drain_ms`].
+///
+/// # Errors
+/// `InvalidInput` when the configuration is faulty, or the listener is on more than the loopback without an API key; `Io`
+/// when the listener has no address.
+pub async fn serve(
+    listener: TcpListener,
+    agent: Agent,
+    config: &Config,
+    keys: ApiKeys,
+    stop: CancellationToken,
+) -> Result<()> {
+    guarded(listener.local_addr()?, &keys)?;
+    let shared = shared(agent, config, keys)?;
+    let drain = Duration::from_millis(config.service.drain_ms);
+    let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
+    let overdue = async {
+        stop.cancelled().await;
+        stopping.cancel();
+        tokio::time::sleep(drain).await;
+        stop_runs.cancel();
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = listen::listen(listener, routes(shared), &config.service, &stop) => {}
+        () = overdue => tracing::warn!("connections were open when the service ended"),
+    }
+    Ok(())
+}
+
+/// Checks what can be checked without an agent: the limits, the models' settings, and that a service without a key listens
+/// on the loopback alone.
+///
+/// # Errors
+/// `InvalidInput` naming what is wrong.
+pub fn check(config: &Config, keys: &ApiKeys) -> Result<()> {
+    config.service.validate()?;
+    Models::new(config)?;
+    guarded(config.service.listen, keys)
+}
+
+/// Without a key only this machine may ask.
+fn guarded(listen: SocketAddr, keys: &ApiKeys) -> Result<()> {
+    if keys.is_empty() && !listen.ip().is_loopback() {
+        let message = format!(
+            "without an API key the service listens on the loopback alone, and not on {listen}; \
+             set {KEYS}, or `api_keys_file`"
+        );
+        return Err(Error::invalid(message));
+    }
+    Ok(())
+}
+
+fn shared(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Shared> {
+    config.service.validate()?;
+    Ok(Arc::new(Parts {
+        agent,
+        models: Models::new(config)?,
+        admission: Admission::new(&config.service),
+        config: config.service.clone(),
+        keys,
+        stopping: CancellationToken::new(),
+        stop: CancellationToken::new(),
+    }))
+}
+
+fn routes(shared: Shared) -> Router {
+    let guarded = Router::new()
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{name}", get(models::one))
+        .route("/v1/chat/completions", post(chat::complete))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_key));
+    let open = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
+    guarded
+        .merge(open)
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_place))
+        .with_state(shared)
+}
+
+async fn unknown_route() -> Refusal {
+    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /health/live and /health/ready";
+    Refusal::new(axum::http::StatusCode::NOT_FOUND, "unknown_route", message)
+}
+
+async fn unknown_method() -> Refusal {
+    Refusal::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "this route takes another method")
+}

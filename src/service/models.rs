@@ -1,0 +1,58 @@
+//! Models: the configurations by whose names clients ask.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::refusal::Refusal;
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// The name of the configuration as a whole.
+pub(super) const WHOLE: &str = "lavr";
+
+/// The configurations that there are, the whole one first.
+pub(super) struct Models(Vec<(String, Config)>);
+
+impl Models {
+    pub(super) fn new(config: &Config) -> Result<Self> {
+        let mut models = vec![(WHOLE.to_owned(), config.clone())];
+        for (name, variant) in &config.models {
+            let place = |e: Error| e.context(format!("models.{name}"));
+            if name == WHOLE {
+                return Err(place(Error::invalid("this is the name of the whole configuration; give another one")));
+            }
+            let config = variant.over(config);
+            config.task("?", Vec::new()).validate().map_err(place)?;
+            models.push((name.clone(), config));
+        }
+        Ok(Self(models))
+    }
+
+    /// The configuration of this name.
+    pub(super) fn get(&self, name: &str) -> Result<&Config, Refusal> {
+        let found = self.0.iter().find(|(own, _)| own == name).map(|(_, config)| config);
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+            let message = format!("there is no model `{name}`; there are: {}", names.join(", "));
+            Refusal::new(StatusCode::NOT_FOUND, "model_not_found", message)
+        })
+    }
+}
+
+fn object(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": 0, "owned_by": "lavr" })
+}
+
+/// `GET /v1/models`
+pub(super) async fn list(State(shared): State<Shared>) -> Json<Value> {
+    let models: Vec<Value> = shared.models.0.iter().map(|(name, _)| object(name)).collect();
+    Json(json!({ "object": "list", "data": models }))
+}
+
+/// `GET /v1/models/{name}`
+pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+    shared.models.get(&name).map(|_| Json(object(&name)))
+}

@@ -1,0 +1,251 @@
+//! Requests for chat completions, as the OpenAI protocol has them.
+
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::refusal::Refusal;
+use crate::config::Config;
+use crate::style::Style;
+use crate::task::Mode;
+
+/// Longest JSON Schema, in bytes.
+const MAX_SCHEMA: usize = 64 << 10;
+
+/// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...): it
+/// has no say in answers that rest on evidence, and no notice is taken of it.
+#[derive(Deserialize)]
+pub(super) struct Completion {
+    #[serde(default)]
+    pub(super) model: Option<String>,
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    #[serde(default)]
+    response_format: Option<ResponseFormat>,
+    #[serde(default)]
+    n: Option<u64>,
+    #[serde(default)]
+    tools: Option<Vec<IgnoredAny>>,
+    #[serde(default)]
+    functions: Option<Vec<IgnoredAny>>,
+    #[serde(default)]
+    logprobs: Option<bool>,
+    #[serde(default)]
+    lavr: Option<Settings>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    #[serde(default)]
+    content: Content,
+}
+
+/// What a message says: a text, or parts. It is read as it comes, without keeping what is not asked for.
+#[derive(Default)]
+struct Content(Vec<Part>);
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    image_url: Option<ImageUrl>,
+}
+
+#[derive(Deserialize)]
+struct ImageUrl {
+    url: String,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct ResponseFormat {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    json_schema: Option<JsonSchema>,
+}
+
+#[derive(Deserialize)]
+struct JsonSchema {
+    #[serde(default)]
+    schema: Option<Box<RawValue>>,
+}
+
+/// Settings of one run: an extension of the protocol.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// As `--mode` of `lavr ask`.
+    #[serde(default)]
+    mode: Option<Mode>,
+    /// As `--guess`.
+    #[serde(default)]
+    guess: Option<bool>,
+    /// As `--chain`: `votes=3,stages=two`.
+    #[serde(default)]
+    chain: Option<String>,
+    /// As `--style`: `language=zh-Hant`.
+    #[serde(default)]
+    style: Option<String>,
+    /// As `--box`: left, top, right and bottom in the first image, pixels.
+    #[serde(default, rename = "box")]
+    region: Option<[f64; 4]>,
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Parts)
+    }
+}
+
+struct Parts;
+
+impl<'de> Visitor<'de> for Parts {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text, or a list of parts of the type `text` or `image_url`")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+        Ok(Content(vec![Part { kind: "text".to_owned(), text: Some(text.to_owned()), image_url: None }]))
+    }
+
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Content, A::Error> {
+        let mut parts = Vec::new();
+        while let Some(part) = items.next_element()? {
+            parts.push(part);
+        }
+        Ok(Content(parts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<Content, A::Error> {
+        Err(serde::de::Error::invalid_type(serde::de::Unexpected::Map, &self))
+    }
+}
+
+impl Completion {
+    /// Whether the answer is sent in pieces, and its usage after it.
+    pub(super) fn streams(&self) -> Option<bool> {
+        let with_usage = self.stream_options.as_ref().and_then(|options| options.include_usage) == Some(true);
+        (self.stream == Some(true)).then_some(with_usage)
+    }
+
+    /// Whether the answer has to be JSON.
+    pub(super) fn wants_json(&self) -> bool {
+        self.response_format.as_ref().is_some_and(|format| format.kind == "json_schema")
+    }
+
+    /// What the user points at, in the first image.
+    pub(super) fn region(&self) -> Option<[f64; 4]> {
+        self.lavr.as_ref().and_then(|settings| settings.region)
+    }
+
+    /// Refuses what would be answered otherwise than it was asked for.
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        let some = |list: &Option<Vec<IgnoredAny>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        if self.n.is_some_and(|n| n != 1) {
+            return Err(Refusal::bad("`n`: there is one answer; leave it out"));
+        }
+        if some(&self.tools) || some(&self.functions) {
+            return Err(Refusal::bad("`tools`: the tools are those of this service; leave them out"));
+        }
+        if self.logprobs == Some(true) {
+            return Err(Refusal::bad("`logprobs`: an answer has none; leave it out"));
+        }
+        Ok(())
+    }
+
+    /// Lays the settings of this request over a configuration.
+    pub(super) fn settle(&self, mut config: Config) -> Result<Config, Refusal> {
+        if let Some(settings) = &self.lavr {
+            config.mode = settings.mode.unwrap_or(config.mode);
+            config.guess = settings.guess.unwrap_or(config.guess);
+            if let Some(chain) = &settings.chain {
+                config.chain = config.chain.with(chain).map_err(|e| e.context("lavr.chain"))?;
+            }
+            if let Some(style) = &settings.style {
+                config.style = config.style.with(style).map_err(|e| e.context("lavr.style"))?;
+            }
+        }
+        if let Some(format) = &self.response_format {
+            config.style = format.lay_over(std::mem::take(&mut config.style))?;
+        }
+        Ok(config)
+    }
+
+    /// The last question, and the images that it is about: those that come with it, else those of the last message
+    /// before it that has some.
+    pub(super) fn question(self) -> Result<(String, Vec<String>), Refusal> {
+        let mut asked = self.messages.into_iter().filter(|message| message.role == "user").rev();
+        let last = asked.next().ok_or_else(|| Refusal::bad("there is no message of the role `user`"))?;
+        let (text, mut images) = last.parts()?;
+        while images.is_empty()
+            && let Some(earlier) = asked.next()
+        {
+            images = earlier.parts()?.1;
+        }
+        Ok((text, images))
+    }
+}
+
+impl ResponseFormat {
+    fn lay_over(&self, style: Style) -> Result<Style, Refusal> {
+        match self.kind.as_str() {
+            "text" => Ok(style),
+            "json_schema" => {
+                let schema = self.json_schema.as_ref().and_then(|named| named.schema.as_ref());
+                let schema = schema.ok_or_else(|| Refusal::bad("`response_format.json_schema` has no `schema`"))?;
+                if schema.get().len() > MAX_SCHEMA {
+                    return Err(Refusal::bad(format!("the JSON Schema has more than {} KB", MAX_SCHEMA >> 10)));
+                }
+                let faulty = |e| Refusal::bad(format!("the JSON Schema is no JSON: {e}"));
+                Ok(style.with_schema(serde_json::from_str(schema.get()).map_err(faulty)?))
+            }
+            "json_object" => Err(Refusal::bad(
+                "`response_format`: `json_object` leaves open what the answer holds; use `json_schema`",
+            )),
+            other => Err(Refusal::bad(format!("`response_format`: `{other}` is neither `text` nor `json_schema`"))),
+        }
+    }
+}
+
+impl Message {
+    /// Its text, and the addresses of its images.
+    fn parts(self) -> Result<(String, Vec<String>), Refusal> {
+        let (mut texts, mut images) = (Vec::new(), Vec::new());
+        for part in self.content.0 {
+            match (part.kind.as_str(), part.text, part.image_url) {
+                ("text", Some(text), _) => texts.push(text),
+                ("image_url", _, Some(image)) => images.push(image.url),
+                (kind @ ("text" | "image_url"), ..) => {
+                    return Err(Refusal::bad(format!("a part of the type `{kind}` has no `{kind}`")));
+                }
+                (other, ..) => {
+                    let message =
+                        format!("a part of the type `{other}` cannot be read; there are `text` and `image_url`");
+                    return Err(Refusal::bad(message));
+                }
+            }
+        }
+        Ok((texts.join("\n"), images))
+    }
+}

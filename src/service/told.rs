@@ -1,0 +1,91 @@
+//! What clients are told of runs: everything but prompts, replies, and what failures say of this machine.
+
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::refusal;
+use crate::agent::Report;
+use crate::observation::{Failure, Outcome};
+use crate::refiner::FAILED;
+use crate::trace::{Entry, Event};
+
+/// Messages of failures with what a client is told in their place, wherever they are repeated.
+#[derive(Default)]
+pub(super) struct Told(Vec<(String, String)>);
+
+impl Told {
+    /// For the report of a run, whole.
+    pub(super) fn of(report: &Report) -> Self {
+        let mut told = Self::default();
+        for observation in &report.trace.observations {
+            if let Outcome::Failed(failure) = &observation.outcome {
+                told.hide(failure);
+            }
+        }
+        if let Some(failure) = &report.error {
+            told.hide(failure);
+        }
+        told
+    }
+
+    /// A report as it is sent.
+    pub(super) fn report(&self, report: &Report) -> Value {
+        let mut told = report.to_json();
+        if report.answer.unstyled.as_ref().is_some_and(|reason| reason.starts_with(FAILED)) {
+            told["unstyled"] = json!(FAILED);
+        }
+        self.mask(&mut told);
+        told
+    }
+
+    /// A text as it is sent.
+    pub(super) fn text(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (message, told)| text.replace(message, told))
+    }
+
+    /// An event as it is sent; nothing of those that are for this side alone.
+    pub(super) fn event(&mut self, entry: &Entry) -> Option<Value> {
+        let is_told = matches!(
+            entry.event,
+            Event::Planned { .. }
+                | Event::Faults { .. }
+                | Event::Decided { .. }
+                | Event::NotEnough { .. }
+                | Event::Voted { .. }
+                | Event::Objected { .. }
+                | Event::Asked(_)
+                | Event::Verified(_)
+                | Event::Arbitrated(_)
+                | Event::Infilled(_)
+                | Event::StepStarted { .. }
+                | Event::StepEnded { .. }
+        );
+        let mut told = is_told.then(|| json!(entry))?;
+        if let (Event::Faults { .. }, Some(object)) = (&entry.event, told.as_object_mut()) {
+            // It is the LLM's reply where that was no plan.
+            object.shift_remove("plan");
+        }
+        if let Some(failure) = told.get("error").and_then(|error| Failure::deserialize(error).ok()) {
+            self.hide(&failure);
+        }
+        self.mask(&mut told);
+        Some(told)
+    }
+
+    fn hide(&mut self, failure: &Failure) {
+        let told = refusal::told(failure);
+        if told != failure.message && !failure.message.is_empty() {
+            self.0.push((failure.message.clone(), told));
+        }
+    }
+
+    /// Masks all texts in a value.
+    fn mask(&self, value: &mut Value) {
+        match value {
+            Value::String(text) if !self.0.is_empty() => *text = self.text(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
+            Value::Object(object) => object.values_mut().for_each(|value| self.mask(value)),
+            _ => {}
+        }
+    }
+}
