@@ -150,7 +150,7 @@ pub(super) async fn check_place(
         let message = format!("this service is not `{}`; add the name to `allowed_hosts`", host.host());
         return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message));
     }
-    if let Some(origin) = text(headers, header::ORIGIN)? {
+    if let Some(origin) = text(headers, &header::ORIGIN)? {
         let own = [format!("http://{host}"), format!("https://{host}")];
         if !own.contains(&origin) && !shared.config.allowed_origins.contains(&origin) {
             let message = "web pages of other origins may not call this service; see `allowed_origins`";
@@ -183,7 +183,7 @@ fn caller(headers: &HeaderMap, keys: &ApiKeys) -> Result<Caller, Refusal> {
         return Ok(Caller(None));
     }
     let unknown = |message| Refusal::new(StatusCode::UNAUTHORIZED, "invalid_api_key", message);
-    let given = text(headers, header::AUTHORIZATION)?;
+    let given = text(headers, &header::AUTHORIZATION)?;
     let key = given.as_deref().and_then(bearer);
     let key = key.ok_or_else(|| unknown("this service wants an API key; send it as `Authorization: Bearer KEY`"))?;
     let number = keys.find(key).ok_or_else(|| unknown("the API key is not one of this service's"))?;
@@ -195,9 +195,9 @@ fn bearer(given: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
-fn text(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<String>, Refusal> {
+fn text(headers: &HeaderMap, name: &header::HeaderName) -> Result<Option<String>, Refusal> {
     let unreadable = |_| Refusal::bad(format!("the header `{name}` is no text"));
-    headers.get(&name).map(|value| value.to_str().map(str::to_owned).map_err(unreadable)).transpose()
+    headers.get(name).map(|value| value.to_str().map(str::to_owned).map_err(unreadable)).transpose()
 }
 
 /// The name and port that the client called.
@@ -205,7 +205,7 @@ fn host(request: &Request) -> Result<Authority, Refusal> {
     if let Some(authority) = request.uri().authority() {
         return Ok(authority.clone());
     }
-    let named = text(request.headers(), header::HOST)?.and_then(|host| host.parse().ok());
+    let named = text(request.headers(), &header::HOST)?.and_then(|host| host.parse().ok());
     named.ok_or_else(|| Refusal::bad("the header `host` is missing or faulty"))
 }
 
