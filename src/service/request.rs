@@ -17,6 +17,7 @@ const MAX_SCHEMA: usize = 64 << 10;
 /// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...): it
 /// has no say in answers that rest on evidence, and no notice is taken of it.
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `messages`")]
 pub(super) struct Completion {
     #[serde(default)]
     pub(super) model: Option<String>,
@@ -40,6 +41,7 @@ pub(super) struct Completion {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `role` and `content`")]
 struct Message {
     role: String,
     #[serde(default)]
@@ -51,6 +53,7 @@ struct Message {
 struct Content(Vec<Part>);
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `type`")]
 struct Part {
     #[serde(rename = "type")]
     kind: String,
@@ -61,6 +64,7 @@ struct Part {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `url`")]
 struct ImageUrl {
     url: String,
 }
@@ -72,6 +76,7 @@ struct StreamOptions {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with `type`")]
 struct ResponseFormat {
     #[serde(rename = "type")]
     kind: String,

@@ -308,6 +308,8 @@ async fn what_cannot_be_answered_is_refused_with_the_way_out() {
     };
     for (asked, status, said) in [
         (json!({}), 400, "missing field `messages`"),
+        (json!([]), 400, "an object with `messages`"),
+        (json!({ "messages": [{ "role": "user", "content": { "text": "a" } }] }), 400, "a text, or a list of parts"),
         (json!({ "messages": [] }), 400, "no message of the role `user`"),
         (json!({ "messages": [{ "role": "user", "content": " " }] }), 400, "the question is empty"),
         (with(&|asked| asked["n"] = json!(2)), 400, "`n`: there is one answer"),
