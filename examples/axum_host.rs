@@ -1,7 +1,7 @@
 //! Mounts the service into an axum app of your own, beside its other routes.
 //!
-//! Models: as for `ask`; fetched on the first run. Without arguments the app asks itself which models there are and ends; with
-//! an address it stays:
+//! Models: as for `ask`; fetched on the first run. Without arguments the app asks itself which models there are and
+//! ends; with an address it stays:
 //!
 //!     LAVR_API_KEY=0123456789abcdef cargo run --release --example axum_host -- 127.0.0.1:8080
 //!     curl http://127.0.0.1:8080/vision/v1/models -H 'Authorization: Bearer 0123456789abcdef'

@@ -61,6 +61,8 @@ struct Parts {
     config: ServiceConfig,
     keys: ApiKeys,
     admission: Admission,
+    /// Where it listens, as far as that is known here.
+    listens: Option<SocketAddr>,
     /// No more requests are taken.
     stopping: CancellationToken,
     /// Stops all runs.
@@ -83,15 +85,15 @@ pub fn router(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Router> {
                        `ApiKeys::none()`";
         return Err(Error::invalid(message));
     }
-    Ok(routes(shared(agent, config, keys)?))
+    Ok(routes(shared(agent, config, keys, None)?))
 }
 
 /// Listens and answers until `stop` is cancelled. Then no more requests are taken; those that run may end, and are
 /// stopped after [`ServiceConfig::drain_ms`].
 ///
 /// # Errors
-/// `InvalidInput` when the configuration is faulty, or the listener is on more than the loopback without an API key; `Io`
-/// when the listener has no address.
+/// `InvalidInput` when the configuration is faulty, or the listener is on more than the loopback without an API key;
+/// `Io` when the listener has no address.
 pub async fn serve(
     listener: TcpListener,
     agent: Agent,
@@ -99,8 +101,9 @@ pub async fn serve(
     keys: ApiKeys,
     stop: CancellationToken,
 ) -> Result<()> {
-    guarded(listener.local_addr()?, &keys)?;
-    let shared = shared(agent, config, keys)?;
+    let at = listener.local_addr()?;
+    guarded(at, &keys)?;
+    let shared = shared(agent, config, keys, Some(at))?;
     let drain = Duration::from_millis(config.service.drain_ms);
     let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
     let overdue = async {
@@ -117,8 +120,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Checks what can be checked without an agent: the limits, the models' settings, and that a service without a key listens
-/// on the loopback alone.
+/// Checks what can be checked without an agent: the limits, the models' settings, and that a service without a key
+/// listens on the loopback alone.
 ///
 /// # Errors
 /// `InvalidInput` naming what is wrong.
@@ -140,7 +143,7 @@ fn guarded(listen: SocketAddr, keys: &ApiKeys) -> Result<()> {
     Ok(())
 }
 
-fn shared(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Shared> {
+fn shared(agent: Agent, config: &Config, keys: ApiKeys, listens: Option<SocketAddr>) -> Result<Shared> {
     config.service.validate()?;
     Ok(Arc::new(Parts {
         agent,
@@ -148,6 +151,7 @@ fn shared(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Shared> {
         admission: Admission::new(&config.service),
         config: config.service.clone(),
         keys,
+        listens,
         stopping: CancellationToken::new(),
         stop: CancellationToken::new(),
     }))

@@ -45,9 +45,9 @@ pub struct Timings {
 
 impl Report {
     /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where the answer comes
-    /// down to a bare value, `short`; where there were rounds, `rounds`; what a chain asked for, `rationale`, `against`,
-    /// `votes`, `asked`, `verified`, `arbitration`, `gaps`; where the question was translated, `translated`; as far as the style brings them, `added`,
-    /// `data` and `unstyled`; and on failure `error`.
+    /// down to a bare value, `short`; where there were rounds, `rounds`; what a chain asked for, `rationale`,
+    /// `against`, `votes`, `asked`, `verified`, `arbitration`, `gaps`; where the question was translated,
+    /// `translated`; as far as the style brings them, `added`, `data` and `unstyled`; and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
         let mut report = json!({

@@ -19,7 +19,7 @@ use crate::service::{self, ApiKeys};
     Then, from any client of the OpenAI protocol: base_url=http://127.0.0.1:8321/v1, model=lavr.\n\
     docs/SERVICE.md says more.")]
 pub(super) struct ServeArgs {
-    /// The address and port to listen on [default: 127.0.0.1:8321]; other than on the loopback, LAVR_API_KEY has to be set
+    /// The address and port to listen on [default: 127.0.0.1:8321]; beyond the loopback LAVR_API_KEY has to be set
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
 

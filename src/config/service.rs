@@ -24,8 +24,9 @@ pub struct ServiceConfig {
     /// Names by which clients may call the service besides the address itself, e.g. `vision.example.com`. On a loopback
     /// address other names are refused, so that no web page can reach the service by a name of its own (DNS rebinding).
     pub allowed_hosts: Vec<String>,
-    /// Origins of web pages that may call the service, e.g. `https://app.example.com`: for a proxy that serves both, and
-    /// hides the name that was called. Browsers let no page of another origin read an answer: there are no CORS headers.
+    /// Origins of web pages that may call the service, e.g. `https://app.example.com`: for a proxy that serves both,
+    /// and hides the name that was called. There are no CORS headers, so browsers let no page of another origin read
+    /// an answer.
     pub allowed_origins: Vec<String>,
     /// Most connections at a time; others wait until one is closed.
     pub max_connections: usize,

@@ -146,7 +146,7 @@ pub(super) async fn check_place(
     }
     let headers = request.headers();
     let host = host(&request)?;
-    if !is_own(&host, &shared.config) {
+    if !is_own(&host, &shared) {
         let message = format!("this service is not `{}`; add the name to `allowed_hosts`", host.host());
         return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", message));
     }
@@ -209,17 +209,18 @@ fn host(request: &Request) -> Result<Authority, Refusal> {
     named.ok_or_else(|| Refusal::bad("the header `host` is missing or faulty"))
 }
 
-/// Whether a name is one of this service's: the loopback's, the address that it listens on, or an allowed one. On other
-/// addresses every name is, unless some are allowed.
-fn is_own(host: &Authority, config: &ServiceConfig) -> bool {
-    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+/// Whether a name is one of this service's: an allowed one, or, where none is allowed, the loopback's on the loopback
+/// and any on other addresses. Routes in a host's app have no address that is known here.
+fn is_own(host: &Authority, shared: &Shared) -> bool {
+    let (config, name) = (&shared.config, host.host().trim_start_matches('[').trim_end_matches(']'));
     if config.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)) {
         return true;
     }
-    let listens = config.listen.ip();
     let address = name.parse::<IpAddr>().ok();
-    if listens.is_loopback() {
-        return name.eq_ignore_ascii_case("localhost") || address.is_some_and(|ip| ip.is_loopback());
+    match shared.listens.map(|at| at.ip()) {
+        Some(at) if at.is_loopback() => {
+            name.eq_ignore_ascii_case("localhost") || address.is_some_and(|ip| ip.is_loopback())
+        }
+        at => config.allowed_hosts.is_empty() || (at.is_some() && address == at),
     }
-    config.allowed_hosts.is_empty() || address == Some(listens)
 }

@@ -20,7 +20,8 @@ pub(super) fn check(urls: &[String], config: &ServiceConfig) -> Result<(), Refus
     urls.iter().enumerate().try_for_each(|(n, url)| data(n + 1, url).map(|_| ()))
 }
 
-/// Decodes images in the order in which they stand in a request. It takes its time: not for a thread that answers others.
+/// Decodes images in the order in which they stand in a request. It takes its time: not for a thread that answers
+/// others.
 ///
 /// # Errors
 /// When one is no image, or beyond the limits on each or on all of them; its number is named.

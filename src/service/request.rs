@@ -14,8 +14,8 @@ use crate::task::Mode;
 /// Longest JSON Schema, in bytes.
 const MAX_SCHEMA: usize = 64 << 10;
 
-/// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...): it
-/// has no say in answers that rest on evidence, and no notice is taken of it.
+/// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...):
+/// it has no say in answers that rest on evidence, and no notice is taken of it.
 #[derive(Deserialize)]
 #[serde(expecting = "an object with `messages`")]
 pub(super) struct Completion {
