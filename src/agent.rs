@@ -11,7 +11,7 @@ mod translate;
 mod verify;
 mod vote;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use report::{Report, Timings, placed};
@@ -297,7 +297,7 @@ impl Agent {
             .map_err(|e| Error::invalid("a stream of events needs a Tokio runtime around it").with_source(e))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let cancel = CancellationToken::new();
-        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(Mutex::new(sender)))] };
+        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))] };
         let agent = self.clone();
         runtime.spawn(async move { agent.ask_watched(&task, watch).await });
         // Work that a tool left running may hold the channel open; the last event ends the stream all the same.
@@ -379,13 +379,12 @@ impl Agent {
     }
 }
 
-struct Channel(Mutex<mpsc::UnboundedSender<Entry>>);
+/// Passes events on to whoever receives them.
+pub(crate) struct Channel(pub(crate) mpsc::UnboundedSender<Entry>);
 
 impl EventSink for Channel {
     fn event(&self, entry: &Entry, _images: &[&Image]) {
-        if let Ok(sender) = self.0.lock() {
-            // The receiver is gone when the stream was dropped; the run is being cancelled then.
-            let _ = sender.send(entry.clone());
-        }
+        // Without a receiver the run is being cancelled.
+        let _ = self.0.send(entry.clone());
     }
 }

@@ -1,6 +1,6 @@
 //! Runs: one question, in a task of its own.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -9,11 +9,9 @@ use tokio_util::sync::DropGuard;
 use super::Shared;
 use super::admission::Turn;
 use super::refusal::Refusal;
-use crate::agent::{Report, Watch};
+use crate::agent::{Channel, Report, Watch};
 use crate::answer::Status;
-use crate::cx::EventSink;
 use crate::error::Result;
-use crate::image::Image;
 use crate::task::Task;
 use crate::trace::{Entry, Event};
 
@@ -29,7 +27,7 @@ impl Run {
     pub(super) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let cancel = shared.stop.child_token();
-        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(Mutex::new(sender)))] };
+        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))] };
         let agent = shared.agent.clone();
         let report = tokio::spawn(async move {
             let report = agent.ask_watched(&task, watch).await;
@@ -62,17 +60,6 @@ impl Run {
             (Status::Failed, Some(failure)) => Err(Refusal::of_failure(failure)),
             (Status::Failed, None) => Err(Refusal::internal()),
             _ => Ok(report),
-        }
-    }
-}
-
-struct Channel(Mutex<mpsc::UnboundedSender<Entry>>);
-
-impl EventSink for Channel {
-    fn event(&self, entry: &Entry, _images: &[&Image]) {
-        if let Ok(sender) = self.0.lock() {
-            // Without a receiver the run is being stopped.
-            let _ = sender.send(entry.clone());
         }
     }
 }
