@@ -38,7 +38,7 @@ use crate::reason::{Arbiter, Asker, Critic, Infiller, Look, Recall, Splitter};
 use crate::refiner::{Guesser, Refiner, SemanticsRefiner, Styler};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, SharedTool, builtin};
-use crate::trace::{Entry, Event, Trace};
+use crate::trace::{Entry, Event, Past, Trace};
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
 #[derive(Clone)]
@@ -234,6 +234,8 @@ pub struct Watch {
     pub cancel: CancellationToken,
     /// Receive its events.
     pub sinks: Vec<Arc<dyn EventSink>>,
+    /// What happened in the run before: it goes the same way again as far as that goes.
+    pub past: Option<Arc<Past>>,
 }
 
 impl Agent {
@@ -274,7 +276,7 @@ impl Agent {
     /// As [`Agent::ask`].
     pub async fn ask_watched(&self, task: &Task, watch: Watch) -> Result<Report> {
         self.check_runnable(task)?;
-        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks);
+        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks).after(watch.past);
         for image in &task.images {
             cx.keep_image(image);
         }
@@ -297,7 +299,7 @@ impl Agent {
             .map_err(|e| Error::invalid("a stream of events needs a Tokio runtime around it").with_source(e))?;
         let (sender, receiver) = mpsc::unbounded_channel();
         let cancel = CancellationToken::new();
-        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))] };
+        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))], past: None };
         let agent = self.clone();
         runtime.spawn(async move { agent.ask_watched(&task, watch).await });
         // Work that a tool left running may hold the channel open; the last event ends the stream all the same.
@@ -368,14 +370,14 @@ impl Agent {
     }
 
     fn emit_start(&self, cx: &Cx, task: &Task) {
-        let images: Vec<&Image> = task.images.iter().collect();
         let event = Event::Started {
             lavr: env!("CARGO_PKG_VERSION").to_owned(),
             question: task.question.clone(),
-            images: images.iter().map(|i| json!({ "blob": i.digest() })).collect(),
+            images: task.images.iter().map(|i| json!({ "blob": i.digest() })).collect(),
             model: self.0.model.clone(),
+            task: task.settings(),
         };
-        cx.emit(event, &images);
+        cx.emit(event, &task.all_images());
     }
 }
 

@@ -9,6 +9,8 @@ mod output;
 mod plan;
 mod progress;
 mod region;
+mod replay;
+mod report;
 mod serve;
 mod steps;
 mod tools;
@@ -74,6 +76,8 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     /// Answer questions over HTTP, for any client of the OpenAI protocol
     Serve(Box<serve::ServeArgs>),
+    /// Do a run again from its trace, without LLM and models, or anew from one of its steps
+    Replay(Box<replay::ReplayArgs>),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -146,6 +150,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Plan(args) => plan::run(args, cancel).await,
         Command::Eval(args) => eval::run(*args, cancel).await,
         Command::Serve(args) => serve::run(*args, cancel).await,
+        Command::Replay(args) => replay::run(*args, cancel).await,
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

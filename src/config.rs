@@ -227,6 +227,22 @@ impl Config {
             .show_images(self.show_images))
     }
 
+    /// An agent with an LLM of the caller's, and nothing fetched: experts are when a step needs them. Demos are found by
+    /// their words.
+    ///
+    /// # Errors
+    /// `InvalidInput` or `NotFound` when the prompts, the tools or the environment's settings are faulty.
+    pub fn agent_with(&self, chat: Arc<dyn ChatModel>, progress: &Arc<dyn Progress>) -> Result<Agent> {
+        Agent::builder()
+            .chat(chat)
+            .catalog(self.catalog(progress)?)
+            .prompts(self.prompts()?)
+            .parallel(self.parallel)
+            .max_repairs(self.max_repairs)
+            .show_images(self.show_images)
+            .build()
+    }
+
     /// The templates and demos: the compiled-in ones, with those of [`Config::prompts`] and [`Config::demos`].
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::budget::{Budget, Meter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::{Frame, Image};
-use crate::trace::{Entry, Event};
+use crate::trace::{Entry, Event, Past};
 
 /// Receives the events of a run as they happen, with the images they mention.
 pub trait EventSink: Send + Sync {
@@ -24,6 +24,7 @@ pub struct Cx {
     cancel: CancellationToken,
     sinks: Arc<Mutex<Vec<Arc<dyn EventSink>>>>,
     images: Arc<Mutex<HashMap<String, Image>>>,
+    past: Option<Arc<Past>>,
 }
 
 impl Cx {
@@ -34,7 +35,24 @@ impl Cx {
 
     /// Starts a run that `cancel` stops and whose events go to `sinks`.
     pub fn with(budget: Budget, cancel: CancellationToken, sinks: Vec<Arc<dyn EventSink>>) -> Self {
-        Self { meter: Meter::start(budget), cancel, sinks: Arc::new(Mutex::new(sinks)), images: Arc::default() }
+        Self {
+            meter: Meter::start(budget),
+            cancel,
+            sinks: Arc::new(Mutex::new(sinks)),
+            images: Arc::default(),
+            past: None,
+        }
+    }
+
+    /// The same run, which has happened before as far as `past` tells.
+    #[must_use]
+    pub fn after(self, past: Option<Arc<Past>>) -> Self {
+        Self { past, ..self }
+    }
+
+    /// What happened in the run before.
+    pub(crate) fn past(&self) -> Option<&Past> {
+        self.past.as_deref()
     }
 
     /// What the run has used, and its limits.
@@ -52,6 +70,7 @@ impl Cx {
         if self.cancel.is_cancelled() {
             return Err(Error::new(ErrorKind::Cancelled, "the run was cancelled"));
         }
+        self.past().and_then(Past::over).map_or(Ok(()), Err)?;
         self.meter.check()
     }
 

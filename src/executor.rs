@@ -18,7 +18,7 @@ use crate::plan::{ArgValue, Plan, Reference, Segment, Step};
 use crate::signature::{Arg, Signature, ValueType};
 use crate::task::image_name;
 use crate::tool::{Args, Catalog, Effects, SharedTool};
-use crate::trace::{Event, Verification};
+use crate::trace::{Event, Verdict, Verification};
 use crate::value::{Region, Value};
 
 /// Runs plans on the tools of a catalog.
@@ -42,7 +42,7 @@ pub struct Execution {
 }
 
 /// A step that ended: its place in the plan, what became of it, how long it took, and what verifying it brought.
-type Ended = (usize, Result<Value>, Duration, verify::Verdict);
+type Ended = (usize, Result<Value>, Duration, Verdict);
 
 impl Executor {
     /// Steps that run at the same time, unless told otherwise.
@@ -259,23 +259,24 @@ impl<'a> Running<'a> {
         self.begun.insert(index, Instant::now());
         let tool = self.executor.catalog.find(&step.tool).cloned();
         let resolved = tool.and_then(|tool| Ok((self.resolve(step, &tool)?, tool)));
-        let (args_json, images) = match &resolved {
-            Ok((args, _)) => (args.to_json(), args.images().into_iter().cloned().collect()),
+        let (record, images) = match &resolved {
+            Ok((args, _)) => (args.to_record(), args.images().into_iter().cloned().collect()),
             Err(_) => (args_as_written(step), Vec::new()),
         };
-        let started = Event::StepStarted { id: step.id.clone(), tool: step.tool.clone(), args: args_json };
+        let past = self.cx.past().and_then(|past| past.result(&step.id, &step.tool, &record));
+        let started = Event::StepStarted { id: step.id.clone(), tool: step.tool.clone(), args: record };
         self.cx.emit(started, &images.iter().collect::<Vec<&Image>>());
         let cx = self.cx.clone();
         let unverified = self.executor.verifies.then(|| Arc::clone(self.unverified.entry(index).or_default()));
         self.active.spawn(async move {
             let began = Instant::now();
-            let result = match resolved {
-                Ok((args, tool)) => call::call(&cx, tool, args, unverified).await,
-                Err(error) => Err(error),
-            };
-            let (result, verdict) = match result {
-                Ok((value, verdict)) => (Ok(value), verdict),
-                Err(error) => (Err(error), None),
+            let (result, verdict) = match (past, resolved) {
+                (Some(Ok(past)), _) => past,
+                (Some(Err(error)), _) | (None, Err(error)) => (Err(error), None),
+                (None, Ok((args, tool))) => match call::call(&cx, tool, args, unverified).await {
+                    Ok((value, verdict)) => (Ok(value), verdict),
+                    Err(error) => (Err(error), None),
+                },
             };
             (index, result, began.elapsed(), verdict)
         });
@@ -300,7 +301,7 @@ impl<'a> Running<'a> {
         stops.map_or(Ok(()), Err)
     }
 
-    fn note(&mut self, index: usize, verdict: verify::Verdict) {
+    fn note(&mut self, index: usize, verdict: Verdict) {
         if let (Some((finding, why)), Some(step)) = (verdict, self.plan.steps.get(index)) {
             let verification = Verification { step: step.id.clone(), finding, why };
             self.cx.emit(Event::Verified(verification.clone()), &[]);
@@ -323,7 +324,8 @@ impl<'a> Running<'a> {
         let event = Event::StepEnded {
             id: step.id.clone(),
             tool: step.tool.clone(),
-            result: observation.value().map(Value::to_json),
+            result: observation.value().map(Value::to_record),
+            kind: observation.value().map(ValueType::of),
             error: observation.failure(),
             same_as: observation.same_as.clone(),
             ms: observation.ms,

@@ -125,6 +125,23 @@ impl Image {
         })))
     }
 
+    /// An image of a trace, from its bytes: as large as it is, since it was one before.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the bytes are no image.
+    pub(crate) fn restored(bytes: Vec<u8>, frame: Frame) -> Result<Self> {
+        let limits = ImageLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, ..ImageLimits::default() };
+        let image = Self::decode(bytes, &limits)?;
+        if frame == Frame::ROOT {
+            return Ok(image);
+        }
+        let encoded = image.encoded().to_vec();
+        let restored = Self::from_pixels(image.pixels().clone(), frame);
+        // The pixels are those of the bytes, so that their name is theirs.
+        let _ = restored.0.encoded.set(encoded);
+        Ok(restored)
+    }
+
     /// Wraps pixels that a tool made.
     pub fn from_pixels(pixels: RgbImage, frame: Frame) -> Self {
         Self(Arc::new(Inner { pixels, frame, from_file: false, encoded: OnceLock::new(), digest: OnceLock::new() }))

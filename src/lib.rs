@@ -49,6 +49,7 @@ pub mod pointed;
 pub mod prompt;
 pub mod reason;
 pub mod refiner;
+pub mod replay;
 pub mod runner;
 pub mod service;
 pub mod signature;

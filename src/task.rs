@@ -1,5 +1,7 @@
 //! Tasks: one question with its images.
 
+mod record;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -220,6 +220,11 @@ impl Args {
         Json::Object(entries.collect::<Map<_, _>>())
     }
 
+    /// The form in which traces hold them, see [`Value::to_record`].
+    pub fn to_record(&self) -> Json {
+        Json::Object(self.0.iter().map(|(n, value)| (n.clone(), value.to_record())).collect::<Map<_, _>>())
+    }
+
     /// All images in the arguments.
     pub fn images(&self) -> Vec<&Image> {
         self.0.iter().flat_map(|(_, v)| v.images()).collect()

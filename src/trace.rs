@@ -1,5 +1,7 @@
 //! Traces: the append-only journal of one run.
 
+mod past;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
@@ -16,7 +18,11 @@ use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
 use crate::plan::{Fault, POINT_AT, Plan, Reference, Segment, Step};
+use crate::signature::ValueType;
 use crate::value::Value;
+
+pub(crate) use past::{Asked, Verdict};
+pub use past::{Following, Past};
 
 /// Most images made by steps that an LLM is shown.
 const MAX_DRAWN: usize = 4;
@@ -36,6 +42,16 @@ pub enum Event {
         images: Vec<Json>,
         /// The LLM's name.
         model: String,
+        /// How it is asked: mode, chain, style, limits and what the user points at.
+        #[serde(default, skip_serializing_if = "Json::is_null")]
+        task: Json,
+    },
+    /// Demos were chosen to go along with a question.
+    Shown {
+        /// Who is shown them.
+        to: String,
+        /// Their questions, in the order in which they are shown.
+        demos: Vec<String>,
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
@@ -65,6 +81,9 @@ pub enum Event {
         /// Whether the reply is that to an earlier call, from the LLM's cache.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         reused: bool,
+        /// Whether the reply ended where `max_tokens` or the context did.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        cut_off: bool,
         /// Milliseconds.
         ms: u64,
     },
@@ -141,6 +160,9 @@ pub enum Event {
         /// What it returned.
         #[serde(skip_serializing_if = "Option::is_none")]
         result: Option<Json>,
+        /// The type of what it returned.
+        #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<ValueType>,
         /// How it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
@@ -179,6 +201,47 @@ pub struct Entry {
     pub event: Event,
 }
 
+/// Where the images of a trace are.
+pub trait Source: Send + Sync {
+    /// The encoded image with this digest.
+    ///
+    /// # Errors
+    /// `NotFound` or `Io` when it is not there.
+    fn blob(&self, digest: &str) -> Result<Vec<u8>>;
+}
+
+/// The folder `FILE.blobs` beside a trace.
+#[derive(Debug, Clone)]
+pub struct BlobFolder(PathBuf);
+
+impl BlobFolder {
+    /// That of a trace file.
+    pub fn beside(trace: impl AsRef<Path>) -> Self {
+        let mut folder = trace.as_ref().to_owned().into_os_string();
+        folder.push(".blobs");
+        Self(folder.into())
+    }
+
+    /// Where the image with this digest is.
+    ///
+    /// # Errors
+    /// `InvalidInput` when it is no digest, and might lead elsewhere.
+    pub fn path(&self, digest: &str) -> Result<PathBuf> {
+        let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+        if !hex.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+            return Err(Error::invalid(format!("`{digest}` is no name of a blob; it begins with `sha256:`")));
+        }
+        Ok(self.0.join(digest.replace(':', "-")))
+    }
+}
+
+impl Source for BlobFolder {
+    fn blob(&self, digest: &str) -> Result<Vec<u8>> {
+        let path = self.path(digest)?;
+        std::fs::read(&path).map_err(|e| Error::from(e).context(format!("image `{}` of the trace", path.display())))
+    }
+}
+
 /// Writes a trace: JSON lines to `FILE`, images to `FILE.blobs/`.
 ///
 /// Every line is flushed as it is written, so a killed run keeps what happened before.
@@ -198,9 +261,8 @@ impl TraceWriter {
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let file = File::create(&path).map_err(|e| place(e, &path))?;
-        let mut blobs = path.clone().into_os_string();
-        blobs.push(".blobs");
-        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
+        let BlobFolder(blobs) = BlobFolder::beside(&path);
+        Ok(Self { path, blobs, state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
     }
 
     /// Appends one entry, first storing the images it mentions.

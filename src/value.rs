@@ -1,7 +1,12 @@
 //! Values: what flows between steps, and how each one looks in JSON.
 
+mod record;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+
+pub use record::Blobs;
+pub(crate) use record::{image as image_of_record, recorded as record_of_image};
 
 use crate::image::Image;
 
@@ -194,10 +199,15 @@ impl Value {
 
     /// The JSON form with other names than the digests for images and masks.
     pub(crate) fn to_json_naming(&self, name: &dyn Fn(&Image) -> String) -> Json {
+        self.to_json_showing(&|image| json!({ "blob": name(image) }))
+    }
+
+    /// The JSON form, in which images and masks look as `show` says.
+    pub(crate) fn to_json_showing(&self, show: &dyn Fn(&Image) -> Json) -> Json {
         match self {
-            Self::Image(image) => json!({ "blob": name(image) }),
+            Self::Image(image) => show(image),
             Self::Mask(Mask { region: Region { label, score, bounds }, pixels }) => {
-                json!({ "label": label, "score": score, "box": bounds, "mask": { "blob": name(pixels) } })
+                json!({ "label": label, "score": score, "box": bounds, "mask": show(pixels) })
             }
             Self::Region(region) => json!(region),
             Self::Line(line) => json!(line),
@@ -210,7 +220,7 @@ impl Value {
             Self::Number(number) => number_json(*number),
             Self::Bool(bool) => json!(bool),
             Self::Json(json) => json.clone(),
-            Self::List(items) => Json::Array(items.iter().map(|item| item.to_json_naming(name)).collect()),
+            Self::List(items) => Json::Array(items.iter().map(|item| item.to_json_showing(show)).collect()),
         }
     }
 

@@ -127,6 +127,15 @@ impl Report {
         observation.and_then(Observation::value).map(placed).unwrap_or_default()
     }
 
+    /// What is drawn into the n-th image (from 0): what the user points at, and what the claims rest on.
+    pub fn marks(&self, image: usize) -> Vec<Item> {
+        let mut marks = self.pointed(image);
+        let evidence = self.evidence(image).into_iter().filter(|item| !marks.contains(item));
+        let evidence: Vec<Item> = evidence.collect();
+        marks.extend(evidence);
+        marks
+    }
+
     fn collect<'a>(&'a self, id: &'a str, image: &str, seen: &mut HashSet<&'a str>, items: &mut Vec<Item>) {
         if !seen.insert(id) {
             return;

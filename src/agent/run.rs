@@ -20,7 +20,7 @@ use crate::pointed::Pointed;
 use crate::refiner::{Evidence, Verdict};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, SharedTool};
-use crate::trace::{Event, Round, Trace};
+use crate::trace::{Event, Past, Round, Trace};
 
 /// Rounds in a row that may ask only for what is known.
 const MAX_IDLE: usize = 2;
@@ -439,6 +439,9 @@ struct Experts(HashMap<String, AbortOnDropHandle<()>>);
 
 impl Experts {
     fn load(cx: &Cx, catalog: &Catalog, points: bool) -> Self {
+        if cx.past().is_some_and(Past::is_all) {
+            return Self(HashMap::new());
+        }
         let load = |tool: &SharedTool| {
             let (tool, cx) = (Arc::clone(tool), cx.clone());
             let name = tool.spec().name.clone();

@@ -3,20 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, ReasonOptions, RunOptions, agent, check_picture, open_images, save_image};
+use super::options::{LimitOptions, LlmOptions, ReasonOptions, WatchOptions, agent, open_images};
 use super::region::RegionOptions;
-use super::{Exit, Stop, exit_of, or_json, output, usage};
-use crate::agent::{Report, Watch};
-use crate::answer::Status;
-use crate::error::{Error, ErrorKind, Result};
-use crate::image::Image;
-use crate::observation::Failure;
+use super::report::{ReportOptions, failed_json};
+use super::{Exit, Stop, or_json, usage};
+use crate::agent::Watch;
+use crate::error::{Error, ErrorKind};
 use crate::task::{Mode, Task};
-use crate::tool::annotate;
-use crate::trace::TraceWriter;
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -50,11 +45,13 @@ pub(super) struct AskArgs {
     region: RegionOptions,
 
     #[command(flatten)]
-    options: RunOptions,
+    limits: LimitOptions,
 
-    /// Draw what the answer rests on into this picture (PNG or JPEG)
-    #[arg(long, value_name = "OUT.png")]
-    annotate: Option<PathBuf>,
+    #[command(flatten)]
+    options: WatchOptions,
+
+    #[command(flatten)]
+    report: ReportOptions,
 }
 
 pub(super) async fn run(args: AskArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
@@ -66,7 +63,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     let Some((question, paths)) = args.inputs.split_last() else {
         return Err(usage(Error::invalid("give an image and a question")));
     };
-    let mut config = args.options.limit(args.llm.config().map_err(usage)?);
+    let mut config = args.limits.limit(args.llm.config().map_err(usage)?);
     args.reason.set(&mut config).map_err(usage)?;
     config.guess |= args.guess;
     if config.show_images && config.mode == Mode::Controller {
@@ -80,7 +77,7 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     }
     config.budget.max_rounds = args.max_rounds.unwrap_or(config.budget.max_rounds);
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    check_picture("--annotate", args.annotate.as_ref(), &paths).map_err(usage)?;
+    args.report.check(&paths).map_err(usage)?;
     args.options.check_trace(&paths, config.llm_cache.as_ref()).map_err(usage)?;
     Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
     let pointed = args.region.read().map_err(usage)?;
@@ -92,31 +89,9 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     task.validate().map_err(usage)?;
     let agent = agent(&config, &cancel).await?;
     let journal = args.options.journal()?;
-    let report = agent.ask_watched(&task, Watch { cancel, sinks: args.options.sinks(journal.as_ref()) }).await?;
-    print(args, &report)?;
-    let written = keep(args, &report, &task.images, journal.as_deref());
-    let exit = match report.answer.status {
-        Status::Answered | Status::Guessed => Exit::Answered,
-        Status::Unanswerable => Exit::Unanswerable,
-        Status::Budget => Exit::Budget,
-        Status::Failed => report.error.as_ref().map_or(Exit::Failed, |error| exit_of(error.kind)),
-    };
-    Ok(written.map_or_else(
-        |error| {
-            // The answer is out already; what could not be kept is told beside it.
-            output::complain(&error);
-            Exit::Failed
-        },
-        |()| exit,
-    ))
-}
-
-/// Writes the picture, and tells when the journal could not be written.
-fn keep(args: &AskArgs, report: &Report, images: &[Image], journal: Option<&TraceWriter>) -> Result<()> {
-    if let Some(path) = args.annotate.as_ref().filter(|_| report.answer.status != Status::Failed) {
-        draw(report, images, path)?;
-    }
-    journal.and_then(TraceWriter::take_error).map_or(Ok(()), Err)
+    let watch = Watch { cancel, sinks: args.options.sinks(journal.as_ref()), past: None };
+    let report = agent.ask_watched(&task, watch).await?;
+    args.report.tell(&report, &task.images, journal.as_deref(), args.options.json)
 }
 
 /// `lavr ask "question" photo.jpg` is an easy slip: say so.
@@ -125,55 +100,4 @@ fn swapped(error: Error, question: &str) -> Stop {
         return usage(error.context("the question comes last, after the images"));
     }
     error.into()
-}
-
-fn print(args: &AskArgs, report: &Report) -> Result<()> {
-    if args.options.json {
-        return output::print_json(&report.to_json());
-    }
-    if !report.answer.text.is_empty() {
-        output::print(&output::safe(&report.answer.text))?;
-    }
-    if let Some(against) = &report.answer.against {
-        output::note(&format!("note: {}", output::safe(against)));
-    }
-    if let Some(reason) = &report.answer.unstyled {
-        output::note(&format!("the answer is worded as the evidence has it, in English: {}", output::safe(reason)));
-    }
-    if let Some(error) = &report.error {
-        output::note(&format!(
-            "{}: {}",
-            if report.answer.status == Status::Budget { "stopped" } else { "error" },
-            error.message
-        ));
-    }
-    Ok(())
-}
-
-fn failed_json(error: &Error) -> serde_json::Value {
-    json!({
-        "answer": "", "status": Status::Failed, "claims": [], "plan": null, "steps": [],
-        "usage": crate::answer::Usage::default(), "timings": crate::agent::Timings::default(),
-        "error": Failure::from(error),
-    })
-}
-
-/// Draws what the claims rest on; further images go to `OUT-2.png`, `OUT-3.png` ...
-fn draw(report: &Report, images: &[Image], path: &Path) -> Result<()> {
-    for (n, image) in images.iter().enumerate() {
-        let mut items = report.pointed(n);
-        let evidence = report.evidence(n).into_iter().filter(|item| !items.contains(item));
-        items.extend(evidence.collect::<Vec<_>>());
-        let path = if n == 0 { path.to_owned() } else { numbered(path, n + 1) };
-        save_image(&annotate::draw(image, &items), &path)?;
-        let marks = if items.len() == 1 { "1 mark".to_owned() } else { format!("{} marks", items.len()) };
-        output::note(&format!("drew {marks} into {}", path.display()));
-    }
-    Ok(())
-}
-
-fn numbered(path: &Path, n: usize) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
-    path.with_file_name(format!("{stem}-{n}{extension}"))
 }

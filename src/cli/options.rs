@@ -187,13 +187,9 @@ fn mode() -> impl TypedValueParser<Value = Mode> {
     PossibleValuesParser::new(Mode::NAMES).try_map(|name| name.parse::<Mode>())
 }
 
-/// Options of the commands that run something.
+/// Limits of a run.
 #[derive(Args)]
-pub(super) struct RunOptions {
-    /// Print one JSON object
-    #[arg(long)]
-    pub(super) json: bool,
-
+pub(super) struct LimitOptions {
     /// Most steps a run may execute [default: 24]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
     max_steps: Option<u64>,
@@ -205,6 +201,25 @@ pub(super) struct RunOptions {
     /// Wall-clock limit in seconds; fetching missing models does not count [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<f64>,
+}
+
+impl LimitOptions {
+    /// Lays these limits over a configuration.
+    pub(super) fn limit(&self, mut config: Config) -> Config {
+        let budget = &mut config.budget;
+        budget.max_steps = self.max_steps.unwrap_or(budget.max_steps);
+        budget.max_tokens = self.max_tokens.unwrap_or(budget.max_tokens);
+        budget.timeout_ms = self.timeout.map_or(budget.timeout_ms, |seconds| (seconds * 1000.0) as u64);
+        config
+    }
+}
+
+/// Options of the commands that run something: what is told of it.
+#[derive(Args)]
+pub(super) struct WatchOptions {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
 
     /// Write the run's journal here as JSON lines; its images go to FILE.blobs/
     #[arg(long, value_name = "FILE")]
@@ -215,16 +230,7 @@ pub(super) struct RunOptions {
     verbose: u8,
 }
 
-impl RunOptions {
-    /// Lays these limits over a configuration.
-    pub(super) fn limit(&self, mut config: Config) -> Config {
-        let budget = &mut config.budget;
-        budget.max_steps = self.max_steps.unwrap_or(budget.max_steps);
-        budget.max_tokens = self.max_tokens.unwrap_or(budget.max_tokens);
-        budget.timeout_ms = self.timeout.map_or(budget.timeout_ms, |seconds| (seconds * 1000.0) as u64);
-        config
-    }
-
+impl WatchOptions {
     /// Switches log lines on as `-v` asks: `-vv` those of lavr, `-vvv` all; `RUST_LOG` overrides.
     pub(super) fn start_log(&self) {
         start_log(match self.verbose {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, RunOptions, agent, lay_chain, open_images};
+use super::options::{LimitOptions, LlmOptions, WatchOptions, agent, lay_chain, open_images};
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::Watch;
 use crate::chain::DemoChoice;
@@ -44,7 +44,10 @@ pub(super) struct PlanArgs {
     chain: Vec<String>,
 
     #[command(flatten)]
-    options: RunOptions,
+    limits: LimitOptions,
+
+    #[command(flatten)]
+    options: WatchOptions,
 }
 
 pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
@@ -58,7 +61,7 @@ pub(super) async fn run(args: PlanArgs, cancel: CancellationToken) -> Result<Exi
 }
 
 async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults>) -> Result<Exit, Stop> {
-    let mut config = args.options.limit(args.llm.config().map_err(usage)?);
+    let mut config = args.limits.limit(args.llm.config().map_err(usage)?);
     lay_chain(&args.chain, &mut config).map_err(usage)?;
     config.chain.validate().map_err(usage)?;
     if config.chain.demo_choice == DemoChoice::Image && args.images.is_empty() {
@@ -81,7 +84,7 @@ async fn plan(args: &PlanArgs, cancel: CancellationToken, faults: Arc<LastFaults
     let journal = args.options.journal()?;
     let mut sinks = args.options.sinks(journal.as_ref());
     sinks.push(faults);
-    let trace = agent.plan(&task, Watch { cancel, sinks }).await?;
+    let trace = agent.plan(&task, Watch { cancel, sinks, past: None }).await?;
     print(args, &trace)?;
     journal.and_then(|journal| journal.take_error()).map_or(Ok(Exit::Answered), |error| Err(error.into()))
 }

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
-use super::options::{RunOptions, check_picture, open_images, save_image};
+use super::options::{LimitOptions, WatchOptions, check_picture, open_images, save_image};
 use super::progress::Bars;
 use super::{Exit, Stop, or_json, output, usage};
 use crate::agent::placed;
@@ -89,7 +89,9 @@ enum ToolsCommand {
         #[arg(long, value_name = "OUT.png")]
         annotate: Option<PathBuf>,
         #[command(flatten)]
-        options: RunOptions,
+        limits: LimitOptions,
+        #[command(flatten)]
+        options: WatchOptions,
     },
 }
 
@@ -114,9 +116,9 @@ pub(super) async fn run(args: ToolsArgs, cancel: CancellationToken) -> Result<Ex
             output::print_json(&json!(Manifest::schema()))?;
             Ok(Exit::Answered)
         }
-        ToolsCommand::Run { name, images, args, tools, output, annotate, options } => {
+        ToolsCommand::Run { name, images, args, tools, output, annotate, limits, options } => {
             options.start_log();
-            let config = options.limit(Config::default());
+            let config = limits.limit(Config::default());
             let catalog = with_off(catalog(tools)?)?;
             let json = options.json;
             let call = Call { name, images, args, output, annotate, options };
@@ -217,7 +219,7 @@ struct Call {
     args: String,
     output: Option<PathBuf>,
     annotate: Option<PathBuf>,
-    options: RunOptions,
+    options: WatchOptions,
 }
 
 impl Call {

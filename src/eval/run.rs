@@ -119,7 +119,7 @@ impl Evaluation {
             .with_guess(*guess)
             .with_chain(chain.clone())
             .with_style(style.clone());
-        let report = agent.ask_watched(&task, Watch { cancel: cancel.child_token(), sinks: Vec::new() }).await?;
+        let report = agent.ask_watched(&task, Watch { cancel: cancel.child_token(), ..Watch::default() }).await?;
         if let Some(error) = &report.error {
             stop_when_out_of_reach(error)?;
         }

@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value as Json;
 
-use super::verify::{self, Verdict};
+use super::verify;
 use crate::cx::Cx;
 use crate::error::{Error, ErrorKind, Result};
 use crate::signature::ValueType;
 use crate::tool::{Args, SharedTool, call_guarded};
+use crate::trace::Verdict;
 use crate::value::Value;
 
 /// Most elements a tool is mapped over in one step.

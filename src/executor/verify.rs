@@ -6,7 +6,7 @@ use crate::error::ErrorKind;
 use crate::image::Image;
 use crate::tool::crop::crop;
 use crate::tool::{Args, SharedTool, ToolKind, call_guarded, overlap};
-use crate::trace::Finding;
+use crate::trace::{Finding, Verdict};
 use crate::value::{Region, Value};
 
 /// Finds below this score are looked at a second time.
@@ -19,9 +19,6 @@ const SAME_PLACE: f64 = 0.3;
 const MOST_OF_IMAGE: f64 = 0.6;
 /// Most second looks of one step.
 const MAX_LOOKS: usize = 8;
-
-/// What verifying brought, in words, besides what is left of the result.
-pub(super) type Verdict = Option<(Finding, String)>;
 
 /// Verifies what a tool returned: a find with little confidence has to be found again in a closer look at its place.
 ///

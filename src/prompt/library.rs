@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::likeness::Meaning;
-use super::pool::Pool;
+use super::pool::{Pick, Pool};
 use super::ready::Ready;
 use crate::chain::{Chain, DemoChoice, Limit};
 use crate::cx::Cx;
@@ -17,6 +17,7 @@ use crate::message::Message;
 use crate::refiner::told;
 use crate::task::{Task, asked_images};
 use crate::tool::{Args, Catalog, SharedTool, call_guarded};
+use crate::trace::Event;
 use crate::value::Value;
 
 /// The tool that says in sentences what is in an image.
@@ -156,7 +157,7 @@ impl PlanLibrary {
     /// # Errors
     /// `Cancelled` or `Budget` when the run ends first.
     pub async fn choose(&self, cx: &Cx, asked: &Asked<'_>, catalog: &Catalog) -> Result<Vec<Chosen>> {
-        let Asked { to, question, chain, .. } = *asked;
+        let Asked { to, chain, .. } = *asked;
         let pool = match chain.demos {
             Limit::AtMost(0) => return Ok(Vec::new()),
             Limit::AtMost(_) => &self.all,
@@ -165,6 +166,27 @@ impl PlanLibrary {
         if !pool.serves(to) {
             return Ok(Vec::new());
         }
+        let before = cx.past().and_then(|past| past.shown(&to.to_string()));
+        let picked = match before.and_then(|questions| pool.asking(to, &questions)) {
+            Some(picked) => picked,
+            None => self.picked(cx, asked, pool, catalog).await?,
+        };
+        if !picked.is_empty() {
+            let demos = picked.iter().map(|pick| pick.demo.question.clone()).collect();
+            cx.emit(Event::Shown { to: to.to_string(), demos }, &[]);
+        }
+        let chosen = picked.into_iter().map(|pick| Chosen {
+            place: pick.demo.place.clone(),
+            question: pick.demo.question.clone(),
+            similarity: pick.similarity,
+            messages: pick.shown.clone(),
+        });
+        Ok(chosen.collect())
+    }
+
+    /// The demos of a pool that go along with a question.
+    async fn picked<'a>(&self, cx: &Cx, asked: &Asked<'_>, pool: &'a Pool, catalog: &Catalog) -> Result<Vec<Pick<'a>>> {
+        let Asked { to, question, chain, .. } = *asked;
         let by_question = || pool.by_question(cx, &self.meaning, question, catalog);
         let ranked = match chain.demo_choice {
             DemoChoice::Fixed => pool.in_order(),
@@ -179,14 +201,7 @@ impl PlanLibrary {
                 }
             }
         };
-        let picked = pool.pick(to, ranked, asked.images, chain).into_iter();
-        let chosen = picked.map(|pick| Chosen {
-            place: pick.demo.place.clone(),
-            question: pick.demo.question.clone(),
-            similarity: pick.similarity,
-            messages: pick.shown.clone(),
-        });
-        Ok(chosen.collect())
+        Ok(pool.pick(to, ranked, asked.images, chain))
     }
 
     /// What describes the images that are asked about, without an LLM; nothing, and a line in the log, when nothing can.

@@ -126,6 +126,15 @@ impl Pool {
         diverse(&relevance, alike, short.len()).into_iter().filter_map(|n| short.get(n).copied()).collect()
     }
 
+    /// The demos with these questions; nothing when one of them is not here.
+    pub(super) fn asking(&self, to: DemoFor, questions: &[String]) -> Option<Vec<Pick<'_>>> {
+        let asking = |question: &String| {
+            let mut demos = self.demos.iter().filter(|demo| demo.question == *question);
+            demos.find_map(|demo| Some(Pick { shown: demo.shown(to)?, demo, similarity: None }))
+        };
+        questions.iter().map(asking).collect()
+    }
+
     /// Those that go along, in the order in which they stand in the prompt.
     ///
     /// Where no number is set, a demo whose plan uses the same tools as a more similar one's shows nothing new: the two agree on how the question is

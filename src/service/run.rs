@@ -27,7 +27,7 @@ impl Run {
     pub(super) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let cancel = shared.stop.child_token();
-        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))] };
+        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))], past: None };
         let agent = shared.agent.clone();
         let report = tokio::spawn(async move {
             let report = agent.ask_watched(&task, watch).await;

@@ -14,6 +14,7 @@ use lavr::message::{Message, Role};
 use lavr::observation::Failure;
 use lavr::plan::{Fault, FaultKind};
 use lavr::prompt::{Prompts, Said};
+use lavr::signature::ValueType;
 use lavr::task::{Mode, Task};
 use lavr::tool::Catalog;
 use lavr::trace::{self, Entry, Event, Round, TraceWriter};
@@ -337,6 +338,7 @@ async fn a_stream_shows_the_run_and_ends_with_it() {
         names,
         [
             "started",
+            "shown",
             "llm_call",
             "faults",
             "llm_call",
@@ -498,6 +500,7 @@ async fn a_trace_file_tells_the_whole_run() {
     let watch = Watch {
         cancel: CancellationToken::new(),
         sinks: vec![Arc::<Record>::clone(&record), Arc::<TraceWriter>::clone(&writer)],
+        past: None,
     };
     let task = task("Cut it.");
     let chat = Script::new([one_step("crop"), says(&["The image is cropped."])]);
@@ -563,8 +566,13 @@ fn any_failure() -> impl Strategy<Value = Option<Failure>> {
 fn any_event() -> impl Strategy<Value = Event> {
     let text = any::<String>;
     prop_oneof![
-        (text(), text(), prop::collection::vec(any_json(), 0..3), text())
-            .prop_map(|(lavr, question, images, model)| Event::Started { lavr, question, images, model }),
+        (text(), text(), prop::collection::vec(any_json(), 0..3), text()).prop_map(
+            |(lavr, question, images, model)| {
+                let task = json!({ "mode": model });
+                Event::Started { lavr, question, images, model, task }
+            }
+        ),
+        (text(), prop::collection::vec(text(), 0..3)).prop_map(|(to, demos)| Event::Shown { to, demos }),
         (text(), text(), prop::option::of(text()), any_failure(), any::<[u64; 4]>()).prop_map(
             |(purpose, content, reply, error, [a, b, c, d])| Event::LlmCall {
                 purpose,
@@ -577,6 +585,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 cached_tokens: b,
                 completion_tokens: c,
                 reused: d % 2 == 1,
+                cut_off: d % 3 == 1,
                 ms: d,
             }
         ),
@@ -596,7 +605,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         (text(), text(), any_json(), any_failure(), any::<u64>()).prop_map(|(id, tool, result, error, ms)| {
             let result = (!result.is_null()).then_some(result);
             let same_as = (ms % 2 == 0).then(|| id.clone());
-            Event::StepEnded { id, tool, result, error, same_as, ms }
+            let kind = result.is_some().then(|| ValueType::list(ValueType::Any));
+            Event::StepEnded { id, tool, result, kind, error, same_as, ms }
         }),
         (text(), any::<u64>()).prop_map(|(text, steps)| Event::Answered {
             error: None,

@@ -29,7 +29,7 @@ const GROUPS: [&[&str]; 8] = [
     &["store", "keep", "chat", "runner", "embedder"],
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
-    &["agent", "config"],
+    &["agent", "config", "replay"],
     &["eval", "service"],
     &["cli"],
 ];

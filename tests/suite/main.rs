@@ -43,6 +43,7 @@ mod pointed;
 mod real;
 mod reasoning;
 mod refiner;
+mod replay;
 mod rounds;
 mod runner;
 mod service;
