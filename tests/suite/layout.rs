@@ -26,7 +26,7 @@ const GROUPS: [&[&str]; 8] = [
         "answer",
     ],
     &["plan", "trace", "cx"],
-    &["store", "keep", "chat", "runner", "embedder"],
+    &["store", "fetch", "keep", "chat", "runner", "embedder"],
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config"],
