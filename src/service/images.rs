@@ -109,8 +109,10 @@ fn decode(n: usize, sent: Sent, limits: &ImageLimits) -> Result<Image, Refusal> 
             let bytes = STANDARD.decode(data(n, &url)?.trim()).map_err(faulty)?;
             Ok(Image::decode(bytes, limits).map_err(|e| e.context(format!("image {n}")))?)
         }
-        Sent::Fetched(bytes) => Image::decode(bytes, limits)
-            .map_err(|e| Refusal::new(StatusCode::BAD_REQUEST, FAILED, format!("image {n}: {e}"))),
+        Sent::Fetched(bytes) => Image::decode(bytes, limits).map_err(|e| match e.kind() {
+            ErrorKind::InvalidInput => Refusal::new(StatusCode::BAD_REQUEST, FAILED, format!("image {n}: {e}")),
+            _ => e.into(),
+        }),
     }
 }
 
