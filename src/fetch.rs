@@ -1,8 +1,9 @@
 //! Images by their addresses: the only door through which a URL that somebody else wrote leads out.
 //!
 //! A [`Fetcher`] asks the hosts of [`ImageUrls::allowed_hosts`] by `https`, and no others. A name is looked up once for
-//! each request, all addresses that it has must be public ([`is_public`]), and the connection is made to one of them; so a name that leads inside, or leads elsewhere the next time, gains nothing. Redirects go
-//! through the same checks, one by one. Nothing goes along: no cookies, no credentials, no referrer, no proxy.
+//! each request, all addresses that it has must be public ([`is_public`]), and the connection is made to one of them;
+//! so a name that leads inside, or leads elsewhere the next time, gains nothing. Redirects go through the same checks,
+//! one by one. Nothing goes along: no cookies, no credentials, no referrer, no proxy.
 //!
 //! ```no_run
 //! use std::time::Instant;
@@ -112,9 +113,9 @@ impl Fetcher {
     /// is when the first of several images was asked for. Dropping the future ends the connection.
     ///
     /// # Errors
-    /// `InvalidInput` when a redirect leads to what is not allowed; `Network` when there is no image to be had. Messages
-    /// name the URL's host, and nothing of where its name or a redirect leads: whether a name does not exist, or leads
-    /// inside, or nobody answers there, is one and the same. [`Error::for_log`] says it.
+    /// `InvalidInput` when a redirect leads to what is not allowed; `Network` when there is no image to be had.
+    /// Messages name the URL's host, and nothing of where its name or a redirect leads: whether a name does not exist,
+    /// or leads inside, or nobody answers there, is one and the same. [`Error::for_log`] says it.
     pub async fn fetch(&self, url: AllowedUrl, max_bytes: u64, since: Instant) -> Result<Vec<u8>> {
         let host = url.host().to_owned();
         let left = self.timeout.saturating_sub(since.elapsed());
