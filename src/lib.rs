@@ -38,6 +38,7 @@ pub mod embedder;
 pub mod error;
 pub mod eval;
 pub mod executor;
+pub mod fetch;
 mod files;
 pub mod image;
 mod keep;

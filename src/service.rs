@@ -53,6 +53,7 @@ use self::refusal::Refusal;
 use crate::agent::Agent;
 use crate::config::{Config, ServiceConfig};
 use crate::error::{Error, Result};
+use crate::fetch::Fetcher;
 
 /// What all requests share.
 struct Parts {
@@ -61,6 +62,8 @@ struct Parts {
     config: ServiceConfig,
     keys: ApiKeys,
     admission: Admission,
+    /// Fetches images at addresses, where that is allowed.
+    fetcher: Option<Fetcher>,
     /// Where it listens, as far as that is known here.
     listens: Option<SocketAddr>,
     /// No more requests are taken.
@@ -80,12 +83,26 @@ const GRACE: Duration = Duration::from_secs(5);
 /// `InvalidInput` when the configuration is faulty, or there is no API key and it was not said that there shall be none
 /// ([`ApiKeys::none`]): where the app listens is not known here.
 pub fn router(agent: Agent, config: &Config, keys: ApiKeys) -> Result<Router> {
+    let fetcher = fetcher(config)?;
+    mounted(agent, config, keys, fetcher)
+}
+
+/// As [`router`], with a fetcher of the host's own in place of what the configuration says of image addresses: for a
+/// network whose names are looked up otherwise.
+///
+/// # Errors
+/// As [`router`].
+pub fn router_with(agent: Agent, config: &Config, keys: ApiKeys, fetcher: Fetcher) -> Result<Router> {
+    mounted(agent, config, keys, Some(fetcher))
+}
+
+fn mounted(agent: Agent, config: &Config, keys: ApiKeys, fetcher: Option<Fetcher>) -> Result<Router> {
     if keys.is_empty() && !keys.is_open() {
         let message = "routes without an API key are open to whoever reaches them; set LAVR_API_KEY, or say so with \
                        `ApiKeys::none()`";
         return Err(Error::invalid(message));
     }
-    Ok(routes(shared(agent, config, keys, None)?))
+    Ok(routes(shared(agent, config, keys, fetcher, None)?))
 }
 
 /// Listens and answers until `stop` is cancelled. Then no more requests are taken; those that run may end, and are
@@ -103,7 +120,7 @@ pub async fn serve(
 ) -> Result<()> {
     let at = listener.local_addr()?;
     guarded(at, &keys)?;
-    let shared = shared(agent, config, keys, Some(at))?;
+    let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
     let drain = Duration::from_millis(config.service.drain_ms);
     let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
     let overdue = async {
@@ -143,7 +160,19 @@ fn guarded(listen: SocketAddr, keys: &ApiKeys) -> Result<()> {
     Ok(())
 }
 
-fn shared(agent: Agent, config: &Config, keys: ApiKeys, listens: Option<SocketAddr>) -> Result<Shared> {
+/// What fetches images for a configuration that says from where.
+fn fetcher(config: &Config) -> Result<Option<Fetcher>> {
+    let fetcher = config.service.image_urls.as_ref().map(Fetcher::new).transpose();
+    fetcher.map_err(|e| e.context("service.image_urls"))
+}
+
+fn shared(
+    agent: Agent,
+    config: &Config,
+    keys: ApiKeys,
+    fetcher: Option<Fetcher>,
+    listens: Option<SocketAddr>,
+) -> Result<Shared> {
     config.service.validate()?;
     Ok(Arc::new(Parts {
         agent,
@@ -151,6 +180,7 @@ fn shared(agent: Agent, config: &Config, keys: ApiKeys, listens: Option<SocketAd
         admission: Admission::new(&config.service),
         config: config.service.clone(),
         keys,
+        fetcher,
         listens,
         stopping: CancellationToken::new(),
         stop: CancellationToken::new(),

@@ -17,6 +17,8 @@ use crate::service::{self, ApiKeys};
     lavr serve --config lavr.toml --llm openai:gpt-4.1-mini\n  \
     LAVR_API_KEY=$(openssl rand -hex 24) lavr serve --listen 0.0.0.0:8321\n\n\
     Then, from any client of the OpenAI protocol: base_url=http://127.0.0.1:8321/v1, model=lavr.\n\
+    Images come along as `data:` URLs; a table [service.image_urls] with `allowed_hosts` in the configuration\n\
+    lets the service fetch them from those hosts, too.\n\
     docs/SERVICE.md says more.")]
 pub(super) struct ServeArgs {
     /// The address and port to listen on [default: 127.0.0.1:8321]; beyond the loopback LAVR_API_KEY has to be set

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use crate::chain::Chain;
 use crate::error::{Error, Result};
+use crate::fetch::ImageUrls;
 use crate::image::ImageLimits;
 use crate::style::Style;
 use crate::task::Mode;
@@ -48,6 +49,9 @@ pub struct ServiceConfig {
     pub images: ImageLimits,
     /// Most pixels of all images of a request.
     pub max_total_pixels: u64,
+    /// Where images may be fetched from whose addresses stand in a request; nowhere by default. Each of them has the
+    /// limits of [`images`](Self::images), and those of a request together `max_body_bytes`.
+    pub image_urls: Option<ImageUrls>,
     /// How long runs may go on after the service was told to stop, in milliseconds.
     pub drain_ms: u64,
 }
@@ -69,6 +73,7 @@ impl Default for ServiceConfig {
             max_images: 8,
             images: ImageLimits { max_bytes: 20 << 20, max_pixels: 24_000_000, max_alloc: 256 << 20 },
             max_total_pixels: 48_000_000,
+            image_urls: None,
             drain_ms: 20_000,
         }
     }
@@ -97,7 +102,7 @@ impl ServiceConfig {
             let message = format!("service: `allowed_hosts` has names without scheme and port, and not `{host}`");
             return Err(Error::invalid(message));
         }
-        Ok(())
+        self.image_urls.as_ref().map_or(Ok(()), ImageUrls::validate).map_err(|e| e.context("service.image_urls"))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::access::Caller;
 use super::admission::{Place, Turn};
+use super::images::Sent;
 use super::models::WHOLE;
 use super::refusal::Refusal;
 use super::request::Completion;
@@ -52,8 +53,10 @@ pub(super) async fn complete(
     let (streams, region) = (request.streams(), request.region());
     let (question, urls) = request.question()?;
     Task::new(question.as_str(), Vec::new()).validate()?;
-    images::check(&urls, &shared.config)?;
-    let (task, turn) = task(&shared, place.turn().await?, config, (question, urls), region).await?;
+    let asked = images::check(urls, &shared)?;
+    // Before the turn, so that hosts that are slow keep no run waiting: they hold places, and those for a limited time.
+    let sent = images::fetch(asked, &shared).await?;
+    let (task, turn) = task(&shared, place.turn().await?, config, (question, sent), region).await?;
     let run = Run::begin(&shared, task, turn);
     if let Some(with_usage) = streams {
         return Ok(stream::respond(run, head, with_usage));
@@ -76,12 +79,12 @@ async fn task(
     shared: &Shared,
     turn: Turn,
     config: Config,
-    (question, urls): (String, Vec<String>),
+    (question, sent): (String, Vec<Sent>),
     region: Option<[f64; 4]>,
 ) -> Result<(Task, Turn), Refusal> {
     let shared = Shared::clone(shared);
     let make = move || {
-        let mut task = config.task(question, images::open(&urls, &shared.config)?);
+        let mut task = config.task(question, images::open(sent, &shared.config)?);
         if let Some([left, top, right, bottom]) = region {
             task = task.with_region(Pointed::rect(left, top, right, bottom));
         }

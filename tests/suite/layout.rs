@@ -26,7 +26,7 @@ const GROUPS: [&[&str]; 8] = [
         "answer",
     ],
     &["plan", "trace", "cx"],
-    &["store", "keep", "chat", "runner", "embedder"],
+    &["store", "fetch", "keep", "chat", "runner", "embedder"],
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config", "replay"],
@@ -34,7 +34,7 @@ const GROUPS: [&[&str]; 8] = [
     &["cli"],
 ];
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }

@@ -28,6 +28,7 @@ mod evidence;
 mod executor;
 mod experts;
 mod fakes;
+mod fetch;
 mod guess;
 mod hops;
 mod image;

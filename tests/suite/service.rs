@@ -2,6 +2,7 @@
 
 mod access;
 mod binary;
+mod images;
 mod pressure;
 mod streams;
 
