@@ -1,0 +1,210 @@
+// The plan as a graph: images at the top, the answer at the bottom, and in between the steps, each below what it is made from.
+(function (lavr) {
+  'use strict';
+
+  const { h, s, imageIndex, list, number, plural, replace, rest, rove, short, summary, text } = lavr;
+
+  // Two nodes fit beside one another on a phone.
+  const isNarrow = () => globalThis.innerWidth < 480;
+  const NODE = { width: 176, height: 66 };
+  const GAP = { x: 20, y: 46 };
+  const MOST_NODES = 300;
+  const SWEEPS = 6;
+
+  const MARKS = { planned: '○', running: '…', done: '✓', failed: '✕', skipped: '–', reused: '↺' };
+  const STATES = { planned: 'not run', running: 'did not end', done: 'done', failed: 'failed', skipped: 'skipped', reused: 'same call as an earlier step' };
+
+  // What a step brought, in a few words.
+  function outcome(step) {
+    if (step.state === 'reused') return `as ${step.same_as}`;
+    if (step.state === 'failed') return `failed: ${text(step.error?.message) || text(step.error?.kind)}`;
+    return step.state === 'done' ? summary(step.result) : STATES[step.state];
+  }
+
+  // The nodes that are drawn, with the nodes above each; with very many steps those that the answer rests on come first.
+  function nodesOf(run) {
+    let steps = [...run.steps.values()];
+    const all = steps.length;
+    if (all > MOST_NODES) {
+      const wanted = run.behind(run.claims.flatMap((claim) => claim.steps));
+      steps = [...steps.filter((step) => wanted.has(step.id)), ...steps.filter((step) => !wanted.has(step.id))];
+      steps = steps.slice(0, MOST_NODES).sort((a, b) => a.n - b.n);
+    }
+    const nodes = new Map();
+    for (const n of run.images.keys()) nodes.set(n ? `image${n + 1}` : 'image', { id: n ? `image${n + 1}` : 'image', kind: 'image', above: [] });
+    for (const step of steps) {
+      const above = [...new Set(step.refs.map((ref) => (imageIndex(ref.id) === 0 ? 'image' : ref.id)))].filter((id) => nodes.has(id));
+      nodes.set(step.id, { id: step.id, kind: 'step', step, above });
+    }
+    if (run.ended && text(run.answer?.text)) {
+      const claimed = [...new Set(run.claims.flatMap((claim) => claim.steps))].filter((id) => nodes.has(id));
+      const named = lavr.REFERENCE.exec(text(run.result))?.[1];
+      const above = claimed.length || !nodes.has(named) ? claimed : [named];
+      // No id of a step has a capital letter.
+      nodes.set('Answer', { id: 'Answer', kind: 'answer', above, weak: !claimed.length });
+    }
+    return { nodes, left: all - steps.length };
+  }
+
+  // Layers from the top, with stand-ins where an edge passes a layer, so that it goes around the nodes there.
+  function layersOf(nodes) {
+    for (const node of nodes.values()) node.layer = Math.max(node.kind === 'step' ? 1 : 0, ...node.above.map((id) => nodes.get(id).layer + 1));
+    const deepest = Math.max(...[...nodes.values()].map((node) => (node.kind === 'answer' ? 0 : node.layer)));
+    if (nodes.has('Answer')) nodes.get('Answer').layer = deepest + 1;
+    const layers = [];
+    const put = (node) => (layers[node.layer] ??= []).push(node);
+    const edges = [];
+    for (const node of nodes.values()) {
+      put(node);
+      for (const id of node.above) {
+        const from = nodes.get(id);
+        const via = [from];
+        // Very long ways through very many layers are drawn straight.
+        if (node.layer - from.layer < 40) for (let layer = from.layer + 1; layer < node.layer; layer += 1) via.push({ layer, width: 12, ups: [], downs: [] });
+        via.push(node);
+        for (const stand of via.slice(1, -1)) put(stand);
+        edges.push({ from, to: node, via });
+      }
+    }
+    for (const node of nodes.values()) Object.assign(node, { width: NODE.width, ups: [], downs: [] });
+    for (const { via } of edges) for (let n = 1; n < via.length; n += 1) {
+      via[n].ups.push(via[n - 1]);
+      via[n - 1].downs.push(via[n]);
+    }
+    return { layers: Array.from(layers, (layer) => layer ?? []), edges };
+  }
+
+  const mean = (nodes, of) => nodes.reduce((all, node) => all + of(node), 0) / nodes.length;
+
+  // Orders each layer by where its neighbours are, then places it as near to them as there is room.
+  function place(layers) {
+    const middle = (node) => node.x + node.width / 2;
+    const settle = (layer) => {
+      let at = -Infinity;
+      for (const node of layer) {
+        node.x = Math.max(at, node.want);
+        at = node.x + node.width + GAP.x;
+      }
+      const shift = layer.length ? mean(layer, (node) => node.want - node.x) : 0;
+      for (const node of layer) node.x += shift;
+    };
+    for (const layer of layers) {
+      const wide = layer.reduce((all, node) => all + node.width + GAP.x, -GAP.x);
+      let x = -wide / 2;
+      for (const node of layer) {
+        node.x = x;
+        x += node.width + GAP.x;
+      }
+    }
+    for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
+      const down = sweep % 2 === 0;
+      for (const layer of down ? layers : [...layers].reverse()) {
+        for (const node of layer) {
+          const near = down ? node.ups : node.downs;
+          node.want = near.length ? mean(near, middle) - node.width / 2 : node.x;
+        }
+        layer.sort((a, b) => a.want - b.want);
+        settle(layer);
+      }
+    }
+    const all = layers.flat();
+    const left = Math.min(...all.map((node) => node.x));
+    for (const node of all) Object.assign(node, { x: node.x - left + 2, y: node.layer * (NODE.height + GAP.y) + 2 });
+    return { width: Math.max(...all.map((node) => node.x + node.width)) + 2, height: layers.length * (NODE.height + GAP.y) - GAP.y + 4 };
+  }
+
+  function pathOf(via) {
+    const points = via.map((node, n) => {
+      const x = node.x + node.width / 2;
+      if (n === 0) return [[x, node.y + NODE.height]];
+      return n === via.length - 1 ? [[x, node.y]] : [[x, node.y], [x, node.y + NODE.height]];
+    }).flat();
+    let path = `M${points[0][0]} ${points[0][1]}`;
+    for (let n = 1; n < points.length; n += 1) {
+      const [[x1, y1], [x2, y2]] = [points[n - 1], points[n]];
+      const bend = (y2 - y1) / 2;
+      path += x1 === x2 ? `L${x2} ${y2}` : `C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`;
+    }
+    return path;
+  }
+
+  class Graph {
+    constructor(view) {
+      this.view = view;
+      this.box = h('div', { class: 'graph' });
+      this.note = h('p', { class: 'note' });
+      this.element = h('div', { class: 'graph-frame' }, h('div', { class: 'scroll' }, this.box), this.note);
+      rove(this.box, (key, buttons, at) => this.next(key, buttons[at]));
+    }
+
+    draw(run) {
+      const { nodes, left } = nodesOf(run);
+      this.nodes = nodes;
+      Object.assign(NODE, { width: isNarrow() ? 150 : 176 });
+      this.note.textContent = left ? `The first ${number(MOST_NODES)} steps are drawn; ${plural(left, 'more is', 'more are')} in the list of steps.` : '';
+      if (!run.steps.size) {
+        this.edges = [];
+        replace(this.box, h('p', { class: 'note' }, 'No step was planned.'));
+        return;
+      }
+      const { layers, edges } = layersOf(nodes);
+      const size = place(layers);
+      this.edges = edges.map(({ from, to, via }) => ({ from, to, line: s('path', { d: pathOf(via), class: to.weak ? 'edge weak' : 'edge' }) }));
+      const svg = s('svg', { width: size.width, height: size.height, 'aria-hidden': 'true', focusable: 'false' }, this.edges.map((edge) => edge.line));
+      this.box.style.setProperty('width', `${size.width}px`);
+      this.box.style.setProperty('height', `${size.height}px`);
+      replace(this.box, svg, layers.flat().filter((node) => node.id).map((node) => this.node(run, node)));
+      rest(this.box);
+    }
+
+    node(run, node) {
+      const at = { left: `${node.x}px`, top: `${node.y}px`, width: `${NODE.width}px`, height: `${NODE.height}px` };
+      if (node.kind === 'image') return this.image(run, node, at);
+      if (node.kind === 'answer') return (node.button = h('div', { class: 'node answer-node', at }, h('b', null, 'Answer'), h('span', null, short(run.answer.short ?? run.answer.text, 60))));
+      const { step } = node;
+      const round = [...step.from].find((from) => from.startsWith('round'));
+      const differs = this.view.differs(step.id);
+      const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(step)}${differs ? `, ${differs}` : ''}`;
+      node.button = h('button', { type: 'button', class: `node ${step.state}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
+        h('span', { class: 'head' }, h('i', { class: 'state', 'aria-hidden': 'true' }, MARKS[step.state]), h('b', null, step.id), differs && h('em', { 'aria-label': differs, role: 'img' }, '≠'), round && h('small', null, round)),
+        h('span', { class: 'tool' }, step.tool),
+        h('span', { class: 'out' }, short(outcome(step), 60)));
+      return this.view.choosable(node.button, { step: step.id });
+    }
+
+    image(run, node, at) {
+      const picture = run.picture(run.images[imageIndex(node.id)]);
+      return (node.button = h('div', { class: 'node image-node', at }, picture && h('img', { src: picture.url, alt: '' }), h('b', null, node.id)));
+    }
+
+    light({ steps, near }) {
+      for (const node of this.nodes.values()) {
+        const lit = steps.has(node.id);
+        node.button?.classList.toggle('lit', lit);
+        node.button?.classList.toggle('near', !lit && near.has(node.id));
+      }
+      for (const { from, to, line } of this.edges) {
+        const towards = to.kind === 'answer' ? steps.has(from.id) : steps.has(to.id) || near.has(to.id);
+        line.classList.toggle('lit', towards && near.size > 0);
+      }
+    }
+
+    press(chosen) {
+      for (const node of this.nodes.values()) if (node.kind === 'step') node.button.setAttribute('aria-pressed', String(chosen?.step === node.id));
+    }
+
+    // Up and down go to the nearest node of another layer, left and right along one.
+    next(key, button) {
+      const from = this.nodes.get(button.dataset.key);
+      const others = [...this.nodes.values()].filter((node) => node.kind === 'step' && node !== from);
+      const along = { ArrowLeft: -1, ArrowRight: 1 }[key];
+      const across = { ArrowUp: -1, ArrowDown: 1 }[key];
+      const far = (node) => Math.abs(node.layer - from.layer) * 10_000 + Math.abs(node.x - from.x);
+      const right = (node) => (along ? node.layer === from.layer && Math.sign(node.x - from.x) === along : Math.sign(node.layer - from.layer) === across);
+      if (!along && !across) return undefined;
+      return others.filter(right).sort((a, b) => far(a) - far(b))[0]?.button;
+    }
+  }
+
+  Object.assign(lavr, { Graph, MARKS, STATES, outcome, list });
+})((globalThis.lavr ??= {}));
