@@ -12,6 +12,7 @@ mod region;
 mod serve;
 mod steps;
 mod tools;
+mod view;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -53,7 +54,8 @@ impl From<Exit> for ExitCode {
     version,
     after_help = "Examples:\n  \
         lavr ask photo.jpg \"How many people are there?\"\n  \
-        lavr ask receipt.jpg \"What is the total?\" --annotate seen.png\n  \
+        lavr ask receipt.jpg \"What is the total?\" --annotate seen.png --trace run.jsonl\n  \
+        lavr view run.jsonl -o run.html\n  \
         lavr plan \"Are there more dogs than cats?\" --json\n  \
         lavr tools run read_text --image sign.jpg --json\n\n\
         Exit codes: 0 answered, 1 failed, 2 usage, 3 not answerable from the evidence, 4 budget reached, 130 stopped by Ctrl-C.\n\
@@ -74,6 +76,8 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     /// Answer questions over HTTP, for any client of the OpenAI protocol
     Serve(Box<serve::ServeArgs>),
+    /// Show a recorded run, or two beside one another, as a page for a browser
+    View(view::ViewArgs),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -146,6 +150,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Plan(args) => plan::run(args, cancel).await,
         Command::Eval(args) => eval::run(*args, cancel).await,
         Command::Serve(args) => serve::run(*args, cancel).await,
+        Command::View(args) => view::run(&args),
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

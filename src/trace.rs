@@ -1,5 +1,7 @@
 //! Traces: the append-only journal of one run.
 
+mod reading;
+
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
@@ -17,6 +19,8 @@ use crate::message::Message;
 use crate::observation::{Failure, Observation};
 use crate::plan::{Fault, POINT_AT, Plan, Reference, Segment, Step};
 use crate::value::Value;
+
+pub use reading::{RawEntry, blobs_of, read, read_raw};
 
 /// Most images made by steps that an LLM is shown.
 const MAX_DRAWN: usize = 4;
@@ -198,9 +202,8 @@ impl TraceWriter {
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref().to_owned();
         let file = File::create(&path).map_err(|e| place(e, &path))?;
-        let mut blobs = path.clone().into_os_string();
-        blobs.push(".blobs");
-        Ok(Self { path, blobs: blobs.into(), state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
+        let blobs = blobs_of(&path);
+        Ok(Self { path, blobs, state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
     }
 
     /// Appends one entry, first storing the images it mentions.
@@ -251,31 +254,6 @@ impl EventSink for TraceWriter {
 
 fn place(error: std::io::Error, path: &Path) -> Error {
     Error::new(ErrorKind::Io, format!("trace `{}` cannot be written: {error}", path.display())).with_source(error)
-}
-
-/// Reads a trace file. A last line that was cut off when the run was killed is left out.
-///
-/// # Errors
-/// `NotFound`/`Io` when it cannot be read, `InvalidInput` naming the line that is not an entry.
-pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
-    let path = path.as_ref();
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Error::from(e).context(format!("trace `{}`", path.display())))?;
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let (whole, rest) = text.split_at(whole);
-    let rest = Some(rest).filter(|line| serde_json::from_str::<Entry>(line).is_ok());
-    whole
-        .lines()
-        .chain(rest)
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(n, line)| {
-            serde_json::from_str(line).map_err(|e| {
-                Error::invalid(format!("line {} is not a trace entry: {e}", n + 1))
-                    .context(format!("trace `{}`", path.display()))
-            })
-        })
-        .collect()
 }
 
 /// One round of a decision maker: what it thought of what was known, and what it asked for.

@@ -36,7 +36,7 @@
     }
 
     claim(claim, n) {
-      const button = h('button', { type: 'button', class: 'claim', 'data-key': `claim-${n}`, 'aria-pressed': 'false' }, claim.text);
+      const button = h('button', { type: 'button', class: 'claim', 'data-key': `claim-${n}`, 'aria-pressed': 'false' }, claim.text || '(no words)');
       return this.view.choosable(button, { claim: n });
     }
 

@@ -87,7 +87,7 @@
   function tableOf(caption, head, rows) {
     const body = h('tbody');
     const [, more] = many(body, rows, (row) => row, 100);
-    return [h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption }, h('table', { class: 'diff' }, h('caption', { class: 'hidden' }, caption), h('thead', null, h('tr', null, head.map((name) => h('th', { scope: 'col' }, name)))), body)), more];
+    return [h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption }, h('table', { class: 'diff' }, h('caption', { class: 'hidden' }, caption), h('thead', null, h('tr', null, head.map((name) => (name ? h('th', { scope: 'col' }, name) : h('td'))))), body)), more];
   }
 
   class Comparison {
@@ -95,7 +95,7 @@
       const pairs = pairsOf(a, b);
       const marks = (side) => new Map(pairs.filter((pair) => pair[side] && pair.differs).map((pair) => [pair[side].id, pair.differs]));
       const [marksA, marksB] = [marks('a'), marks('b')];
-      this.views = [new RunView(a, { level: 3, differs: (id) => marksA.get(id) }), new RunView(b, { level: 3, differs: (id) => marksB.get(id) })];
+      this.views = [new RunView(a, { level: 3, named: 'side-A', differs: (id) => marksA.get(id) }), new RunView(b, { level: 3, named: 'side-B', differs: (id) => marksB.get(id) })];
       const same = a.question === b.question;
       const changed = pairs.filter((pair) => pair.differs).length;
       const row = ({ name, a: left, b: right, change, figure }) => h('tr', { class: change ? 'differs' : '' }, h('th', { scope: 'row' }, name), h('td', { class: figure ? 'n' : '' }, left), h('td', { class: figure ? 'n' : '' }, right), h('td', null, change));
@@ -106,7 +106,7 @@
           tableOf('The two runs', ['', 'A', 'B', 'B against A'], rowsOf(a, b).map(row)),
           h('h3', null, `Steps: ${changed ? `${number(changed)} of ${number(pairs.length)} differ` : 'no difference'}`),
           tableOf('The steps of the two runs', ['A', 'B', 'difference'], pairs.map((pair) => h('tr', { class: pair.differs ? 'differs' : '' }, h('td', null, cell(pair.a)), h('td', null, cell(pair.b)), h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same'))))),
-        h('div', { class: 'beside' }, this.views.map((view, n) => h('section', { class: 'side', 'aria-label': `Run ${'AB'[n]}` }, h('h2', { class: 'side-name' }, h('b', null, 'AB'[n]), ' ', [a, b][n].name), view.element))));
+        h('div', { class: 'beside' }, this.views.map((view, n) => h('section', { class: 'side', 'aria-label': `Run ${'AB'[n]}` }, h('h2', { class: 'side-name', id: `side-${'AB'[n]}` }, h('b', null, 'AB'[n]), ' ', [a, b][n].name), view.element))));
     }
   }
 

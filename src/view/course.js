@@ -40,7 +40,7 @@
 
     item(part) {
       const told = this[`on_${part.kind}`] ? this[`on_${part.kind}`](part.entry ?? part, part) : this.unknown(part.entry);
-      return h('li', { class: `event ${part.kind}` }, h('span', { class: 'when' }, time(part.t) || '0'), h('div', null, told));
+      return h('li', { class: `event on-${part.kind}` }, h('span', { class: 'when' }, time(part.t) || '0'), h('div', null, told));
     }
 
     steps(ids) {

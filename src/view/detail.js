@@ -46,7 +46,7 @@
     const body = h('tbody');
     const row = (cells) => h('tr', null, cells.map((cell) => h('td', null, cell)));
     const [, more] = many(body, rows, row, 50);
-    return [h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption }, h('table', null, head && h('thead', null, h('tr', null, head.map((name) => h('th', { scope: 'col' }, name)))), body)), more];
+    return [h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption }, h('table', null, head && h('thead', null, h('tr', null, head.map((name) => (name ? h('th', { scope: 'col' }, name) : h('td'))))), body)), more];
   }
 
   const whole = (numbers) => numbers.map((n) => Math.round(n)).join(', ');

@@ -4,11 +4,9 @@
 
   const { h, s, imageIndex, list, number, plural, replace, rest, rove, short, summary, text } = lavr;
 
-  // Two nodes fit beside one another on a phone.
-  const isNarrow = () => globalThis.innerWidth < 480;
   const NODE = { width: 176, height: 66 };
   const GAP = { x: 20, y: 46 };
-  const MOST_NODES = 300;
+  const MOST_NODES = 200;
   const SWEEPS = 6;
 
   const MARKS = { planned: '○', running: '…', done: '✓', failed: '✕', skipped: '–', reused: '↺' };
@@ -46,9 +44,15 @@
     return { nodes, left: all - steps.length };
   }
 
-  // Layers from the top, with stand-ins where an edge passes a layer, so that it goes around the nodes there.
-  function layersOf(nodes) {
-    for (const node of nodes.values()) node.layer = Math.max(node.kind === 'step' ? 1 : 0, ...node.above.map((id) => nodes.get(id).layer + 1));
+  // Layers from the top, none wider than there is room for, with stand-ins where edges pass a layer, so that they go around
+  // the nodes there; edges from the same node go together.
+  function layersOf(nodes, most) {
+    const taken = [];
+    for (const node of nodes.values()) {
+      node.layer = Math.max(node.kind === 'step' ? 1 : 0, ...node.above.map((id) => nodes.get(id).layer + 1));
+      while (taken[node.layer] >= most) node.layer += 1;
+      taken[node.layer] = (taken[node.layer] ?? 0) + 1;
+    }
     const deepest = Math.max(...[...nodes.values()].map((node) => (node.kind === 'answer' ? 0 : node.layer)));
     if (nodes.has('Answer')) nodes.get('Answer').layer = deepest + 1;
     const layers = [];
@@ -59,15 +63,18 @@
       for (const id of node.above) {
         const from = nodes.get(id);
         const via = [from];
-        // Very long ways through very many layers are drawn straight.
-        if (node.layer - from.layer < 40) for (let layer = from.layer + 1; layer < node.layer; layer += 1) via.push({ layer, width: 12, ups: [], downs: [] });
+        const stands = (from.stands ??= []);
+        for (let layer = from.layer + 1; layer < node.layer; layer += 1) {
+          if (!stands[layer]) put((stands[layer] = { layer, width: 2, ups: [], downs: [] }));
+          via.push(stands[layer]);
+        }
         via.push(node);
-        for (const stand of via.slice(1, -1)) put(stand);
         edges.push({ from, to: node, via });
       }
     }
     for (const node of nodes.values()) Object.assign(node, { width: NODE.width, ups: [], downs: [] });
     for (const { via } of edges) for (let n = 1; n < via.length; n += 1) {
+      if (via[n].ups.includes(via[n - 1])) continue;
       via[n].ups.push(via[n - 1]);
       via[n - 1].downs.push(via[n]);
     }
@@ -77,7 +84,9 @@
   const mean = (nodes, of) => nodes.reduce((all, node) => all + of(node), 0) / nodes.length;
 
   // Orders each layer by where its neighbours are, then places it as near to them as there is room.
-  function place(layers) {
+  function place(layers, most) {
+    const wideness = (layer) => layer.reduce((all, node) => all + node.width + GAP.x, -GAP.x);
+    const room = Math.max(most * (NODE.width + GAP.x) - GAP.x, ...layers.map(wideness)) / 2;
     const middle = (node) => node.x + node.width / 2;
     const settle = (layer) => {
       let at = -Infinity;
@@ -86,11 +95,18 @@
         at = node.x + node.width + GAP.x;
       }
       const shift = layer.length ? mean(layer, (node) => node.want - node.x) : 0;
-      for (const node of layer) node.x += shift;
+      let [left, right] = [-room, room];
+      for (const node of layer) {
+        node.x = Math.max(left, node.x + shift);
+        left = node.x + node.width + GAP.x;
+      }
+      for (const node of [...layer].reverse()) {
+        node.x = Math.min(right - node.width, node.x);
+        right = node.x - GAP.x;
+      }
     };
     for (const layer of layers) {
-      const wide = layer.reduce((all, node) => all + node.width + GAP.x, -GAP.x);
-      let x = -wide / 2;
+      let x = -wideness(layer) / 2;
       for (const node of layer) {
         node.x = x;
         x += node.width + GAP.x;
@@ -133,22 +149,38 @@
       this.view = view;
       this.box = h('div', { class: 'graph' });
       this.note = h('p', { class: 'note' });
-      this.element = h('div', { class: 'graph-frame' }, h('div', { class: 'scroll' }, this.box), this.note);
+      this.scroll = h('div', { class: 'scroll' }, this.box);
+      this.element = h('div', { class: 'graph-frame' }, this.scroll, this.note);
+      [this.most, this.wide] = globalThis.innerWidth < 480 ? [2, 148] : [3, 164];
+      if (globalThis.ResizeObserver) new ResizeObserver(() => this.fit()).observe(this.scroll);
       rove(this.box, (key, buttons, at) => this.next(key, buttons[at]));
     }
 
+    // Draws anew when there is room for more nodes beside one another, or for fewer.
+    fit() {
+      const room = this.scroll.clientWidth;
+      const most = Math.max(2, Math.floor((room + GAP.x) / 172));
+      const wide = Math.round(Math.min(176, Math.max(148, (room - 44 + GAP.x) / most - GAP.x)));
+      if (!this.run || !room || (most === this.most && wide === this.wide)) return;
+      [this.most, this.wide] = [most, wide];
+      this.draw(this.run);
+      this.press(this.view.chosen);
+      this.light(this.run.light(this.view.chosen));
+    }
+
     draw(run) {
+      this.run = run;
       const { nodes, left } = nodesOf(run);
       this.nodes = nodes;
-      Object.assign(NODE, { width: isNarrow() ? 150 : 176 });
+      NODE.width = this.wide;
       this.note.textContent = left ? `The first ${number(MOST_NODES)} steps are drawn; ${plural(left, 'more is', 'more are')} in the list of steps.` : '';
       if (!run.steps.size) {
         this.edges = [];
         replace(this.box, h('p', { class: 'note' }, 'No step was planned.'));
         return;
       }
-      const { layers, edges } = layersOf(nodes);
-      const size = place(layers);
+      const { layers, edges } = layersOf(nodes, this.most);
+      const size = place(layers, this.most);
       this.edges = edges.map(({ from, to, via }) => ({ from, to, line: s('path', { d: pathOf(via), class: to.weak ? 'edge weak' : 'edge' }) }));
       const svg = s('svg', { width: size.width, height: size.height, 'aria-hidden': 'true', focusable: 'false' }, this.edges.map((edge) => edge.line));
       this.box.style.setProperty('width', `${size.width}px`);
@@ -185,12 +217,25 @@
       }
       for (const { from, to, line } of this.edges) {
         const towards = to.kind === 'answer' ? steps.has(from.id) : steps.has(to.id) || near.has(to.id);
-        line.classList.toggle('lit', towards && near.size > 0);
+        const lit = towards && near.size > 0;
+        line.classList.toggle('lit', lit);
+        // What is drawn last lies on top.
+        if (lit) line.parentNode.append(line);
       }
     }
 
     press(chosen) {
-      for (const node of this.nodes.values()) if (node.kind === 'step') node.button.setAttribute('aria-pressed', String(chosen?.step === node.id));
+      for (const node of this.nodes.values()) {
+        if (node.kind !== 'step' || !node.button) continue;
+        const pressed = chosen?.step === node.id;
+        node.button.setAttribute('aria-pressed', String(pressed));
+        if (pressed && this.isHidden(node)) this.scroll.scrollTo({ top: node.y - this.scroll.clientHeight / 3, left: node.x - this.scroll.clientWidth / 3 });
+      }
+    }
+
+    isHidden({ x, y }) {
+      const { scrollTop, scrollLeft, clientHeight, clientWidth } = this.scroll;
+      return y < scrollTop || y + NODE.height > scrollTop + clientHeight || x < scrollLeft || x + NODE.width > scrollLeft + clientWidth;
     }
 
     // Up and down go to the nearest node of another layer, left and right along one.

@@ -60,19 +60,32 @@
       if (globalThis.ResizeObserver) new ResizeObserver(() => this.scale()).observe(this.svg);
     }
 
-    // Pixels of the image for one on the screen.
+    // Sets what is as large on the screen whatever the image's size: `unit` is pixels of the image for one on the screen.
     scale() {
       const shown = this.svg.getBoundingClientRect();
       const unit = shown.width ? Math.max(this.size.width / shown.width, this.size.height / shown.height) : this.size.width / 600;
       this.svg.style.setProperty('--unit', String(unit));
+      const placed = [];
       for (const label of this.layer.querySelectorAll('text')) {
         label.setAttribute('font-size', String(13 * unit));
         label.setAttribute('stroke-width', String(3.2 * unit));
-        const [x, y] = [Number(label.dataset.x), Number(label.dataset.y)];
-        label.setAttribute('x', String(Math.max(2 * unit, Math.min(x, this.size.width - 20 * unit))));
-        label.setAttribute('y', String(y - 5 * unit > 13 * unit ? y - 5 * unit : y + 16 * unit));
+        this.put(label, unit, placed);
       }
       for (const dot of this.layer.querySelectorAll('circle')) dot.setAttribute('r', String(4.5 * unit));
+    }
+
+    // Puts a label where no other is: above its box, else inside it; where there is no room, only the caption has it.
+    put(label, unit, placed) {
+      const [left, top, bottom] = [label.dataset.x, label.dataset.y, label.dataset.bottom].map(Number);
+      const [width, height] = [(label.getComputedTextLength() || 8 * unit * label.textContent.length) + 4 * unit, 16 * unit];
+      const x = Math.max(2 * unit, Math.min(left, this.size.width - width));
+      const free = (y) => y - height > 0 && y < this.size.height && placed.every((other) => Math.abs(y - other.y) >= height || x >= other.x + other.width || other.x >= x + width);
+      const y = [top - 5 * unit, top + 17 * unit, bottom - 6 * unit].find(free);
+      label.setAttribute('visibility', y === undefined ? 'hidden' : 'visible');
+      if (y === undefined) return;
+      label.setAttribute('x', String(x));
+      label.setAttribute('y', String(y));
+      placed.push({ x, y, width });
     }
 
     light({ marks, cuts }) {
@@ -91,9 +104,8 @@
     mark(item, colour) {
       const label = labelOf(item);
       const [x1, y1, , y2] = boundsOf(item);
-      const words = item.kind === 'region' || item.kind === 'mask' ? s('text', { 'data-x': x1, 'data-y': y1 }, short(label, 32)) : undefined;
+      const words = item.kind === 'region' || item.kind === 'mask' ? s('text', { 'data-x': x1, 'data-y': y1, 'data-bottom': y2 }, short(label, 32)) : undefined;
       const group = s('g', { class: 'mark' }, s('title', null, `${label} (${item.step})`), shapeOf(item, colour, this.run), words);
-      if (y2 < y1) group.classList.add('odd');
       return this.view.pointable(group, { step: item.step });
     }
   }

@@ -40,6 +40,7 @@
       this.in = h('button', { type: 'button', class: 'quiet', 'aria-label': 'Zoom in', on: { click: () => this.scaled(1) } }, '+');
       this.note = h('span', { class: 'note' });
       this.element = h('div', { class: 'timeline' }, h('div', { class: 'tools' }, this.note, this.out, this.in), h('div', { class: 'lanes' }, this.names, this.scroll));
+      if (globalThis.ResizeObserver) new ResizeObserver(() => this.run && this.ruled()).observe(this.scroll);
       rove(this.track, (key, buttons, at) => buttons[at + ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[key] ?? NaN)]);
     }
 
@@ -63,8 +64,10 @@
     }
 
     axis(last) {
-      const wanted = Math.max(2, Math.round(((this.scroll.clientWidth || 600) / 110) * ZOOMS[this.zoom]));
-      return h('div', { class: 'axis', 'aria-hidden': 'true' }, ticks(last, wanted).map((t) => h('span', { class: t > last * 0.97 ? 'tick end' : 'tick', at: { left: `${(t / last) * 100}%` } }, t ? time(t) : '0')));
+      const width = (this.scroll.clientWidth || 600) * ZOOMS[this.zoom];
+      const wanted = Math.max(2, Math.round(width / 110));
+      const isLast = (t) => (1 - t / last) * width < 56;
+      return h('div', { class: 'axis', 'aria-hidden': 'true' }, ticks(last, wanted).map((t) => h('span', { class: isLast(t) ? 'tick end' : 'tick', at: { left: `${(t / last) * 100}%` } }, t ? time(t) : '0')));
     }
 
     bar(span, last) {
@@ -81,7 +84,11 @@
       this.zoom = Math.min(ZOOMS.length - 1, Math.max(0, this.zoom + by));
       this.track.style.setProperty('width', `${ZOOMS[this.zoom] * 100}%`);
       [this.out.disabled, this.in.disabled] = [this.zoom === 0, this.zoom === ZOOMS.length - 1];
-      if (by) this.track.querySelector('.axis')?.replaceWith(this.axis(Math.max(1, this.run.last)));
+      if (by) this.ruled();
+    }
+
+    ruled() {
+      this.track.querySelector('.axis')?.replaceWith(this.axis(Math.max(1, this.run.last)));
     }
 
     light({ steps, near }) {

@@ -6,8 +6,9 @@
   let views = 0;
 
   class RunView {
-    // `level` is that of the question's heading; `differs(id)` says how a step differs from that of another run.
-    constructor(run, { level = 1, differs = () => undefined } = {}) {
+    // `level` is that of the question's heading; `named` is the id of the run's name, where there are
+    // several; `differs(id)` says how a step differs from that of another run.
+    constructor(run, { level = 1, named = '', differs = () => undefined } = {}) {
       Object.assign(this, { run, level, differs, chosen: undefined, id: `run-${(views += 1)}` });
       this.head = h('div', { class: 'run-head' });
       this.title = `h${level}`;
@@ -17,7 +18,7 @@
         timeline: new Timeline(this), course: new Course(this), used: new Used(this),
       };
       const { answer, pictures, graph, detail, steps, timeline, course, used } = this.parts;
-      const part = (name, heading, ...children) => h('section', { class: `part p-${name}`, 'aria-labelledby': `${this.id}-${name}` }, h(`h${level + 1}`, { id: `${this.id}-${name}` }, heading), children);
+      const part = (name, heading, ...children) => h('section', { class: `part p-${name}`, 'aria-labelledby': `${this.id}-${name} ${named}`.trim() }, h(`h${level + 1}`, { id: `${this.id}-${name}` }, heading), children);
       this.element = h('div', { class: 'run', on: { keydown: (event) => event.key === 'Escape' && this.choose(undefined) } },
         this.head,
         h('div', { class: 'columns' },
@@ -90,7 +91,7 @@
     // A step's name, by which it is chosen.
     link(id, mark) {
       if (!this.run.steps.has(id)) return h('code', null, id);
-      const button = h('button', { type: 'button', class: 'link' }, mark && h('i', { 'aria-hidden': 'true' }, `${mark} `), id);
+      const button = h('button', { type: 'button', class: 'link' }, mark && h('i', { 'aria-hidden': 'true' }, `${mark} `), id || '(no id)');
       return this.choosable(button, { step: id });
     }
   }

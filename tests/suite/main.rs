@@ -49,3 +49,4 @@ mod service;
 mod short;
 mod store;
 mod style;
+mod view;
