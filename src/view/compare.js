@@ -99,13 +99,13 @@
       const same = a.question === b.question;
       const changed = pairs.filter((pair) => pair.differs).length;
       const row = ({ name, a: left, b: right, change, figure }) => h('tr', { class: change ? 'differs' : '' }, h('th', { scope: 'row' }, name), h('td', { class: figure ? 'n' : '' }, left), h('td', { class: figure ? 'n' : '' }, right), h('td', null, change));
-      const cell = (step) => (step ? [h('b', null, step.id), ' ', h('code', null, step.tool), h('br'), short(outcome(step), 100), step.began !== undefined && h('span', { class: 'note' }, ` ${time(step.ms)}`)] : h('span', { class: 'note' }, 'none'));
+      const cell = (run, step) => (step ? [h('b', null, step.id), ' ', h('code', null, step.tool), h('br'), short(outcome(run, step), 100), step.began !== undefined && h('span', { class: 'note' }, ` ${time(step.ms)}`)] : h('span', { class: 'note' }, 'none'));
       this.element = h('div', { class: 'comparison' },
         h('div', { class: 'run-head' }, h('h1', { class: 'question' }, same ? a.question || 'Two runs' : 'Two runs compared'), h('p', { class: 'facts note' }, 'A ', h('b', null, a.name), ' beside B ', h('b', null, b.name))),
         h('section', { class: 'part', 'aria-labelledby': 'what-differs' }, h('h2', { id: 'what-differs' }, 'What differs'),
           tableOf('The two runs', ['', 'A', 'B', 'B against A'], rowsOf(a, b).map(row)),
           h('h3', null, `Steps: ${changed ? `${number(changed)} of ${number(pairs.length)} differ` : 'no difference'}`),
-          tableOf('The steps of the two runs', ['A', 'B', 'difference'], pairs.map((pair) => h('tr', { class: pair.differs ? 'differs' : '' }, h('td', null, cell(pair.a)), h('td', null, cell(pair.b)), h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same'))))),
+          tableOf('The steps of the two runs', ['A', 'B', 'difference'], pairs.map((pair) => h('tr', { class: pair.differs ? 'differs' : '' }, h('td', null, cell(a, pair.a)), h('td', null, cell(b, pair.b)), h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same'))))),
         h('div', { class: 'beside' }, this.views.map((view, n) => h('section', { class: 'side', 'aria-label': `Run ${'AB'[n]}` }, h('h2', { class: 'side-name', id: `side-${'AB'[n]}` }, h('b', null, 'AB'[n]), ' ', [a, b][n].name), view.element))));
     }
   }

@@ -2,7 +2,7 @@
 (function (lavr) {
   'use strict';
 
-  const { fold, h, images, isObject, kind, kindOfAll, many, MARKS, number, outcome, percent, plural, replace, s, STATES, summary, text, time } = lavr;
+  const { fold, h, images, isObject, kind, kindOfAll, many, MARKS, number, outcome, percent, plural, replace, s, stateOf, summary, text, time } = lavr;
 
   const MOST_LETTERS = 4_000;
 
@@ -82,6 +82,7 @@
         const row = h('div', { class: 'row' });
         return many(row, items, (item, n) => thumbnail(run, item, `image ${n + 1} of ${items.length}`), 24);
       }
+      case 'list': return ['point', 'label'].includes(kindOfAll(items.flat())) ? values(run, items.flat()) : written(items);
       case 'text': case 'number': case 'bool': return items.length > 64 ? written(items) : h('p', null, items.map(summary).join(', '));
       default: return [images(items).slice(0, 20).map((image, n) => thumbnail(run, image, `image ${n + 1}`)), written(items)];
     }
@@ -119,7 +120,7 @@
 
     step(step) {
       const { run } = this;
-      const head = h('p', { class: 'title', tabindex: '-1' }, h('b', null, step.id), ' ', h('code', null, step.tool || 'unknown tool'), ' ', h('span', { class: `badge ${step.state}` }, `${MARKS[step.state]} ${STATES[step.state]}`));
+      const head = h('p', { class: 'title', tabindex: '-1' }, h('b', null, step.id), ' ', h('code', null, step.tool || 'unknown tool'), ' ', h('span', { class: `badge ${step.state}` }, `${MARKS[step.state]} ${stateOf(run, step)}`));
       const facts = [
         step.ms !== undefined && step.began !== undefined && `took ${time(step.ms)}`,
         step.began !== undefined && `began at ${time(step.began) || '0'}`,
@@ -140,7 +141,7 @@
     }
 
     result(step) {
-      return step.result === undefined ? h('p', { class: 'note' }, outcome(step)) : value(this.run, step.result);
+      return step.result === undefined ? h('p', { class: 'note' }, outcome(this.run, step)) : value(this.run, step.result);
     }
 
     arguments(step) {
@@ -177,8 +178,8 @@
       const folded = fold({ class: 'steps' }, `All ${plural(steps.length, 'step')} as a list`, () => {
         const body = h('tbody');
         const row = (step) => h('tr', null,
-          h('td', null, this.view.link(step.id)), h('td', null, h('code', null, step.tool)), h('td', null, `${MARKS[step.state]} ${STATES[step.state]}`),
-          h('td', { class: 'n' }, step.began === undefined ? '' : time(step.ms)), h('td', null, lavr.short(outcome(step), 120)));
+          h('td', null, this.view.link(step.id)), h('td', null, h('code', null, step.tool)), h('td', null, `${MARKS[step.state]} ${stateOf(run, step)}`),
+          h('td', { class: 'n' }, step.began === undefined ? '' : time(step.ms)), h('td', null, lavr.short(outcome(run, step), 120)));
         const head = h('tr', null, ['step', 'tool', 'state', 'time', 'result'].map((name) => h('th', { scope: 'col' }, name)));
         const [, more] = many(body, steps, row, 200);
         return [h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'all steps' }, h('table', null, h('thead', null, head), body)), more];

@@ -2,21 +2,23 @@
 (function (lavr) {
   'use strict';
 
-  const { h, s, imageIndex, list, number, plural, replace, rest, rove, short, summary, text } = lavr;
+  const { h, s, imageIndex, number, plural, replace, rest, rove, short, summary, text } = lavr;
 
   const NODE = { width: 176, height: 66 };
-  const GAP = { x: 20, y: 46 };
+  const GAP = { x: 20, y: 46, edge: 12 };
   const MOST_NODES = 200;
   const SWEEPS = 6;
 
   const MARKS = { planned: '○', running: '…', done: '✓', failed: '✕', skipped: '–', reused: '↺' };
   const STATES = { planned: 'not run', running: 'did not end', done: 'done', failed: 'failed', skipped: 'skipped', reused: 'same call as an earlier step' };
 
+  const stateOf = (run, step) => (step.state === 'running' && run.status === 'running' ? 'running' : STATES[step.state]);
+
   // What a step brought, in a few words.
-  function outcome(step) {
+  function outcome(run, step) {
     if (step.state === 'reused') return `as ${step.same_as}`;
     if (step.state === 'failed') return `failed: ${text(step.error?.message) || text(step.error?.kind)}`;
-    return step.state === 'done' ? summary(step.result) : STATES[step.state];
+    return step.state === 'done' ? summary(step.result) : stateOf(run, step);
   }
 
   // The nodes that are drawn, with the nodes above each; with very many steps those that the answer rests on come first.
@@ -81,35 +83,36 @@
     return { layers: Array.from(layers, (layer) => layer ?? []), edges };
   }
 
+  const gapAfter = (node) => (node.id ? GAP.x : GAP.edge);
   const mean = (nodes, of) => nodes.reduce((all, node) => all + of(node), 0) / nodes.length;
 
   // Orders each layer by where its neighbours are, then places it as near to them as there is room.
   function place(layers, most) {
-    const wideness = (layer) => layer.reduce((all, node) => all + node.width + GAP.x, -GAP.x);
+    const wideness = (layer) => layer.reduce((all, node) => all + node.width + gapAfter(node), -GAP.x);
     const room = Math.max(most * (NODE.width + GAP.x) - GAP.x, ...layers.map(wideness)) / 2;
     const middle = (node) => node.x + node.width / 2;
     const settle = (layer) => {
       let at = -Infinity;
       for (const node of layer) {
         node.x = Math.max(at, node.want);
-        at = node.x + node.width + GAP.x;
+        at = node.x + node.width + gapAfter(node);
       }
       const shift = layer.length ? mean(layer, (node) => node.want - node.x) : 0;
       let [left, right] = [-room, room];
       for (const node of layer) {
         node.x = Math.max(left, node.x + shift);
-        left = node.x + node.width + GAP.x;
+        left = node.x + node.width + gapAfter(node);
       }
-      for (const node of [...layer].reverse()) {
-        node.x = Math.min(right - node.width, node.x);
-        right = node.x - GAP.x;
+      for (let n = layer.length - 1; n >= 0; n -= 1) {
+        layer[n].x = Math.min(right - layer[n].width, layer[n].x);
+        right = layer[n].x - (n ? gapAfter(layer[n - 1]) : 0);
       }
     };
     for (const layer of layers) {
       let x = -wideness(layer) / 2;
       for (const node of layer) {
         node.x = x;
-        x += node.width + GAP.x;
+        x += node.width + gapAfter(node);
       }
     }
     for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
@@ -161,8 +164,8 @@
       const room = this.scroll.clientWidth;
       const most = Math.max(2, Math.floor((room + GAP.x) / 172));
       const wide = Math.round(Math.min(176, Math.max(148, (room - 44 + GAP.x) / most - GAP.x)));
-      if (!this.run || !room || (most === this.most && wide === this.wide)) return;
-      [this.most, this.wide] = [most, wide];
+      if (!this.run || !room || room === this.room) return;
+      [this.most, this.wide, this.room] = [most, wide, room];
       this.draw(this.run);
       this.press(this.view.chosen);
       this.light(this.run.light(this.view.chosen));
@@ -183,6 +186,10 @@
       const size = place(layers, this.most);
       this.edges = edges.map(({ from, to, via }) => ({ from, to, line: s('path', { d: pathOf(via), class: to.weak ? 'edge weak' : 'edge' }) }));
       const svg = s('svg', { width: size.width, height: size.height, 'aria-hidden': 'true', focusable: 'false' }, this.edges.map((edge) => edge.line));
+      // A graph that is a little too wide is drawn a little smaller; one that is much too wide can be scrolled.
+      const fits = ((this.scroll.clientWidth || size.width + 6) - 6) / size.width;
+      this.zoom = fits < 1 && fits > 0.75 ? fits : 1;
+      this.box.style.setProperty('zoom', String(this.zoom));
       this.box.style.setProperty('width', `${size.width}px`);
       this.box.style.setProperty('height', `${size.height}px`);
       replace(this.box, svg, layers.flat().filter((node) => node.id).map((node) => this.node(run, node)));
@@ -196,11 +203,11 @@
       const { step } = node;
       const round = [...step.from].find((from) => from.startsWith('round'));
       const differs = this.view.differs(step.id);
-      const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(step)}${differs ? `, ${differs}` : ''}`;
+      const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(run, step)}${differs ? `, ${differs}` : ''}`;
       node.button = h('button', { type: 'button', class: `node ${step.state}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
         h('span', { class: 'head' }, h('i', { class: 'state', 'aria-hidden': 'true' }, MARKS[step.state]), h('b', null, step.id), differs && h('em', { 'aria-label': differs, role: 'img' }, '≠'), round && h('small', null, round)),
         h('span', { class: 'tool' }, step.tool),
-        h('span', { class: 'out' }, short(outcome(step), 60)));
+        h('span', { class: 'out' }, short(outcome(run, step), 60)));
       return this.view.choosable(node.button, { step: step.id });
     }
 
@@ -229,11 +236,12 @@
         if (node.kind !== 'step' || !node.button) continue;
         const pressed = chosen?.step === node.id;
         node.button.setAttribute('aria-pressed', String(pressed));
-        if (pressed && this.isHidden(node)) this.scroll.scrollTo({ top: node.y - this.scroll.clientHeight / 3, left: node.x - this.scroll.clientWidth / 3 });
+        if (pressed && this.isHidden(node)) this.scroll.scrollTo({ top: node.y * this.zoom - this.scroll.clientHeight / 3, left: node.x * this.zoom - this.scroll.clientWidth / 3 });
       }
     }
 
-    isHidden({ x, y }) {
+    isHidden(node) {
+      const [x, y] = [node.x * this.zoom, node.y * this.zoom];
       const { scrollTop, scrollLeft, clientHeight, clientWidth } = this.scroll;
       return y < scrollTop || y + NODE.height > scrollTop + clientHeight || x < scrollLeft || x + NODE.width > scrollLeft + clientWidth;
     }
@@ -251,5 +259,5 @@
     }
   }
 
-  Object.assign(lavr, { Graph, MARKS, STATES, outcome, list });
+  Object.assign(lavr, { Graph, MARKS, STATES, stateOf, outcome });
 })((globalThis.lavr ??= {}));

@@ -122,6 +122,8 @@
       case 'image': return plural(list.length, 'image');
       case 'number': return list.length > 6 ? plural(list.length, 'number') : list.map(summary).join(', ');
       case 'text': case 'bool': return short(list.map(summary).join(', '), 80);
+      // The joints of several people, the labels of several pieces.
+      case 'list': return ofList(list.flat());
       default: return plural(list.length, 'item');
     }
   }
