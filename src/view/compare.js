@@ -63,7 +63,7 @@
     return parts.length ? `other ${parts.join(', ')}` : undefined;
   }
 
-  const difference_of = (form) => (a, b) => (a === b ? '' : `${b > a ? '+' : '−'}${form(Math.abs(b - a))}`);
+  const differenceOf = (form) => (a, b) => (a === b ? '' : `${b > a ? '+' : '−'}${form(Math.abs(b - a))}`);
 
   // What is told of both runs, and how B differs from A.
   function rowsOf(a, b) {
@@ -80,7 +80,7 @@
       words('question', (run) => run.question), words('answer', (run) => text(run.answer?.text) || 'none'), words('short', (run) => text(run.answer?.short)),
       { name: 'ended', a: status(a), b: status(b), change: a.status === b.status ? '' : '≠ differs' },
       words('LLM', (run) => run.model), words('images', (run) => plural(run.images.length, 'image') + (run.images.length ? ` (${run.images.map((blob) => blob.slice(7, 13)).join(', ')})` : '')),
-      ...figures.map(([name, left, right, form]) => ({ name, a: form(left) || '0', b: form(right) || '0', change: difference_of(form)(left, right), figure: true })),
+      ...figures.map(([name, left, right, form]) => ({ name, a: form(left) || '0', b: form(right) || '0', change: differenceOf(form)(left, right), figure: true })),
     ].filter((row) => row.a !== '' || row.b !== '');
   }
 
@@ -99,13 +99,17 @@
       const same = a.question === b.question;
       const changed = pairs.filter((pair) => pair.differs).length;
       const row = ({ name, a: left, b: right, change, figure }) => h('tr', { class: change ? 'differs' : '' }, h('th', { scope: 'row' }, name), h('td', { class: figure ? 'n' : '' }, left), h('td', { class: figure ? 'n' : '' }, right), h('td', null, change));
+      const took = ({ a: left, b: right }) => {
+        const change = left?.began !== undefined && right?.began !== undefined ? differenceOf(time)(left.ms, right.ms) : '';
+        return change && h('span', { class: 'note' }, ` ${change}`);
+      };
       const cell = (run, step) => (step ? [h('b', null, step.id), ' ', h('code', null, step.tool), h('br'), short(outcome(run, step), 100), step.began !== undefined && h('span', { class: 'note' }, ` ${time(step.ms)}`)] : h('span', { class: 'note' }, 'none'));
       this.element = h('div', { class: 'comparison' },
         h('div', { class: 'run-head' }, h('h1', { class: 'question' }, same ? a.question || 'Two runs' : 'Two runs compared'), h('p', { class: 'facts note' }, 'A ', h('b', null, a.name), ' beside B ', h('b', null, b.name))),
         h('section', { class: 'part', 'aria-labelledby': 'what-differs' }, h('h2', { id: 'what-differs' }, 'What differs'),
           tableOf('The two runs', ['', 'A', 'B', 'B against A'], rowsOf(a, b).map(row)),
           h('h3', null, `Steps: ${changed ? `${number(changed)} of ${number(pairs.length)} differ` : 'no difference'}`),
-          tableOf('The steps of the two runs', ['A', 'B', 'difference'], pairs.map((pair) => h('tr', { class: pair.differs ? 'differs' : '' }, h('td', null, cell(a, pair.a)), h('td', null, cell(b, pair.b)), h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same'))))),
+          tableOf('The steps of the two runs', ['A', 'B', 'difference'], pairs.map((pair) => h('tr', { class: pair.differs ? 'differs' : '' }, h('td', null, cell(a, pair.a)), h('td', null, cell(b, pair.b)), h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same', took(pair)))))),
         h('div', { class: 'beside' }, this.views.map((view, n) => h('section', { class: 'side', 'aria-label': `Run ${'AB'[n]}` }, h('h2', { class: 'side-name', id: `side-${'AB'[n]}` }, h('b', null, 'AB'[n]), ' ', [a, b][n].name), view.element))));
     }
   }

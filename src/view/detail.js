@@ -175,7 +175,7 @@
       const steps = [...run.steps.values()];
       const open = this.element.querySelector('details')?.open;
       if (!steps.length) return replace(this.element);
-      const folded = fold({ class: 'steps' }, `All ${plural(steps.length, 'step')} as a list`, () => {
+      const folded = fold({ class: 'steps' }, `List of ${plural(steps.length, 'step')}`, () => {
         const body = h('tbody');
         const row = (step) => h('tr', null,
           h('td', null, this.view.link(step.id)), h('td', null, h('code', null, step.tool)), h('td', null, `${MARKS[step.state]} ${stateOf(run, step)}`),
