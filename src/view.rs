@@ -68,12 +68,7 @@ impl Recorded {
             let why = "no run began in it; give a file that `lavr ask --trace` wrote";
             return Err(Error::invalid(why).context(format!("trace `{}`", path.display())));
         }
-        let mut named = BTreeSet::new();
-        entries.iter().flat_map(|entry| entry.rest.values()).for_each(|json| name_blobs(json, &mut named));
-        let folder = trace::blobs_of(path);
-        let picture = |digest: &&str| Some(((*digest).to_owned(), Picture::open(&folder, digest)?));
-        let pictures: BTreeMap<String, Picture> = named.iter().filter_map(picture).collect();
-        let missing = named.len() - pictures.len();
+        let (pictures, missing) = beside(path, &entries);
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(Self { name, entries, pictures, missing })
     }
@@ -102,6 +97,17 @@ impl Picture {
         let url = format!("data:{};base64,{}", format.to_mime_type(), STANDARD.encode(picture.encoded()));
         Some(Self { url, width, height })
     }
+}
+
+/// The images that a trace mentions, by their digests, and how many of them are not there.
+fn beside(path: &Path, entries: &[RawEntry]) -> (BTreeMap<String, Picture>, usize) {
+    let mut named = BTreeSet::new();
+    entries.iter().flat_map(|entry| entry.rest.values()).for_each(|json| name_blobs(json, &mut named));
+    let folder = trace::blobs_of(path);
+    let picture = |digest: &&str| Some(((*digest).to_owned(), Picture::open(&folder, digest)?));
+    let pictures: BTreeMap<String, Picture> = named.iter().filter_map(picture).collect();
+    let missing = named.len() - pictures.len();
+    (pictures, missing)
 }
 
 /// All that stands as `{"blob": ...}` anywhere in JSON.

@@ -7,8 +7,10 @@
   function fill(element, props, children) {
     for (const [name, value] of Object.entries(props ?? {})) {
       if (value === undefined || value === null || value === false) continue;
-      if (name === 'on') for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
-      else if (name === 'at') for (const [side, length] of Object.entries(value)) element.style.setProperty(side, length);
+      if (name === 'on')
+        for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+      else if (name === 'at')
+        for (const [side, length] of Object.entries(value)) element.style.setProperty(side, length);
       else element.setAttribute(name, value === true ? '' : String(value));
     }
     add(element, children);
@@ -30,7 +32,8 @@
     const focused = element.contains(document.activeElement) ? document.activeElement.dataset?.key : undefined;
     element.replaceChildren();
     add(element, children);
-    if (focused !== undefined) element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (focused !== undefined)
+      element.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
   }
 
   // A part that is folded away, and made when it is first opened.
@@ -55,7 +58,8 @@
     const button = h('button', { type: 'button', class: 'quiet', on: { click: () => more(true) } });
     function more(asked) {
       const from = container.childElementCount;
-      for (const end = Math.min(items.length, shown + count); shown < end; shown += 1) container.append(make(items[shown], shown));
+      for (const end = Math.min(items.length, shown + count); shown < end; shown += 1)
+        container.append(make(items[shown], shown));
       const left = items.length - shown;
       button.hidden = left === 0;
       button.textContent = `Show ${number(Math.min(count, left))} more of ${number(left)}`;
@@ -74,13 +78,15 @@
       button.focus();
     };
     container.addEventListener('focusin', (event) => {
-      if (event.target.matches('button[data-key]')) for (const other of all()) other.tabIndex = other === event.target ? 0 : -1;
+      if (event.target.matches('button[data-key]'))
+        for (const other of all()) other.tabIndex = other === event.target ? 0 : -1;
     });
     container.addEventListener('keydown', (event) => {
       const buttons = all();
       const at = buttons.indexOf(event.target);
       if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-      const next = event.key === 'Home' ? buttons[0] : event.key === 'End' ? buttons.at(-1) : step(event.key, buttons, at);
+      const next =
+        event.key === 'Home' ? buttons[0] : event.key === 'End' ? buttons.at(-1) : step(event.key, buttons, at);
       if (!next) return;
       event.preventDefault();
       focus(next);

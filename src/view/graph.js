@@ -1,4 +1,5 @@
-// The plan as a graph: images at the top, the answer at the bottom, and in between the steps, each below what it is made from.
+// The plan as a graph: images at the top, the answer at the bottom, and in between the steps, each below what it is made
+// from.
 (function (lavr) {
   'use strict';
 
@@ -10,9 +11,17 @@
   const SWEEPS = 6;
 
   const MARKS = { planned: '○', running: '…', done: '✓', failed: '✕', skipped: '–', reused: '↺' };
-  const STATES = { planned: 'not run', running: 'did not end', done: 'done', failed: 'failed', skipped: 'skipped', reused: 'same call as an earlier step' };
+  const STATES = {
+    planned: 'not run',
+    running: 'did not end',
+    done: 'done',
+    failed: 'failed',
+    skipped: 'skipped',
+    reused: 'same call as an earlier step',
+  };
 
-  const stateOf = (run, step) => (step.state === 'running' && run.status === 'running' ? 'running' : STATES[step.state]);
+  const stateOf = (run, step) =>
+    step.state === 'running' && run.status === 'running' ? 'running' : STATES[step.state];
 
   // What a step brought, in a few words.
   function outcome(run, step) {
@@ -21,7 +30,7 @@
     return step.state === 'done' ? summary(step.result) : stateOf(run, step);
   }
 
-  // The nodes that are drawn, with the nodes above each; with very many steps those that the answer rests on come first.
+  // The nodes that are drawn, with the nodes above each; of very many steps those that the answer rests on.
   function nodesOf(run) {
     let steps = [...run.steps.values()];
     const all = steps.length;
@@ -31,9 +40,12 @@
       steps = steps.slice(0, MOST_NODES).sort((a, b) => a.n - b.n);
     }
     const nodes = new Map();
-    for (const n of run.images.keys()) nodes.set(n ? `image${n + 1}` : 'image', { id: n ? `image${n + 1}` : 'image', kind: 'image', above: [] });
+    for (const n of run.images.keys())
+      nodes.set(n ? `image${n + 1}` : 'image', { id: n ? `image${n + 1}` : 'image', kind: 'image', above: [] });
     for (const step of steps) {
-      const above = [...new Set(step.refs.map((ref) => (imageIndex(ref.id) === 0 ? 'image' : ref.id)))].filter((id) => nodes.has(id));
+      const above = [...new Set(step.refs.map((ref) => (imageIndex(ref.id) === 0 ? 'image' : ref.id)))].filter((id) =>
+        nodes.has(id),
+      );
       nodes.set(step.id, { id: step.id, kind: 'step', step, above });
     }
     if (run.ended && text(run.answer?.text)) {
@@ -46,8 +58,8 @@
     return { nodes, left: all - steps.length };
   }
 
-  // Layers from the top, none wider than there is room for, with stand-ins where edges pass a layer, so that they go around
-  // the nodes there; edges from the same node go together.
+  // Layers from the top, none wider than there is room for, with stand-ins where edges pass a layer, so that they go
+  // around the nodes there; edges from the same node go together.
   function layersOf(nodes, most) {
     const taken = [];
     for (const node of nodes.values()) {
@@ -75,11 +87,12 @@
       }
     }
     for (const node of nodes.values()) Object.assign(node, { width: NODE.width, ups: [], downs: [] });
-    for (const { via } of edges) for (let n = 1; n < via.length; n += 1) {
-      if (via[n].ups.includes(via[n - 1])) continue;
-      via[n].ups.push(via[n - 1]);
-      via[n - 1].downs.push(via[n]);
-    }
+    for (const { via } of edges)
+      for (let n = 1; n < via.length; n += 1) {
+        if (via[n].ups.includes(via[n - 1])) continue;
+        via[n].ups.push(via[n - 1]);
+        via[n - 1].downs.push(via[n]);
+      }
     return { layers: Array.from(layers, (layer) => layer ?? []), edges };
   }
 
@@ -129,15 +142,25 @@
     const all = layers.flat();
     const left = Math.min(...all.map((node) => node.x));
     for (const node of all) Object.assign(node, { x: node.x - left + 2, y: node.layer * (NODE.height + GAP.y) + 2 });
-    return { width: Math.max(...all.map((node) => node.x + node.width)) + 2, height: layers.length * (NODE.height + GAP.y) - GAP.y + 4 };
+    return {
+      width: Math.max(...all.map((node) => node.x + node.width)) + 2,
+      height: layers.length * (NODE.height + GAP.y) - GAP.y + 4,
+    };
   }
 
   function pathOf(via) {
-    const points = via.map((node, n) => {
-      const x = node.x + node.width / 2;
-      if (n === 0) return [[x, node.y + NODE.height]];
-      return n === via.length - 1 ? [[x, node.y]] : [[x, node.y], [x, node.y + NODE.height]];
-    }).flat();
+    const points = via
+      .map((node, n) => {
+        const x = node.x + node.width / 2;
+        if (n === 0) return [[x, node.y + NODE.height]];
+        return n === via.length - 1
+          ? [[x, node.y]]
+          : [
+              [x, node.y],
+              [x, node.y + NODE.height],
+            ];
+      })
+      .flat();
     let path = `M${points[0][0]} ${points[0][1]}`;
     for (let n = 1; n < points.length; n += 1) {
       const [[x1, y1], [x2, y2]] = [points[n - 1], points[n]];
@@ -176,7 +199,9 @@
       const { nodes, left } = nodesOf(run);
       this.nodes = nodes;
       NODE.width = this.wide;
-      this.note.textContent = left ? `The first ${number(MOST_NODES)} steps are drawn; ${plural(left, 'more is', 'more are')} in the list of steps.` : '';
+      this.note.textContent = left
+        ? `The first ${number(MOST_NODES)} steps are drawn; ${plural(left, 'more is', 'more are')} in the list of steps.`
+        : '';
       if (!run.steps.size) {
         this.edges = [];
         replace(this.box, h('p', { class: 'note' }, 'No step was planned.'));
@@ -184,36 +209,72 @@
       }
       const { layers, edges } = layersOf(nodes, this.most);
       const size = place(layers, this.most);
-      this.edges = edges.map(({ from, to, via }) => ({ from, to, line: s('path', { d: pathOf(via), class: to.weak ? 'edge weak' : 'edge' }) }));
-      const svg = s('svg', { width: size.width, height: size.height, 'aria-hidden': 'true', focusable: 'false' }, this.edges.map((edge) => edge.line));
+      this.edges = edges.map(({ from, to, via }) => ({
+        from,
+        to,
+        line: s('path', { d: pathOf(via), class: to.weak ? 'edge weak' : 'edge' }),
+      }));
+      const svg = s(
+        'svg',
+        { width: size.width, height: size.height, 'aria-hidden': 'true', focusable: 'false' },
+        this.edges.map((edge) => edge.line),
+      );
       // A graph that is a little too wide is drawn a little smaller; one that is much too wide can be scrolled.
       const fits = ((this.scroll.clientWidth || size.width + 6) - 6) / size.width;
       this.zoom = fits < 1 && fits > 0.75 ? fits : 1;
       this.box.style.setProperty('zoom', String(this.zoom));
       this.box.style.setProperty('width', `${size.width}px`);
       this.box.style.setProperty('height', `${size.height}px`);
-      replace(this.box, svg, layers.flat().filter((node) => node.id).map((node) => this.node(run, node)));
+      replace(
+        this.box,
+        svg,
+        layers
+          .flat()
+          .filter((node) => node.id)
+          .map((node) => this.node(run, node)),
+      );
       rest(this.box);
     }
 
     node(run, node) {
       const at = { left: `${node.x}px`, top: `${node.y}px`, width: `${NODE.width}px`, height: `${NODE.height}px` };
       if (node.kind === 'image') return this.image(run, node, at);
-      if (node.kind === 'answer') return (node.button = h('div', { class: 'node answer-node', at }, h('b', null, 'Answer'), h('span', null, short(run.answer.short ?? run.answer.text, 60))));
+      if (node.kind === 'answer')
+        return (node.button = h(
+          'div',
+          { class: 'node answer-node', at },
+          h('b', null, 'Answer'),
+          h('span', null, short(run.answer.short ?? run.answer.text, 60)),
+        ));
       const { step } = node;
       const round = [...step.from].find((from) => from.startsWith('round'));
       const differs = this.view.differs(step.id);
       const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(run, step)}${differs ? `, ${differs}` : ''}`;
-      node.button = h('button', { type: 'button', class: `node ${step.state}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
-        h('span', { class: 'head' }, h('i', { class: 'state', 'aria-hidden': 'true' }, MARKS[step.state]), h('b', null, step.id), differs && h('em', { 'aria-label': differs, role: 'img' }, '≠'), round && h('small', null, round)),
+      node.button = h(
+        'button',
+        { type: 'button', class: `node ${step.state}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
+        h(
+          'span',
+          { class: 'head' },
+          h('i', { class: 'state', 'aria-hidden': 'true' }, MARKS[step.state]),
+          h('b', null, step.id),
+          differs && h('em', { 'aria-label': differs, role: 'img' }, '≠'),
+          round && h('small', null, round),
+        ),
         h('span', { class: 'tool' }, step.tool),
-        h('span', { class: 'out' }, short(outcome(run, step), 60)));
+        h('span', { class: 'out' }, short(outcome(run, step), 60)),
+      );
       return this.view.choosable(node.button, { step: step.id });
     }
 
     image(run, node, at) {
       const picture = run.picture(run.images[imageIndex(node.id)]);
-      return (node.button = h('div', { class: 'node image-node', at }, picture && h('img', { src: picture.url, alt: '' }), h('b', null, node.id)));
+      return (node.button = h(
+        'div',
+        { class: 'node image-node', at },
+        picture && h('img', { src: picture.url, alt: '' }),
+        h('b', null, node.id),
+      ));
     }
 
     light({ steps, near }) {
@@ -236,14 +297,23 @@
         if (node.kind !== 'step' || !node.button) continue;
         const pressed = chosen?.step === node.id;
         node.button.setAttribute('aria-pressed', String(pressed));
-        if (pressed && this.isHidden(node)) this.scroll.scrollTo({ top: node.y * this.zoom - this.scroll.clientHeight / 3, left: node.x * this.zoom - this.scroll.clientWidth / 3 });
+        if (pressed && this.isHidden(node))
+          this.scroll.scrollTo({
+            top: node.y * this.zoom - this.scroll.clientHeight / 3,
+            left: node.x * this.zoom - this.scroll.clientWidth / 3,
+          });
       }
     }
 
     isHidden(node) {
       const [x, y] = [node.x * this.zoom, node.y * this.zoom];
       const { scrollTop, scrollLeft, clientHeight, clientWidth } = this.scroll;
-      return y < scrollTop || y + NODE.height > scrollTop + clientHeight || x < scrollLeft || x + NODE.width > scrollLeft + clientWidth;
+      return (
+        y < scrollTop ||
+        y + NODE.height > scrollTop + clientHeight ||
+        x < scrollLeft ||
+        x + NODE.width > scrollLeft + clientWidth
+      );
     }
 
     // Up and down go to the nearest node of another layer, left and right along one.
@@ -253,7 +323,10 @@
       const along = { ArrowLeft: -1, ArrowRight: 1 }[key];
       const across = { ArrowUp: -1, ArrowDown: 1 }[key];
       const far = (node) => Math.abs(node.layer - from.layer) * 10_000 + Math.abs(node.x - from.x);
-      const right = (node) => (along ? node.layer === from.layer && Math.sign(node.x - from.x) === along : Math.sign(node.layer - from.layer) === across);
+      const right = (node) =>
+        along
+          ? node.layer === from.layer && Math.sign(node.x - from.x) === along
+          : Math.sign(node.layer - from.layer) === across;
       if (!along && !across) return undefined;
       return others.filter(right).sort((a, b) => far(a) - far(b))[0]?.button;
     }

@@ -38,7 +38,8 @@
       return match && names.has(match[1]) ? `$${names.get(match[1])}${match[2]}` : value;
     }
     if (Array.isArray(value)) return value.map((item) => renamed(item, names));
-    if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, renamed(item, names)]));
+    if (isObject(value))
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, renamed(item, names)]));
     return value;
   }
 
@@ -60,7 +61,8 @@
       this.events += 1;
       this.memory.clear();
       const tell = TOLD.has(entry.event) ? (this[entry.event].call(this, entry, t) ?? entry.event) : 'unknown';
-      if (tell !== 'silent') this.story.push({ t, kind: tell, entry, call: tell === 'llm_call' ? this.calls.at(-1) : undefined });
+      if (tell !== 'silent')
+        this.story.push({ t, kind: tell, entry, call: tell === 'llm_call' ? this.calls.at(-1) : undefined });
     }
 
     started(entry) {
@@ -74,7 +76,14 @@
 
     llm_call(entry, t) {
       const ms = Math.min(count(entry.ms), t);
-      this.calls.push({ n: this.calls.length, purpose: text(entry.purpose) || 'llm', from: t - ms, to: t, ms: count(entry.ms), entry });
+      this.calls.push({
+        n: this.calls.length,
+        purpose: text(entry.purpose) || 'llm',
+        from: t - ms,
+        to: t,
+        ms: count(entry.ms),
+        entry,
+      });
     }
 
     planned(entry) {
@@ -93,7 +102,8 @@
         names.set(text(call.id), id);
         this.plan(id, text(call.tool), renamed(call.args, names), `round ${this.rounds}`);
       }
-      for (const id of ids) if (typeof id === 'string' && !this.steps.has(id)) this.plan(id, '', undefined, `round ${this.rounds}`);
+      for (const id of ids)
+        if (typeof id === 'string' && !this.steps.has(id)) this.plan(id, '', undefined, `round ${this.rounds}`);
       this.result = text(entry.result) || this.result;
     }
 
@@ -122,8 +132,22 @@
 
     plan(id, tool, args, from) {
       const step = {
-        id, tool, args, given: undefined, refs: references(args), from: new Set(from ? [from] : []), state: 'planned', result: undefined,
-        type: undefined, error: undefined, same_as: undefined, ms: undefined, began: undefined, over: undefined, verified: [], n: this.steps.size,
+        id,
+        tool,
+        args,
+        given: undefined,
+        refs: references(args),
+        from: new Set(from ? [from] : []),
+        state: 'planned',
+        result: undefined,
+        type: undefined,
+        error: undefined,
+        same_as: undefined,
+        ms: undefined,
+        began: undefined,
+        over: undefined,
+        verified: [],
+        n: this.steps.size,
       };
       this.steps.set(id, step);
       return step;
@@ -139,7 +163,9 @@
       }
       const made = this.plan(id, text(entry.tool), undefined, undefined);
       const shown = new Set(images(entry.args).map((image) => image.blob));
-      made.refs = this.images.flatMap((blob, n) => (shown.has(blob) ? [{ id: n ? `image${n + 1}` : 'image', path: '', arg: 'image' }] : []));
+      made.refs = this.images.flatMap((blob, n) =>
+        shown.has(blob) ? [{ id: n ? `image${n + 1}` : 'image', path: '', arg: 'image' }] : [],
+      );
       return made;
     }
 
@@ -208,7 +234,10 @@
 
     get claims() {
       const claims = list(this.answer?.claims).filter(isObject);
-      return claims.map((claim) => ({ text: text(claim.text), steps: list(claim.steps).filter((id) => typeof id === 'string') }));
+      return claims.map((claim) => ({
+        text: text(claim.text),
+        steps: list(claim.steps).filter((id) => typeof id === 'string'),
+      }));
     }
 
     // What the run used: as it says itself, else as far as its events tell.
@@ -216,8 +245,11 @@
       if (this.used) return this.used;
       const sum = (key) => this.calls.reduce((all, call) => all + count(call.entry[key]), 0);
       return {
-        llm_calls: this.calls.length, prompt_tokens: sum('prompt_tokens'), cached_tokens: sum('cached_tokens'),
-        completion_tokens: sum('completion_tokens'), steps: [...this.steps.values()].filter((step) => step.began !== undefined).length,
+        llm_calls: this.calls.length,
+        prompt_tokens: sum('prompt_tokens'),
+        cached_tokens: sum('cached_tokens'),
+        completion_tokens: sum('completion_tokens'),
+        steps: [...this.steps.values()].filter((step) => step.began !== undefined).length,
         rounds: Math.max(this.rounds, this.plans),
       };
     }
@@ -285,18 +317,37 @@
     // What is lit when a claim or a step is chosen; with nothing chosen, what the answer rests on.
     light(chosen) {
       const claim = chosen?.claim !== undefined ? this.claims[chosen.claim] : undefined;
-      if (claim) return { steps: new Set(claim.steps), near: this.behind(claim.steps), claims: new Set([chosen.claim]), marks: this.evidence(claim.steps, claim.text) };
+      if (claim)
+        return {
+          steps: new Set(claim.steps),
+          near: this.behind(claim.steps),
+          claims: new Set([chosen.claim]),
+          marks: this.evidence(claim.steps, claim.text),
+        };
       const step = chosen?.step !== undefined ? this.steps.get(chosen.step) : undefined;
       if (step) {
         const resting = this.claims.flatMap((other, n) => (this.behind(other.steps).has(step.id) ? [n] : []));
-        return { steps: new Set([step.id]), near: this.behind([step.id]), claims: new Set(resting), marks: this.evidence([step.id]), cuts: this.cutsOf(step) };
+        return {
+          steps: new Set([step.id]),
+          near: this.behind([step.id]),
+          claims: new Set(resting),
+          marks: this.evidence([step.id]),
+          cuts: this.cutsOf(step),
+        };
       }
-      return { steps: new Set(), near: new Set(), claims: new Set(), marks: this.remember('all', () => this.evidenceOfAll()) };
+      return {
+        steps: new Set(),
+        near: new Set(),
+        claims: new Set(),
+        marks: this.remember('all', () => this.evidenceOfAll()),
+      };
     }
 
     evidenceOfAll() {
       const all = new Map(this.images.map((_, n) => [n, []]));
       const parts = this.claims.map((claim) => this.evidence(claim.steps, claim.text));
+      // Without any claim: what was found by then.
+      if (!parts.length) parts.push(this.evidence([...this.steps.keys()]));
       const pointed = [...this.steps.values()].filter((step) => step.tool === 'point_at').map((step) => step.id);
       for (const part of [this.evidence(pointed), ...parts]) for (const [n, items] of part) all.get(n).push(...items);
       return new Map([...all].map(([n, items]) => [n, distinct(items)]));
@@ -306,7 +357,8 @@
     cutsOf(step) {
       const cuts = images(step.result).flatMap(({ blob, frame }) => {
         const size = this.picture(blob);
-        if (!size || !isObject(frame) || ![frame.x, frame.y, frame.scale].every(isNumber) || frame.scale <= 0) return [];
+        if (!size || !isObject(frame) || ![frame.x, frame.y, frame.scale].every(isNumber) || frame.scale <= 0)
+          return [];
         return [[frame.x, frame.y, frame.x + size.width / frame.scale, frame.y + size.height / frame.scale]];
       });
       return new Map([...this.looksAt(step.id)].map((n) => [n, cuts]));
@@ -315,18 +367,47 @@
     // LLM calls and steps as stretches of time.
     get spans() {
       const calls = this.calls.map(({ n, purpose, from, to, entry }) => ({
-        key: `call-${n}`, call: n, llm: true, name: purpose, from, to, state: entry.error ? 'failed' : entry.reused ? 'reused' : 'done',
+        key: `call-${n}`,
+        call: n,
+        llm: true,
+        name: purpose,
+        from,
+        to,
+        state: entry.error ? 'failed' : entry.reused ? 'reused' : 'done',
       }));
       const steps = [...this.steps.values()].filter((step) => step.began !== undefined || step.over !== undefined);
-      return [...calls, ...steps.map((step) => ({
-        key: `step-${step.id}`, step: step.id, llm: false, name: step.id, from: step.began ?? step.over, to: step.over ?? this.last, state: step.state,
-      }))];
+      return [
+        ...calls,
+        ...steps.map((step) => ({
+          key: `step-${step.id}`,
+          step: step.id,
+          llm: false,
+          name: step.id,
+          from: step.began ?? step.over,
+          to: step.over ?? this.last,
+          state: step.state,
+        })),
+      ];
     }
   }
 
   const TOLD = new Set([
-    'started', 'llm_call', 'planned', 'decided', 'step_started', 'step_ended', 'verified', 'answered', 'failed', 'faults', 'not_enough', 'voted',
-    'asked', 'objected', 'arbitrated', 'infilled',
+    'started',
+    'llm_call',
+    'planned',
+    'decided',
+    'step_started',
+    'step_ended',
+    'verified',
+    'answered',
+    'failed',
+    'faults',
+    'not_enough',
+    'voted',
+    'asked',
+    'objected',
+    'arbitrated',
+    'infilled',
   ]);
 
   // Each item once, the same place and name being the same item.

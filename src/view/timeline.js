@@ -36,12 +36,28 @@
       this.track = h('div', { class: 'track' });
       this.names = h('div', { class: 'lane-names', 'aria-hidden': 'true' });
       this.scroll = h('div', { class: 'scroll' }, this.track);
-      this.out = h('button', { type: 'button', class: 'quiet', 'aria-label': 'Zoom out', on: { click: () => this.scaled(-1) } }, '−');
-      this.in = h('button', { type: 'button', class: 'quiet', 'aria-label': 'Zoom in', on: { click: () => this.scaled(1) } }, '+');
+      this.out = h(
+        'button',
+        { type: 'button', class: 'quiet', 'aria-label': 'Zoom out', on: { click: () => this.scaled(-1) } },
+        '−',
+      );
+      this.in = h(
+        'button',
+        { type: 'button', class: 'quiet', 'aria-label': 'Zoom in', on: { click: () => this.scaled(1) } },
+        '+',
+      );
       this.note = h('span', { class: 'note' });
-      this.element = h('div', { class: 'timeline' }, h('div', { class: 'tools' }, this.note, this.out, this.in), h('div', { class: 'lanes' }, this.names, this.scroll));
+      this.element = h(
+        'div',
+        { class: 'timeline' },
+        h('div', { class: 'tools' }, this.note, this.out, this.in),
+        h('div', { class: 'lanes' }, this.names, this.scroll),
+      );
       if (globalThis.ResizeObserver) new ResizeObserver(() => this.run && this.ruled()).observe(this.scroll);
-      rove(this.track, (key, buttons, at) => buttons[at + ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[key] ?? NaN)]);
+      rove(
+        this.track,
+        (key, buttons, at) => buttons[at + ({ ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[key] ?? NaN)],
+      );
     }
 
     draw(run) {
@@ -54,11 +70,21 @@
       const above = lanes(calls);
       const rows = above + lanes(steps);
       for (const span of steps) span.lane += above;
-      this.note.textContent = all.length > spans.length ? `The first ${number(MOST_BARS)} of ${number(all.length)} are drawn.` : '';
+      this.note.textContent =
+        all.length > spans.length ? `The first ${number(MOST_BARS)} of ${number(all.length)} are drawn.` : '';
       this.track.style.setProperty('height', `${Math.max(1, rows) * ROW + 26}px`);
       this.bars = spans.sort((a, b) => a.from - b.from || a.lane - b.lane).map((span) => this.bar(span, last));
-      replace(this.names, above > 0 && h('span', { at: { top: '26px' } }, 'LLM'), rows > above && h('span', { at: { top: `${26 + above * ROW}px` } }, 'steps'));
-      replace(this.track, this.axis(last), above > 0 && rows > above && h('div', { class: 'divide', at: { top: `${24 + above * ROW}px` } }), this.bars.map(({ button }) => button));
+      replace(
+        this.names,
+        above > 0 && h('span', { at: { top: '26px' } }, 'LLM'),
+        rows > above && h('span', { at: { top: `${26 + above * ROW}px` } }, 'steps'),
+      );
+      replace(
+        this.track,
+        this.axis(last),
+        above > 0 && rows > above && h('div', { class: 'divide', at: { top: `${24 + above * ROW}px` } }),
+        this.bars.map(({ button }) => button),
+      );
       rest(this.track);
       this.scaled(0);
     }
@@ -67,16 +93,40 @@
       const width = (this.scroll.clientWidth || 600) * ZOOMS[this.zoom];
       const wanted = Math.max(2, Math.round(width / 110));
       const isLast = (t) => (1 - t / last) * width < 56;
-      return h('div', { class: 'axis', 'aria-hidden': 'true' }, ticks(last, wanted).map((t) => h('span', { class: isLast(t) ? 'tick end' : 'tick', at: { left: `${(t / last) * 100}%` } }, t ? time(t) : '0')));
+      return h(
+        'div',
+        { class: 'axis', 'aria-hidden': 'true' },
+        ticks(last, wanted).map((t) =>
+          h(
+            'span',
+            { class: isLast(t) ? 'tick end' : 'tick', at: { left: `${(t / last) * 100}%` } },
+            t >= 1000 && t < 60_000 ? `${t / 1000} s` : time(t) || '0',
+          ),
+        ),
+      );
     }
 
     bar(span, last) {
       const share = (ms) => `${(ms / last) * 100}%`;
       const took = time(span.to - span.from);
       const label = `${span.llm ? `LLM call, ${span.name}` : `Step ${span.name}`}, ${took}, from ${time(span.from) || '0'}${span.state === 'done' ? '' : `, ${lavr.STATES[span.state]}`}`;
-      const at = { left: `min(${share(span.from)}, calc(100% - 6px))`, width: `max(6px, ${share(span.to - span.from)})`, top: `${26 + span.lane * ROW}px` };
-      const button = h('button', { type: 'button', class: `bar ${span.llm ? 'llm' : 'step'} ${span.state}`, at, 'data-key': span.key, 'aria-label': label, title: label },
-        h('span', null, span.state === 'done' ? '' : `${MARKS[span.state]} `, span.name, ' ', h('small', null, took)));
+      const at = {
+        left: `min(${share(span.from)}, calc(100% - 6px))`,
+        width: `max(6px, ${share(span.to - span.from)})`,
+        top: `${26 + span.lane * ROW}px`,
+      };
+      const button = h(
+        'button',
+        {
+          type: 'button',
+          class: `bar ${span.llm ? 'llm' : 'step'} ${span.state}`,
+          at,
+          'data-key': span.key,
+          'aria-label': label,
+          title: label,
+        },
+        h('span', null, span.state === 'done' ? '' : `${MARKS[span.state]} `, span.name, ' ', h('small', null, took)),
+      );
       return { span, button: this.view.choosable(button, span.llm ? { call: span.call } : { step: span.step }) };
     }
 

@@ -8,7 +8,9 @@
   const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
   const isBox = (value) => Array.isArray(value) && value.length === 4 && value.every(isNumber);
   const isPolygon = (value) =>
-    Array.isArray(value) && value.length > 2 && value.every((p) => Array.isArray(p) && p.length === 2 && p.every(isNumber));
+    Array.isArray(value) &&
+    value.length > 2 &&
+    value.every((p) => Array.isArray(p) && p.length === 2 && p.every(isNumber));
   const has = (value, ...keys) => keys.every((key) => Object.hasOwn(value, key));
 
   // `region`, `line`, `image` ...; what is none of them is `json`.
@@ -79,7 +81,12 @@
     return `${short(item.value.label, 40)}${sure}`;
   }
 
-  const squash = (text) => (String(text).toLowerCase().match(/[\p{L}\p{N}]/gu) ?? []).join('');
+  const squash = (text) =>
+    (
+      String(text)
+        .toLowerCase()
+        .match(/[\p{L}\p{N}]/gu) ?? []
+    ).join('');
 
   // Whether a claim quotes this line of text.
   function isQuoted(item, claim) {
@@ -98,35 +105,83 @@
   // A value in a few words.
   function summary(value) {
     switch (kind(value)) {
-      case 'nothing': return 'nothing';
-      case 'bool': return value ? 'yes' : 'no';
-      case 'number': return Number.isInteger(value) ? number(value) : String(Number(value.toPrecision(6)));
-      case 'text': return `“${short(value, 80)}”`;
-      case 'image': return 'an image';
-      case 'region': case 'mask': case 'point': case 'label': return labelOf({ kind: 'region', value });
-      case 'line': return `“${short(value.text, 80)}”`;
-      case 'table': return `a table of ${plural(value.rows.length, 'row')}`;
-      case 'map': return `a map of ${number(value.width)} × ${number(value.height)}`;
-      case 'list': return ofList(value);
-      default: return short(JSON.stringify(value), 80);
+      case 'nothing':
+        return 'nothing';
+      case 'bool':
+        return value ? 'yes' : 'no';
+      case 'number':
+        return Number.isInteger(value) ? number(value) : String(Number(value.toPrecision(6)));
+      case 'text':
+        return `“${short(value, 80)}”`;
+      case 'image':
+        return 'an image';
+      case 'region':
+      case 'mask':
+      case 'point':
+      case 'label':
+        return labelOf({ kind: 'region', value });
+      case 'line':
+        return `“${short(value.text, 80)}”`;
+      case 'table':
+        return `a table of ${plural(value.rows.length, 'row')}`;
+      case 'map':
+        return `a map of ${number(value.width)} × ${number(value.height)}`;
+      case 'list':
+        return ofList(value);
+      default:
+        return short(JSON.stringify(value), 80);
     }
   }
 
   function ofList(list) {
     if (list.length === 0) return 'nothing found';
     switch (kindOfAll(list)) {
-      case 'region': case 'mask': return counted(list);
-      case 'line': return short(list.slice(0, 3).map((line) => `“${short(line.text, 40)}”`).join(', '), 70) + (list.length > 3 ? ` and ${number(list.length - 3)} more` : '');
-      case 'point': return plural(list.length, 'point');
-      case 'label': return list.slice(0, 2).map((label) => labelOf({ kind: 'region', value: label })).join(', ');
-      case 'image': return plural(list.length, 'image');
-      case 'number': return list.length > 6 ? plural(list.length, 'number') : list.map(summary).join(', ');
-      case 'text': case 'bool': return short(list.map(summary).join(', '), 80);
+      case 'region':
+      case 'mask':
+        return counted(list);
+      case 'line':
+        return (
+          short(
+            list
+              .slice(0, 3)
+              .map((line) => `“${short(line.text, 40)}”`)
+              .join(', '),
+            70,
+          ) + (list.length > 3 ? ` and ${number(list.length - 3)} more` : '')
+        );
+      case 'point':
+        return plural(list.length, 'point');
+      case 'label':
+        return list
+          .slice(0, 2)
+          .map((label) => labelOf({ kind: 'region', value: label }))
+          .join(', ');
+      case 'image':
+        return plural(list.length, 'image');
+      case 'number':
+        return list.length > 6 ? plural(list.length, 'number') : list.map(summary).join(', ');
+      case 'text':
+      case 'bool':
+        return short(list.map(summary).join(', '), 80);
       // The joints of several people, the labels of several pieces.
-      case 'list': return ofList(list.flat());
-      default: return plural(list.length, 'item');
+      case 'list':
+        return ofList(list.flat());
+      default:
+        return plural(list.length, 'item');
     }
   }
 
-  Object.assign(lavr, { kind, kindOfAll, placed, images, nameOf, boundsOf, labelOf, isQuoted, summary, isObject, isNumber });
+  Object.assign(lavr, {
+    kind,
+    kindOfAll,
+    placed,
+    images,
+    nameOf,
+    boundsOf,
+    labelOf,
+    isQuoted,
+    summary,
+    isObject,
+    isNumber,
+  });
 })((globalThis.lavr ??= {}));

@@ -2,7 +2,23 @@
 (function (lavr) {
   'use strict';
 
-  const { AnswerPart, Course, Detail, facts, Graph, h, labelOf, Pictures, plural, replace, short, status, Steps, Timeline, Used } = lavr;
+  const {
+    AnswerPart,
+    Course,
+    Detail,
+    facts,
+    Graph,
+    h,
+    labelOf,
+    Pictures,
+    plural,
+    replace,
+    short,
+    status,
+    Steps,
+    Timeline,
+    Used,
+  } = lavr;
   let views = 0;
 
   class RunView {
@@ -14,25 +30,62 @@
       this.title = `h${level}`;
       this.live = h('p', { class: 'hidden', role: 'status', 'aria-live': 'polite' });
       this.parts = {
-        answer: new AnswerPart(this), pictures: new Pictures(this), graph: new Graph(this), detail: new Detail(this), steps: new Steps(this),
-        timeline: new Timeline(this), course: new Course(this), used: new Used(this),
+        answer: new AnswerPart(this),
+        pictures: new Pictures(this),
+        graph: new Graph(this),
+        detail: new Detail(this),
+        steps: new Steps(this),
+        timeline: new Timeline(this),
+        course: new Course(this),
+        used: new Used(this),
       };
       const { answer, pictures, graph, detail, steps, timeline, course, used } = this.parts;
-      const part = (name, heading, ...children) => h('section', { class: `part p-${name}`, 'aria-labelledby': `${this.id}-${name} ${named}`.trim() }, h(`h${level + 1}`, { id: `${this.id}-${name}` }, heading), children);
-      this.element = h('div', { class: 'run', on: { keydown: (event) => event.key === 'Escape' && this.choose(undefined) } },
+      const part = (name, heading, ...children) =>
+        h(
+          'section',
+          { class: `part p-${name}`, 'aria-labelledby': `${this.id}-${name} ${named}`.trim() },
+          h(`h${level + 1}`, { id: `${this.id}-${name}` }, heading),
+          children,
+        );
+      this.element = h(
+        'div',
+        { class: 'run', on: { keydown: (event) => event.key === 'Escape' && this.choose(undefined) } },
         this.head,
-        h('div', { class: 'columns' },
-          h('div', { class: 'column seen' }, part('said', 'Answer', answer.element), part('looked', 'What it rests on', pictures.element)),
-          h('div', { class: 'column' }, part('planned', 'Plan', graph.element, steps.element), part('one', 'Step', detail.element))),
+        h(
+          'div',
+          { class: 'columns' },
+          h(
+            'div',
+            { class: 'column seen' },
+            part('said', 'Answer', answer.element),
+            part('looked', 'In the images', pictures.element),
+          ),
+          h(
+            'div',
+            { class: 'column' },
+            part('planned', 'Plan', graph.element, steps.element),
+            part('one', 'Step', detail.element),
+          ),
+        ),
         part('when', 'Time', timeline.element),
-        h('div', { class: 'columns last' }, part('told', 'Course of the run', course.element), part('spent', 'Used', used.element)),
-        this.live);
+        h(
+          'div',
+          { class: 'columns last' },
+          part('told', 'Course of the run', course.element),
+          part('spent', 'Used', used.element),
+        ),
+        this.live,
+      );
       this.refresh();
     }
 
     // Draws the run as it is now: after new events.
     refresh() {
-      replace(this.head, h(this.title, { class: 'question' }, this.run.question || 'A run without a question'), h('p', { class: 'facts' }, status(this.run), ' ', h('span', { class: 'note' }, facts(this.run))));
+      replace(
+        this.head,
+        h(this.title, { class: 'question' }, this.run.question || 'A run without a question'),
+        h('p', { class: 'facts' }, status(this.run), ' ', h('span', { class: 'note' }, facts(this.run))),
+      );
       this.each('draw', this.run);
       this.each('press', this.chosen);
       this.light(this.chosen);
@@ -60,8 +113,11 @@
       if (chosen?.call !== undefined) return 'LLM call opened in the course of the run.';
       const { steps, marks } = this.run.light(chosen);
       const items = [...marks.values()].flat();
-      const seen = items.length ? `${plural(items.length, 'mark')} in the picture: ${items.slice(0, 5).map(labelOf).join(', ')}` : 'no mark in the picture';
-      if (chosen?.claim !== undefined) return `Claim: ${short(this.run.claims[chosen.claim]?.text, 200)} It rests on ${[...steps].join(', ') || 'no step'}; ${seen}.`;
+      const seen = items.length
+        ? `${plural(items.length, 'mark')} in the picture: ${items.slice(0, 5).map(labelOf).join(', ')}`
+        : 'no mark in the picture';
+      if (chosen?.claim !== undefined)
+        return `Claim: ${short(this.run.claims[chosen.claim]?.text, 200)} It rests on ${[...steps].join(', ') || 'no step'}; ${seen}.`;
       return chosen?.step === undefined ? 'Nothing is chosen.' : `Step ${chosen.step}; ${seen}.`;
     }
 
@@ -91,7 +147,12 @@
     // A step's name, by which it is chosen.
     link(id, mark) {
       if (!this.run.steps.has(id)) return h('code', null, id);
-      const button = h('button', { type: 'button', class: 'link' }, mark && h('i', { 'aria-hidden': 'true' }, `${mark} `), id || '(no id)');
+      const button = h(
+        'button',
+        { type: 'button', class: 'link' },
+        mark && h('i', { 'aria-hidden': 'true' }, `${mark} `),
+        id || '(no id)',
+      );
       return this.choosable(button, { step: id });
     }
   }
