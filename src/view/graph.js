@@ -1,5 +1,4 @@
-// The plan as a graph: images at the top, the answer at the bottom, and in between the steps, each below what it is made
-// from.
+// The plan as a graph: images at the top, the answer at the bottom, and each step below what it is made from.
 (function (lavr) {
   'use strict';
 

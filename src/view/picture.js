@@ -73,7 +73,7 @@
       if (globalThis.ResizeObserver) new ResizeObserver(() => this.scale()).observe(this.svg);
     }
 
-    // Sets what is as large on the screen whatever the image's size: `unit` is pixels of the image for one on the screen.
+    // Sets what is equally large on the screen for all images: `unit` is pixels of the image for one on the screen.
     scale() {
       const shown = this.svg.getBoundingClientRect();
       const unit = shown.width

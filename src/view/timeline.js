@@ -100,7 +100,7 @@
           h(
             'span',
             { class: isLast(t) ? 'tick end' : 'tick', at: { left: `${(t / last) * 100}%` } },
-            t >= 1000 && t < 60_000 ? `${t / 1000} s` : time(t) || '0',
+            t >= 1000 && t < 60_000 ? `${t / 1000} s` : t ? time(t) : '0',
           ),
         ),
       );
