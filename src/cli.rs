@@ -14,6 +14,7 @@ mod report;
 mod serve;
 mod steps;
 mod tools;
+mod view;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -55,7 +56,8 @@ impl From<Exit> for ExitCode {
     version,
     after_help = "Examples:\n  \
         lavr ask photo.jpg \"How many people are there?\"\n  \
-        lavr ask receipt.jpg \"What is the total?\" --annotate seen.png\n  \
+        lavr ask receipt.jpg \"What is the total?\" --annotate seen.png --trace run.jsonl\n  \
+        lavr view run.jsonl -o run.html\n  \
         lavr plan \"Are there more dogs than cats?\" --json\n  \
         lavr tools run read_text --image sign.jpg --json\n\n\
         Exit codes: 0 answered, 1 failed, 2 usage, 3 not answerable from the evidence, 4 budget reached, 130 stopped by Ctrl-C.\n\
@@ -78,6 +80,8 @@ enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Do a run again from its trace, without LLM and models, or anew from one of its steps
     Replay(Box<replay::ReplayArgs>),
+    /// Show a recorded run, or two beside one another, as a page for a browser
+    View(view::ViewArgs),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -151,6 +155,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Eval(args) => eval::run(*args, cancel).await,
         Command::Serve(args) => serve::run(*args, cancel).await,
         Command::Replay(args) => replay::run(*args, cancel).await,
+        Command::View(args) => view::run(&args),
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

@@ -36,7 +36,7 @@ impl Default for ImageLimits {
 ///
 /// All boxes and polygons in `lavr` are in pixels of the *root*, the
 /// EXIF-oriented image the user gave. `root = origin + local / scale`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Frame {
     /// Left edge in the root image, pixels.
     pub x: f64,

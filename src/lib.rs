@@ -5,7 +5,7 @@
 //! [`plan::Plan`] is run by the [`executor::Executor`] on the [`tool::Catalog`]'s tools, and a
 //! [`refiner::Refiner`] turns the [`observation::Observation`]s into an [`answer::Answer`].
 //! [`agent::Agent`] holds it together; [`config::Config`] builds one with everything that ships.
-//! [`eval`] scores what comes out of it.
+//! [`eval`] scores what comes out of it, and [`view`] shows a recorded run as a page.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -60,4 +60,5 @@ pub mod task;
 pub mod tool;
 pub mod trace;
 pub mod value;
+pub mod view;
 mod words;

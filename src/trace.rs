@@ -1,19 +1,16 @@
 //! Traces: the append-only journal of one run.
 
 mod past;
+mod reading;
+mod source;
+mod writer;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::answer::{Answer, Usage};
-use crate::cx::EventSink;
-use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::message::Message;
 use crate::observation::{Failure, Observation};
@@ -23,6 +20,9 @@ use crate::value::Value;
 
 pub(crate) use past::{Asked, Verdict};
 pub use past::{Following, Past};
+pub use reading::{RawEntry, read, read_raw};
+pub use source::{BlobFolder, Source};
+pub use writer::TraceWriter;
 
 /// Most images made by steps that an LLM is shown.
 const MAX_DRAWN: usize = 4;
@@ -199,145 +199,6 @@ pub struct Entry {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
-}
-
-/// Where the images of a trace are.
-pub trait Source: Send + Sync {
-    /// The encoded image with this digest.
-    ///
-    /// # Errors
-    /// `NotFound` or `Io` when it is not there.
-    fn blob(&self, digest: &str) -> Result<Vec<u8>>;
-}
-
-/// The folder `FILE.blobs` beside a trace.
-#[derive(Debug, Clone)]
-pub struct BlobFolder(PathBuf);
-
-impl BlobFolder {
-    /// That of a trace file.
-    pub fn beside(trace: impl AsRef<Path>) -> Self {
-        let mut folder = trace.as_ref().to_owned().into_os_string();
-        folder.push(".blobs");
-        Self(folder.into())
-    }
-
-    /// Where the image with this digest is.
-    ///
-    /// # Errors
-    /// `InvalidInput` when it is no digest, and might lead elsewhere.
-    pub fn path(&self, digest: &str) -> Result<PathBuf> {
-        let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
-        if !hex.is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-            return Err(Error::invalid(format!("`{digest}` is no name of a blob; it begins with `sha256:`")));
-        }
-        Ok(self.0.join(digest.replace(':', "-")))
-    }
-}
-
-impl Source for BlobFolder {
-    fn blob(&self, digest: &str) -> Result<Vec<u8>> {
-        let path = self.path(digest)?;
-        std::fs::read(&path).map_err(|e| Error::from(e).context(format!("image `{}` of the trace", path.display())))
-    }
-}
-
-/// Writes a trace: JSON lines to `FILE`, images to `FILE.blobs/`.
-///
-/// Every line is flushed as it is written, so a killed run keeps what happened before.
-#[derive(Debug)]
-pub struct TraceWriter {
-    path: PathBuf,
-    blobs: PathBuf,
-    state: Mutex<(File, HashSet<String>)>,
-    failed: Mutex<Option<Error>>,
-}
-
-impl TraceWriter {
-    /// Creates the file; one that is there already is replaced.
-    ///
-    /// # Errors
-    /// `Io` or `NotFound` naming the file.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref().to_owned();
-        let file = File::create(&path).map_err(|e| place(e, &path))?;
-        let BlobFolder(blobs) = BlobFolder::beside(&path);
-        Ok(Self { path, blobs, state: Mutex::new((file, HashSet::new())), failed: Mutex::default() })
-    }
-
-    /// Appends one entry, first storing the images it mentions.
-    ///
-    /// # Errors
-    /// `Io` naming the file, e.g. when the disk is full.
-    pub fn append(&self, entry: &Entry, images: &[&Image]) -> Result<()> {
-        let mut state = self.state.lock().map_err(|_| Error::internal("the trace's lock is poisoned"))?;
-        for image in images {
-            if !state.1.contains(image.digest()) {
-                self.store_blob(image)?;
-                state.1.insert(image.digest().to_owned());
-            }
-        }
-        let mut line =
-            serde_json::to_vec(entry).map_err(|e| Error::internal("a trace entry has no JSON form").with_source(e))?;
-        line.push(b'\n');
-        state.0.write_all(&line).map_err(|e| place(e, &self.path))
-    }
-
-    /// The first error since the last call, when entries arrived as events: a sink cannot return it.
-    pub fn take_error(&self) -> Option<Error> {
-        self.failed.lock().ok().and_then(|mut failed| failed.take())
-    }
-
-    fn store_blob(&self, image: &Image) -> Result<()> {
-        std::fs::create_dir_all(&self.blobs).map_err(|e| place(e, &self.blobs))?;
-        let name = image.digest().replace(':', "-");
-        let path = self.blobs.join(&name);
-        if path.exists() {
-            return Ok(());
-        }
-        // Under its final name a blob is whole, even when the run is killed here.
-        let part = self.blobs.join(format!("{name}.{}.part", std::process::id()));
-        std::fs::write(&part, image.encoded()).and_then(|()| std::fs::rename(&part, &path)).map_err(|e| place(e, &path))
-    }
-}
-
-impl EventSink for TraceWriter {
-    fn event(&self, entry: &Entry, images: &[&Image]) {
-        if let Err(error) = self.append(entry, images)
-            && let Ok(mut failed) = self.failed.lock()
-        {
-            failed.get_or_insert(error);
-        }
-    }
-}
-
-fn place(error: std::io::Error, path: &Path) -> Error {
-    Error::new(ErrorKind::Io, format!("trace `{}` cannot be written: {error}", path.display())).with_source(error)
-}
-
-/// Reads a trace file. A last line that was cut off when the run was killed is left out.
-///
-/// # Errors
-/// `NotFound`/`Io` when it cannot be read, `InvalidInput` naming the line that is not an entry.
-pub fn read(path: impl AsRef<Path>) -> Result<Vec<Entry>> {
-    let path = path.as_ref();
-    let text =
-        std::fs::read_to_string(path).map_err(|e| Error::from(e).context(format!("trace `{}`", path.display())))?;
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let (whole, rest) = text.split_at(whole);
-    let rest = Some(rest).filter(|line| serde_json::from_str::<Entry>(line).is_ok());
-    whole
-        .lines()
-        .chain(rest)
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(n, line)| {
-            serde_json::from_str(line).map_err(|e| {
-                Error::invalid(format!("line {} is not a trace entry: {e}", n + 1))
-                    .context(format!("trace `{}`", path.display()))
-            })
-        })
-        .collect()
 }
 
 /// One round of a decision maker: what it thought of what was known, and what it asked for.

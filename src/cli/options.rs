@@ -371,12 +371,15 @@ pub(super) fn save_image(image: &Image, path: &Path) -> Result<()> {
     let format = image::ImageFormat::from_path(path).map_err(|e| failed(&e))?;
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.pixels().write_to(&mut bytes, format).map_err(|e| failed(&e))?;
+    save(path, &bytes.into_inner()).map_err(|e| failed(&e))
+}
+
+/// Writes a file; under its name it is whole, or not there.
+pub(super) fn save(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let part = part_of(path);
-    let written = std::fs::write(&part, bytes.into_inner()).and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| {
+    std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path)).inspect_err(|_| {
         // What was begun is of no use to anybody.
         let _ = std::fs::remove_file(&part);
-        failed(&e)
     })
 }
 

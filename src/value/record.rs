@@ -13,7 +13,7 @@ pub type Blobs<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>>;
 
 impl Value {
     /// The JSON form in which nothing is lost beside the pixels of images and masks, which are blobs: as
-    /// [`Value::to_json`], and `"frame":[x, y, scale]` beside the blob of an image that was cut out of another.
+    /// [`Value::to_json`], and `"frame":{"x","y","scale"}` beside the blob of an image that was cut out of another.
     pub fn to_record(&self) -> Json {
         self.to_json_showing(&recorded)
     }
@@ -45,11 +45,10 @@ impl Value {
 
 /// An image as records have it.
 pub(crate) fn recorded(image: &Image) -> Json {
-    let Frame { x, y, scale } = image.frame();
     if image.frame() == Frame::ROOT {
         json!({ "blob": image.digest() })
     } else {
-        json!({ "blob": image.digest(), "frame": [x, y, scale] })
+        json!({ "blob": image.digest(), "frame": image.frame() })
     }
 }
 
@@ -59,11 +58,8 @@ pub(crate) fn recorded(image: &Image) -> Json {
 /// As [`Value::from_record`].
 pub(crate) fn image(record: &Json, blobs: Blobs<'_>) -> Result<Image> {
     let digest = record.get("blob").and_then(Json::as_str).ok_or_else(|| unfit(record, &ValueType::Image))?;
-    let [x, y, scale] = match record.get("frame") {
-        Some(frame) => read(frame, &ValueType::Image)?,
-        None => [0.0, 0.0, 1.0],
-    };
-    let image = Image::restored(blobs(digest)?, Frame { x, y, scale }).map_err(|e| e.context(digest.to_owned()))?;
+    let frame = record.get("frame").map_or(Ok(Frame::ROOT), |frame| read(frame, &ValueType::Image))?;
+    let image = Image::restored(blobs(digest)?, frame).map_err(|e| e.context(digest.to_owned()))?;
     if image.digest() == digest {
         return Ok(image);
     }

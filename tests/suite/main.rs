@@ -51,3 +51,4 @@ mod service;
 mod short;
 mod store;
 mod style;
+mod view;
