@@ -3,6 +3,7 @@
 mod ask;
 mod demos;
 mod eval;
+mod mcp;
 mod models;
 mod options;
 mod output;
@@ -74,6 +75,8 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     /// Answer questions over HTTP, for any client of the OpenAI protocol
     Serve(Box<serve::ServeArgs>),
+    /// Offer the tools, and whole answers, to a client of MCP (the Model Context Protocol) over stdin and stdout
+    Mcp(Box<mcp::McpArgs>),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -146,6 +149,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Plan(args) => plan::run(args, cancel).await,
         Command::Eval(args) => eval::run(*args, cancel).await,
         Command::Serve(args) => serve::run(*args, cancel).await,
+        Command::Mcp(args) => mcp::run(*args, cancel).await,
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

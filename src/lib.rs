@@ -41,6 +41,7 @@ pub mod executor;
 mod files;
 pub mod image;
 mod keep;
+pub mod mcp;
 pub mod message;
 pub mod observation;
 pub mod plan;

@@ -1,4 +1,4 @@
-//! The service: questions about images over HTTP, for clients of the OpenAI protocol.
+//! The service: questions about images over HTTP, for clients of the OpenAI protocol and of MCP ([`crate::mcp`]).
 //!
 //! [`router`] mounts into a host's own axum app; [`serve`] listens by itself, as `lavr serve` does. What it takes on is
 //! bounded by a [`ServiceConfig`]: what finds no room is refused at once, and a client that goes away stops its run.
@@ -21,19 +21,19 @@
 //! # }
 //! ```
 
-mod access;
-mod admission;
-mod body;
+pub(crate) mod access;
+pub(crate) mod admission;
+pub(crate) mod body;
 mod chat;
 mod health;
-mod images;
+pub(crate) mod images;
 mod listen;
 mod models;
-mod refusal;
-mod request;
-mod run;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod run;
 mod stream;
-mod told;
+pub(crate) mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,23 +53,31 @@ use self::refusal::Refusal;
 use crate::agent::Agent;
 use crate::config::{Config, ServiceConfig};
 use crate::error::{Error, Result};
+use crate::mcp;
 
 /// What all requests share.
-struct Parts {
-    agent: Agent,
+pub(crate) struct Parts {
+    pub(crate) agent: Agent,
     models: Models,
-    config: ServiceConfig,
+    pub(crate) config: ServiceConfig,
     keys: ApiKeys,
-    admission: Admission,
+    pub(crate) admission: Admission,
     /// Where it listens, as far as that is known here.
     listens: Option<SocketAddr>,
     /// No more requests are taken.
     stopping: CancellationToken,
     /// Stops all runs.
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
-type Shared = Arc<Parts>;
+impl Parts {
+    /// The configuration of those who name no other.
+    pub(crate) fn whole(&self) -> &Config {
+        self.models.whole()
+    }
+}
+
+pub(crate) type Shared = Arc<Parts>;
 
 /// How long connections may stay open after their runs were stopped.
 const GRACE: Duration = Duration::from_secs(5);
@@ -143,7 +151,11 @@ fn guarded(listen: SocketAddr, keys: &ApiKeys) -> Result<()> {
     Ok(())
 }
 
-fn shared(agent: Agent, config: &Config, keys: ApiKeys, listens: Option<SocketAddr>) -> Result<Shared> {
+/// What requests share, wherever they come from.
+///
+/// # Errors
+/// `InvalidInput` when the configuration is faulty.
+pub(crate) fn shared(agent: Agent, config: &Config, keys: ApiKeys, listens: Option<SocketAddr>) -> Result<Shared> {
     config.service.validate()?;
     Ok(Arc::new(Parts {
         agent,
@@ -162,6 +174,7 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{name}", get(models::one))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/mcp", mcp::http::route(&shared))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_key));
     let open = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
     guarded
@@ -173,7 +186,8 @@ fn routes(shared: Shared) -> Router {
 }
 
 async fn unknown_route() -> Refusal {
-    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /health/live and /health/ready";
+    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /mcp, /health/live and \
+                   /health/ready";
     Refusal::new(axum::http::StatusCode::NOT_FOUND, "unknown_route", message)
 }
 

@@ -18,11 +18,14 @@ use crate::files::read_at_most;
 
 /// Who calls: the number of the API key, or nobody in particular where no key is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Caller(Option<usize>);
+pub(crate) struct Caller(Option<usize>);
 
 impl Caller {
+    /// Who started the program, and reaches it without a network.
+    pub(crate) const OWNER: Self = Self(None);
+
     /// Whether callers are told apart.
-    pub(super) fn has_key(self) -> bool {
+    pub(crate) fn has_key(self) -> bool {
         self.0.is_some()
     }
 }

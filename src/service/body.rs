@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When it is said to be something else, too large, or too slow.
-pub(super) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig) -> Result<Bytes, Refusal> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig) -> Result<Bytes, Refusal> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
@@ -36,7 +36,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig
 }
 
 /// Reads the body of a refused request on for a while, and forgets it: a client whose sending fails does not read why.
-pub(super) async fn forget(body: Body, config: &ServiceConfig) {
+pub(crate) async fn forget(body: Body, config: &ServiceConfig) {
     let mut left = config.max_body_bytes;
     let mut pieces = body.into_data_stream();
     let reading = async {

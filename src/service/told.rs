@@ -11,11 +11,11 @@ use crate::trace::{Entry, Event};
 
 /// Messages of failures with what a client is told in their place, wherever they are repeated.
 #[derive(Default)]
-pub(super) struct Told(Vec<(String, String)>);
+pub(crate) struct Told(Vec<(String, String)>);
 
 impl Told {
     /// For the report of a run, whole.
-    pub(super) fn of(report: &Report) -> Self {
+    pub(crate) fn of(report: &Report) -> Self {
         let mut told = Self::default();
         for observation in &report.trace.observations {
             if let Outcome::Failed(failure) = &observation.outcome {
@@ -29,7 +29,7 @@ impl Told {
     }
 
     /// A report as it is sent.
-    pub(super) fn report(&self, report: &Report) -> Value {
+    pub(crate) fn report(&self, report: &Report) -> Value {
         let mut told = report.to_json();
         if report.answer.unstyled.as_ref().is_some_and(|reason| reason.starts_with(FAILED)) {
             told["unstyled"] = json!(FAILED);
@@ -39,12 +39,12 @@ impl Told {
     }
 
     /// A text as it is sent.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (message, told)| text.replace(message, told))
     }
 
     /// An event as it is sent; nothing of those that are for this side alone.
-    pub(super) fn event(&mut self, entry: &Entry) -> Option<Value> {
+    pub(crate) fn event(&mut self, entry: &Entry) -> Option<Value> {
         let is_told = matches!(
             entry.event,
             Event::Planned { .. }

@@ -30,7 +30,7 @@ const GROUPS: [&[&str]; 8] = [
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config"],
-    &["eval", "service"],
+    &["eval", "service", "mcp"],
     &["cli"],
 ];
 
