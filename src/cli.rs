@@ -3,6 +3,7 @@
 mod ask;
 mod demos;
 mod eval;
+mod mcp;
 mod models;
 mod options;
 mod output;
@@ -82,6 +83,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Show a recorded run, or two beside one another, as a page for a browser
     View(view::ViewArgs),
+    /// Offer the tools, and whole answers, to a client of MCP (the Model Context Protocol) over stdin and stdout
+    Mcp(Box<mcp::McpArgs>),
     /// List, check or search the in-context demos, or learn one from a run
     Demos(demos::DemosArgs),
     /// List, describe or run the tools a plan can call
@@ -156,6 +159,7 @@ async fn dispatch(command: Command) -> Exit {
         Command::Serve(args) => serve::run(*args, cancel).await,
         Command::Replay(args) => replay::run(*args, cancel).await,
         Command::View(args) => view::run(&args),
+        Command::Mcp(args) => mcp::run(*args, cancel).await,
         Command::Demos(args) => demos::run(args, cancel).await,
         Command::Tools(args) => tools::run(args, cancel).await,
         Command::Models(args) => models::run(args, cancel).await,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use service::{ServiceConfig, Variant};
+pub use service::{RunsConfig, ServiceConfig, Variant};
 
 use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;
@@ -163,8 +163,8 @@ impl Config {
         config.chain.validate().map_err(place)?;
         config.style.validate().map_err(place)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let keys = &mut config.service.api_keys_file;
-        let paths = [&mut config.record, &mut config.llm_cache, &mut config.prices, &mut config.prompts, keys];
+        let (keys, runs) = (&mut config.service.api_keys_file, &mut config.service.runs.folder);
+        let paths = [&mut config.record, &mut config.llm_cache, &mut config.prices, &mut config.prompts, keys, runs];
         for path in paths.into_iter().flatten() {
             *path = folder.join(&*path);
         }

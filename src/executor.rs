@@ -455,12 +455,31 @@ pub(crate) fn arguments(signature: &Signature, written: &serde_json::Map<String,
         let arg = signature
             .arg(name)
             .ok_or_else(|| Error::new(ErrorKind::Tool, format!("there is no argument `{name}`, only {}", names())))?;
-        let value = literal(json, arg);
-        fits(signature, arg, &value)?;
-        args.set(name, value);
+        args.set(name, literal(json, arg));
+    }
+    settled(signature, args)
+}
+
+/// The arguments of one call, with the defaults of those that are not given.
+///
+/// # Errors
+/// `Tool` naming the argument that is of another type than the tool takes.
+pub(crate) fn settled(signature: &Signature, mut args: Args) -> Result<Args> {
+    for (name, value) in args.iter() {
+        if let Some(arg) = signature.arg(name) {
+            fits(signature, arg, value)?;
+        }
     }
     set_defaults(signature, &mut args);
     Ok(args)
+}
+
+/// Calls a tool outside of any plan: once, or mapped over a list where its signature says so.
+///
+/// # Errors
+/// Those of [`crate::tool::call_guarded`].
+pub(crate) async fn call_tool(cx: &Cx, tool: SharedTool, args: Args) -> Result<Value> {
+    call::call(cx, tool, args, None).await.map(|(value, _)| value)
 }
 
 /// Sets the arguments that are not given and have a default.
@@ -489,7 +508,7 @@ fn literal(json: &Json, arg: &Arg) -> Value {
 }
 
 /// A region as a plan writes it: the box, with or without a label and a score.
-fn written_region(json: &Json) -> Option<Region> {
+pub(crate) fn written_region(json: &Json) -> Option<Region> {
     let mut object = json.as_object()?.clone();
     object.entry("label").or_insert_with(|| Json::from(""));
     object.entry("score").or_insert_with(|| Json::from(1.0));

@@ -1,4 +1,4 @@
-//! The service: questions about images over HTTP, for clients of the OpenAI protocol.
+//! The service: questions about images over HTTP, for clients of the OpenAI protocol and of MCP ([`crate::mcp`]).
 //!
 //! [`router`] mounts into a host's own axum app; [`serve`] listens by itself, as `lavr serve` does. What it takes on is
 //! bounded by a [`ServiceConfig`]: what finds no room is refused at once, and a client that goes away stops its run.
@@ -21,19 +21,20 @@
 //! # }
 //! ```
 
-mod access;
-mod admission;
-mod body;
+pub(crate) mod access;
+pub(crate) mod admission;
+pub(crate) mod body;
 mod chat;
 mod health;
-mod images;
+pub(crate) mod images;
 mod listen;
 mod models;
-mod refusal;
-mod request;
-mod run;
+pub(crate) mod refusal;
+pub(crate) mod request;
+pub(crate) mod run;
+mod runs;
 mod stream;
-mod told;
+pub(crate) mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 pub use access::{ApiKeys, KEYS};
@@ -50,29 +52,41 @@ pub use access::{ApiKeys, KEYS};
 use self::admission::Admission;
 use self::models::Models;
 use self::refusal::Refusal;
+use self::runs::Runs;
 use crate::agent::Agent;
 use crate::config::{Config, ServiceConfig};
 use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
+use crate::mcp;
 
 /// What all requests share.
-struct Parts {
-    agent: Agent,
+pub(crate) struct Parts {
+    pub(crate) agent: Agent,
     models: Models,
-    config: ServiceConfig,
+    pub(crate) config: ServiceConfig,
     keys: ApiKeys,
-    admission: Admission,
+    pub(crate) admission: Admission,
     /// Fetches images at addresses, where that is allowed.
     fetcher: Option<Fetcher>,
+    /// How many requests for runs may have their images decoded at a time.
+    decoding: Arc<Semaphore>,
+    runs: Runs,
     /// Where it listens, as far as that is known here.
     listens: Option<SocketAddr>,
     /// No more requests are taken.
     stopping: CancellationToken,
     /// Stops all runs.
-    stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
 }
 
-type Shared = Arc<Parts>;
+impl Parts {
+    /// The configuration of those who name no other.
+    pub(crate) fn whole(&self) -> &Config {
+        self.models.whole()
+    }
+}
+
+pub(crate) type Shared = Arc<Parts>;
 
 /// How long connections may stay open after their runs were stopped.
 const GRACE: Duration = Duration::from_secs(5);
@@ -102,7 +116,11 @@ fn mounted(agent: Agent, config: &Config, keys: ApiKeys, fetcher: Option<Fetcher
                        `ApiKeys::none()`";
         return Err(Error::invalid(message));
     }
-    Ok(routes(shared(agent, config, keys, fetcher, None)?))
+    let shared = shared(agent, config, keys, fetcher, None)?;
+    if tokio::runtime::Handle::try_current().is_ok() {
+        runs::go_on(&shared);
+    }
+    Ok(routes(shared))
 }
 
 /// Listens and answers until `stop` is cancelled. Then no more requests are taken; those that run may end, and are
@@ -123,6 +141,13 @@ pub async fn serve(
     let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
     let drain = Duration::from_millis(config.service.drain_ms);
     let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
+    runs::go_on(&shared);
+    let listened = async {
+        listen::listen(listener, routes(Shared::clone(&shared)), &config.service, &stop).await;
+        // Runs without a client that waits for them end too, or are stopped with the others.
+        shared.runs.going.close();
+        shared.runs.going.wait().await;
+    };
     let overdue = async {
         stop.cancelled().await;
         stopping.cancel();
@@ -131,7 +156,7 @@ pub async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = listen::listen(listener, routes(shared), &config.service, &stop) => {}
+        () = listened => {}
         () = overdue => tracing::warn!("connections were open when the service ended"),
     }
     Ok(())
@@ -166,7 +191,11 @@ fn fetcher(config: &Config) -> Result<Option<Fetcher>> {
     fetcher.map_err(|e| e.context("service.image_urls"))
 }
 
-fn shared(
+/// What requests share, wherever they come from.
+///
+/// # Errors
+/// `InvalidInput` when the configuration is faulty.
+pub(crate) fn shared(
     agent: Agent,
     config: &Config,
     keys: ApiKeys,
@@ -181,6 +210,8 @@ fn shared(
         config: config.service.clone(),
         keys,
         fetcher,
+        decoding: Arc::new(Semaphore::new(config.service.max_runs.min(Semaphore::MAX_PERMITS))),
+        runs: Runs::open(&config.service.runs)?,
         listens,
         stopping: CancellationToken::new(),
         stop: CancellationToken::new(),
@@ -192,6 +223,8 @@ fn routes(shared: Shared) -> Router {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{name}", get(models::one))
         .route("/v1/chat/completions", post(chat::complete))
+        .merge(runs::routes())
+        .route("/mcp", mcp::http::route(&shared))
         .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_key));
     let open = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
     guarded
@@ -203,7 +236,8 @@ fn routes(shared: Shared) -> Router {
 }
 
 async fn unknown_route() -> Refusal {
-    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /health/live and /health/ready";
+    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /v1/runs, /mcp, \
+                   /health/live and /health/ready";
     Refusal::new(axum::http::StatusCode::NOT_FOUND, "unknown_route", message)
 }
 

@@ -52,8 +52,28 @@ pub struct ServiceConfig {
     /// Where images may be fetched from whose addresses stand in a request; nowhere by default. Each of them has the
     /// limits of [`images`](Self::images), and those of a request together `max_body_bytes`.
     pub image_urls: Option<ImageUrls>,
+    /// Where runs are kept, and how many.
+    pub runs: RunsConfig,
     /// How long runs may go on after the service was told to stop, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// Where runs of `/v1/runs` are kept, and how many: the table `[service.runs]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunsConfig {
+    /// A folder, so that runs outlive the process; one service uses it at a time. Without one they are in memory.
+    pub folder: Option<PathBuf>,
+    /// Most runs that are kept; beyond it the oldest that are over are forgotten.
+    pub max_kept: usize,
+    /// Most bytes of their images together.
+    pub max_kept_bytes: u64,
+}
+
+impl Default for RunsConfig {
+    fn default() -> Self {
+        Self { folder: None, max_kept: 200, max_kept_bytes: 512 << 20 }
+    }
 }
 
 impl Default for ServiceConfig {
@@ -74,6 +94,7 @@ impl Default for ServiceConfig {
             images: ImageLimits { max_bytes: 20 << 20, max_pixels: 24_000_000, max_alloc: 256 << 20 },
             max_total_pixels: 48_000_000,
             image_urls: None,
+            runs: RunsConfig::default(),
             drain_ms: 20_000,
         }
     }

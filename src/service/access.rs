@@ -18,11 +18,14 @@ use crate::files::read_at_most;
 
 /// Who calls: the number of the API key, or nobody in particular where no key is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Caller(Option<usize>);
+pub(crate) struct Caller(Option<usize>);
 
 impl Caller {
+    /// Who started the program, and reaches it without a network.
+    pub(crate) const OWNER: Self = Self(None);
+
     /// Whether callers are told apart.
-    pub(super) fn has_key(self) -> bool {
+    pub(crate) fn has_key(self) -> bool {
         self.0.is_some()
     }
 }
@@ -108,6 +111,16 @@ impl ApiKeys {
     /// Whether it was said that there shall be none; see [`ApiKeys::none`].
     pub(super) fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// A caller's name, which stays the same as long as the key is: the digest of the key.
+    pub(super) fn name(&self, caller: Caller) -> Option<String> {
+        caller.0.and_then(|n| self.digests.get(n)).map(hex::encode)
+    }
+
+    /// The caller of this name, where its key is still one of these.
+    pub(super) fn named(&self, name: &str) -> Caller {
+        Caller(self.digests.iter().position(|own| hex::encode(own) == name))
     }
 
     /// The number of a key. All are compared, and each in constant time.

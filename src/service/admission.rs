@@ -13,7 +13,7 @@ use crate::config::ServiceConfig;
 const RETRY_AFTER: u64 = 5;
 
 /// Lets requests in, and gives them turns to run; what finds no room is refused at once, before its body is read.
-pub(super) struct Admission {
+pub(crate) struct Admission {
     turns: Arc<Semaphore>,
     inside: Arc<Mutex<HashMap<Caller, usize>>>,
     max_inside: usize,
@@ -21,20 +21,20 @@ pub(super) struct Admission {
 }
 
 /// A place in the queue; given back when it is dropped.
-pub(super) struct Place {
+pub(crate) struct Place {
     caller: Caller,
     inside: Arc<Mutex<HashMap<Caller, usize>>>,
     turns: Arc<Semaphore>,
 }
 
 /// A turn to run; given back with its place when it is dropped.
-pub(super) struct Turn {
+pub(crate) struct Turn {
     _permit: OwnedSemaphorePermit,
     _place: Place,
 }
 
 impl Admission {
-    pub(super) fn new(config: &ServiceConfig) -> Self {
+    pub(crate) fn new(config: &ServiceConfig) -> Self {
         Self {
             turns: Arc::new(Semaphore::new(config.max_runs.min(Semaphore::MAX_PERMITS))),
             inside: Arc::default(),
@@ -43,11 +43,18 @@ impl Admission {
         }
     }
 
+    /// Takes a place for a run that was let in before, however many there are.
+    pub(super) fn return_to(&self, caller: Caller) -> Place {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        *inside.entry(caller).or_default() += 1;
+        Place { caller, inside: Arc::clone(&self.inside), turns: Arc::clone(&self.turns) }
+    }
+
     /// Takes a place in the queue.
     ///
     /// # Errors
     /// When the queue is full, or this caller has too many runs already.
-    pub(super) fn enter(&self, caller: Caller) -> Result<Place, Refusal> {
+    pub(crate) fn enter(&self, caller: Caller) -> Result<Place, Refusal> {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let of_all: usize = inside.values().sum();
         if of_all >= self.max_inside {
@@ -67,7 +74,7 @@ impl Admission {
 
 impl Place {
     /// Waits for a turn, first come, first served. Who stops waiting leaves the queue.
-    pub(super) async fn turn(self) -> Result<Turn, Refusal> {
+    pub(crate) async fn turn(self) -> Result<Turn, Refusal> {
         let permit = Arc::clone(&self.turns).acquire_owned().await;
         Ok(Turn { _permit: permit.map_err(|_| Refusal::internal())?, _place: self })
     }

@@ -16,13 +16,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// When it is said to be something else, too large, or too slow.
-pub(super) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig) -> Result<Bytes, Refusal> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/json") {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig) -> Result<Bytes, Refusal> {
+    if !is_json(headers) {
         let message = "the body has to be JSON, with `Content-Type: application/json`";
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_json", message));
     }
+    read_any(body, config).await
+}
+
+/// What a body is said to be.
+pub(super) fn kind(headers: &HeaderMap) -> &str {
+    headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a body is said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    kind(headers).split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Reads a body, whatever it is.
+///
+/// # Errors
+/// When it is too large, or too slow.
+pub(super) async fn read_any(body: Body, config: &ServiceConfig) -> Result<Bytes, Refusal> {
     let most = config.max_body_bytes;
     let read = tokio::time::timeout(Duration::from_millis(config.body_timeout_ms), to_bytes(body, most)).await;
     let late = |_| {
@@ -36,7 +52,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, config: &ServiceConfig
 }
 
 /// Reads the body of a refused request on for a while, and forgets it: a client whose sending fails does not read why.
-pub(super) async fn forget(body: Body, config: &ServiceConfig) {
+pub(crate) async fn forget(body: Body, config: &ServiceConfig) {
     let mut left = config.max_body_bytes;
     let mut pieces = body.into_data_stream();
     let reading = async {

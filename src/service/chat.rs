@@ -80,13 +80,13 @@ async fn task(
     turn: Turn,
     config: Config,
     (question, sent): (String, Vec<Sent>),
-    region: Option<[f64; 4]>,
+    region: Option<Pointed>,
 ) -> Result<(Task, Turn), Refusal> {
     let shared = Shared::clone(shared);
     let make = move || {
         let mut task = config.task(question, images::open(sent, &shared.config)?);
-        if let Some([left, top, right, bottom]) = region {
-            task = task.with_region(Pointed::rect(left, top, right, bottom));
+        if let Some(region) = region {
+            task = task.with_region(region);
         }
         task.validate()?;
         Ok((task, turn))

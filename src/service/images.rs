@@ -30,6 +30,8 @@ pub(super) enum Sent {
     /// A `data:` URL in Base64.
     Data(String),
     Fetched(Vec<u8>),
+    /// A file of a form.
+    File(Vec<u8>),
 }
 
 /// Checks what can be checked without decoding or fetching anything.
@@ -37,15 +39,12 @@ pub(super) enum Sent {
 /// # Errors
 /// When there are too many, or one is no `data:` URL in Base64 and no address that is allowed; its number is named.
 pub(super) fn check(urls: Vec<String>, shared: &Parts) -> Result<Vec<Asked>, Refusal> {
-    let most = shared.config.max_images;
-    if urls.len() > most {
-        return Err(Refusal::too_large(format!("the request has {} images, and {most} is the most", urls.len())));
-    }
+    check_count(urls.len(), &shared.config)?;
     urls.into_iter().enumerate().map(|(n, url)| asked(n + 1, url, shared.fetcher.as_ref())).collect()
 }
 
 fn asked(n: usize, url: String, fetcher: Option<&Fetcher>) -> Result<Asked, Refusal> {
-    if after_scheme(&url).is_some() {
+    if is_data(&url) {
         data(n, &url)?;
         return Ok(Asked::Data(url));
     }
@@ -85,35 +84,52 @@ pub(super) async fn fetch(asked: Vec<Asked>, shared: &Parts) -> Result<Vec<Sent>
     Ok(sent)
 }
 
+/// Checks how many images a request has.
+///
+/// # Errors
+/// When there are too many.
+pub(crate) fn check_count(images: usize, config: &ServiceConfig) -> Result<(), Refusal> {
+    if images > config.max_images {
+        let most = config.max_images;
+        return Err(Refusal::too_large(format!("the request has {images} images, and {most} is the most")));
+    }
+    Ok(())
+}
+
 /// Decodes images in the order in which they stand in a request. It takes its time: not for a thread that answers
 /// others.
 ///
 /// # Errors
 /// When one is no image, or beyond the limits on each or on all of them; its number is named.
 pub(super) fn open(sent: Vec<Sent>, config: &ServiceConfig) -> Result<Vec<Image>, Refusal> {
-    let mut images = Vec::new();
-    let mut left = config.max_total_pixels;
-    for (n, one) in sent.into_iter().enumerate() {
-        let limits = ImageLimits { max_pixels: config.images.max_pixels.min(left), ..config.images.clone() };
-        let image = decode(n + 1, one, &limits)?;
-        left = left.saturating_sub(u64::from(image.width()) * u64::from(image.height()));
-        images.push(image);
-    }
-    Ok(images)
-}
-
-fn decode(n: usize, sent: Sent, limits: &ImageLimits) -> Result<Image, Refusal> {
-    match sent {
-        Sent::Data(url) => {
-            let faulty = |e| Refusal::bad(format!("image {n}: the `data:` URL is no Base64: {e}"));
-            let bytes = STANDARD.decode(data(n, &url)?.trim()).map_err(faulty)?;
-            Ok(Image::decode(bytes, limits).map_err(|e| e.context(format!("image {n}")))?)
-        }
+    open_each(sent, config, |n, one, limits| match one {
+        Sent::Data(url) => decode(n, &url, limits),
+        Sent::File(bytes) => Ok(Image::decode(bytes, limits).map_err(|e| e.context(format!("image {n}")))?),
         Sent::Fetched(bytes) => Image::decode(bytes, limits).map_err(|e| match e.kind() {
             ErrorKind::InvalidInput => Refusal::new(StatusCode::BAD_REQUEST, FAILED, format!("image {n}: {e}")),
             _ => e.into(),
         }),
+    })
+}
+
+/// Opens images from wherever they are, each within what the limits leave after those before it.
+///
+/// # Errors
+/// Those of `open`, which is given the number of an image, what stands for it, and the limits.
+pub(crate) fn open_each<S>(
+    sources: impl IntoIterator<Item = S>,
+    config: &ServiceConfig,
+    open: impl Fn(usize, S, &ImageLimits) -> Result<Image, Refusal>,
+) -> Result<Vec<Image>, Refusal> {
+    let mut images = Vec::new();
+    let mut left = config.max_total_pixels;
+    for (n, source) in sources.into_iter().enumerate() {
+        let limits = ImageLimits { max_pixels: config.images.max_pixels.min(left), ..config.images.clone() };
+        let image = open(n + 1, source, &limits)?;
+        left = left.saturating_sub(u64::from(image.width()) * u64::from(image.height()));
+        images.push(image);
     }
+    Ok(images)
 }
 
 /// An image at an address that is not allowed, or from which there is none to be had.
@@ -122,15 +138,25 @@ fn not_had(n: usize, error: &Error) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, code, format!("image {n}: {error}"))
 }
 
-/// What follows the scheme of a `data:` URL.
-fn after_scheme(url: &str) -> Option<&str> {
-    url.split_once(':').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("data")).map(|(_, rest)| rest)
+/// Decodes the image in a `data:` URL.
+///
+/// # Errors
+/// When it is none; its number is named.
+pub(crate) fn decode(n: usize, url: &str, limits: &ImageLimits) -> Result<Image, Refusal> {
+    let faulty = |e| Refusal::bad(format!("image {n}: the `data:` URL is no Base64: {e}"));
+    let bytes = STANDARD.decode(data(n, url)?.trim()).map_err(faulty)?;
+    Ok(Image::decode(bytes, limits).map_err(|e| e.context(format!("image {n}")))?)
+}
+
+/// Whether this is a `data:` URL, and not something else that stands for an image.
+pub(crate) fn is_data(url: &str) -> bool {
+    url.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("data"))
 }
 
 /// The data of a `data:` URL (RFC 2397) in Base64.
 fn data(n: usize, url: &str) -> Result<&str, Refusal> {
     let faulty = |why: &str| Refusal::bad(format!("image {n}: the `data:` URL {why}"));
-    let rest = after_scheme(url).ok_or_else(|| faulty("is none"))?;
+    let rest = url.split_once(':').filter(|_| is_data(url)).map(|(_, rest)| rest).ok_or_else(|| faulty("is none"))?;
     let (head, data) = rest.split_once(',').ok_or_else(|| faulty("has no comma before its data"))?;
     let is_base64 = head.rsplit(';').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("base64"));
     if !is_base64 {

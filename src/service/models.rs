@@ -13,12 +13,15 @@ use crate::error::{Error, Result};
 /// The name of the configuration as a whole.
 pub(super) const WHOLE: &str = "lavr";
 
-/// The configurations that there are, the whole one first.
-pub(super) struct Models(Vec<(String, Config)>);
+/// The configurations that there are.
+pub(super) struct Models {
+    whole: Config,
+    named: Vec<(String, Config)>,
+}
 
 impl Models {
     pub(super) fn new(config: &Config) -> Result<Self> {
-        let mut models = vec![(WHOLE.to_owned(), config.clone())];
+        let mut named = Vec::new();
         for (name, variant) in &config.models {
             let place = |e: Error| e.context(format!("models.{name}"));
             if name == WHOLE {
@@ -26,19 +29,29 @@ impl Models {
             }
             let config = variant.over(config);
             config.task("?", Vec::new()).validate().map_err(place)?;
-            models.push((name.clone(), config));
+            named.push((name.clone(), config));
         }
-        Ok(Self(models))
+        Ok(Self { whole: config.clone(), named })
+    }
+
+    /// The configuration as a whole.
+    pub(super) fn whole(&self) -> &Config {
+        &self.whole
     }
 
     /// The configuration of this name.
     pub(super) fn get(&self, name: &str) -> Result<&Config, Refusal> {
-        let found = self.0.iter().find(|(own, _)| own == name).map(|(_, config)| config);
-        found.ok_or_else(|| {
-            let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+        let found = self.named.iter().find(|(own, _)| own == name).map(|(_, config)| config);
+        found.or((name == WHOLE).then_some(&self.whole)).ok_or_else(|| {
+            let names: Vec<&str> = self.names().collect();
             let message = format!("there is no model `{name}`; there are: {}", names.join(", "));
             Refusal::new(StatusCode::NOT_FOUND, "model_not_found", message)
         })
+    }
+
+    /// The names, that of the whole first.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(WHOLE).chain(self.named.iter().map(|(name, _)| name.as_str()))
     }
 }
 
@@ -48,7 +61,7 @@ fn object(name: &str) -> Value {
 
 /// `GET /v1/models`
 pub(super) async fn list(State(shared): State<Shared>) -> Json<Value> {
-    let models: Vec<Value> = shared.models.0.iter().map(|(name, _)| object(name)).collect();
+    let models: Vec<Value> = shared.models.names().map(object).collect();
     Json(json!({ "object": "list", "data": models }))
 }
 

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::error::{Error, ErrorKind};
@@ -13,7 +14,7 @@ const LONGEST: usize = 400;
 
 /// Why a request gets no answer: a status, and the `error` object of the OpenAI protocol.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -22,7 +23,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let mut message = message.into();
         if let Some((end, _)) = message.char_indices().nth(LONGEST) {
             message.truncate(end);
@@ -32,26 +33,26 @@ impl Refusal {
     }
 
     /// The request itself is wrong.
-    pub(super) fn bad(message: impl Into<String>) -> Self {
+    pub(crate) fn bad(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
-    pub(super) fn too_large(message: impl Into<String>) -> Self {
+    pub(crate) fn too_large(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message)
     }
 
-    pub(super) fn too_many(message: impl Into<String>, retry_after: u64) -> Self {
+    pub(crate) fn too_many(message: impl Into<String>, retry_after: u64) -> Self {
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_exceeded", message);
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
     /// A defect of this service. What happened stands in its log, and not in the answer.
-    pub(super) fn internal() -> Self {
+    pub(crate) fn internal() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the run failed inside the service; its log says more")
     }
 
     /// A run that ended without an answer. The request was sound, so whatever else went wrong did so on this side.
-    pub(super) fn of_failure(failure: &Failure) -> Self {
+    pub(crate) fn of_failure(failure: &Failure) -> Self {
         use StatusCode as S;
         tracing::error!("a run failed: [{}] {}", failure.kind, failure.message);
         let status = match failure.kind {
@@ -65,8 +66,39 @@ impl Refusal {
         Self::new(status, failure.kind.as_str(), told(failure))
     }
 
+    /// Why, in words.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same refusal for a client of MCP: the body is an error of JSON-RPC, for the request with this id where that is
+    /// known.
+    pub(crate) fn into_rpc(self, id: Option<&RawValue>) -> Response {
+        // Of the protocol's own numbers, the one for a wrong request; else one that servers may choose.
+        let code = if self.status == StatusCode::BAD_REQUEST { -32600 } else { -32000 };
+        let error = json!({ "code": code, "message": self.message, "data": { "code": self.code } });
+        let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
+        self.with_body(body)
+    }
+
+    fn with_body(self, body: Value) -> Response {
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status.is_server_error() && self.code != ErrorKind::Cancelled.as_str() {
+            // OpenAI's own clients would run it twice more.
+            headers.insert("x-should-retry", HeaderValue::from_static("false"));
+        }
+        response
+    }
+
     /// The JSON form: `{"error": {"message", "type", "param", "code"}}`.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let family = match self.status.as_u16() {
             401 => "authentication_error",
             403 => "permission_error",
@@ -79,7 +111,7 @@ impl Refusal {
 }
 
 /// What a client is told of a failure: paths, hosts and what servers say stay on this side.
-pub(super) fn told(failure: &Failure) -> String {
+pub(crate) fn told(failure: &Failure) -> String {
     match failure.kind {
         ErrorKind::Plan | ErrorKind::Tool | ErrorKind::Budget => failure.message.clone(),
         kind => Error::new(kind, String::new()).for_model().to_owned(),
@@ -99,18 +131,7 @@ impl From<Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.to_json())).into_response();
-        let headers = response.headers_mut();
-        if let Some(seconds) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if self.status.is_server_error() && self.code != ErrorKind::Cancelled.as_str() {
-            // OpenAI's own clients would run it twice more.
-            headers.insert("x-should-retry", HeaderValue::from_static("false"));
-        }
-        response
+        let body = self.to_json();
+        self.with_body(body)
     }
 }

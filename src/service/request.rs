@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 
 use super::refusal::Refusal;
 use crate::config::Config;
+use crate::error::Error;
+use crate::pointed::Pointed;
 use crate::style::Style;
 use crate::task::Mode;
 
@@ -93,7 +95,7 @@ struct JsonSchema {
 /// Settings of one run: an extension of the protocol.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub(crate) struct Settings {
     /// As `--mode` of `lavr ask`.
     #[serde(default)]
     mode: Option<Mode>,
@@ -147,6 +149,30 @@ impl<'de> Visitor<'de> for Parts {
     }
 }
 
+impl Settings {
+    /// Lays these settings over a configuration; `at` stands before their names in messages.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming the setting that is unknown or does not take its value.
+    pub(crate) fn lay_over(&self, mut config: Config, at: &str) -> Result<Config, Error> {
+        config.mode = self.mode.unwrap_or(config.mode);
+        config.guess = self.guess.unwrap_or(config.guess);
+        if let Some(chain) = &self.chain {
+            config.chain = config.chain.with(chain).map_err(|e| e.context(format!("{at}chain")))?;
+        }
+        if let Some(style) = &self.style {
+            config.style = config.style.with(style).map_err(|e| e.context(format!("{at}style")))?;
+        }
+        Ok(config)
+    }
+
+    /// What the user points at, in the first image.
+    pub(crate) fn region(&self) -> Option<Pointed> {
+        let [left, top, right, bottom] = self.region?;
+        Some(Pointed::rect(left, top, right, bottom))
+    }
+}
+
 impl Completion {
     /// Whether the answer is sent in pieces, and its usage after it.
     pub(super) fn streams(&self) -> Option<bool> {
@@ -160,8 +186,8 @@ impl Completion {
     }
 
     /// What the user points at, in the first image.
-    pub(super) fn region(&self) -> Option<[f64; 4]> {
-        self.lavr.as_ref().and_then(|settings| settings.region)
+    pub(super) fn region(&self) -> Option<Pointed> {
+        self.lavr.as_ref().and_then(Settings::region)
     }
 
     /// Refuses what would be answered otherwise than it was asked for.
@@ -182,14 +208,7 @@ impl Completion {
     /// Lays the settings of this request over a configuration.
     pub(super) fn settle(&self, mut config: Config) -> Result<Config, Refusal> {
         if let Some(settings) = &self.lavr {
-            config.mode = settings.mode.unwrap_or(config.mode);
-            config.guess = settings.guess.unwrap_or(config.guess);
-            if let Some(chain) = &settings.chain {
-                config.chain = config.chain.with(chain).map_err(|e| e.context("lavr.chain"))?;
-            }
-            if let Some(style) = &settings.style {
-                config.style = config.style.with(style).map_err(|e| e.context("lavr.style"))?;
-            }
+            config = settings.lay_over(config, "lavr.")?;
         }
         if let Some(format) = &self.response_format {
             config.style = format.lay_over(std::mem::take(&mut config.style))?;
@@ -212,6 +231,18 @@ impl Completion {
     }
 }
 
+/// A style whose answers have to fit a JSON Schema.
+///
+/// # Errors
+/// When it is too long, or no JSON.
+pub(super) fn with_schema(style: Style, schema: &RawValue) -> Result<Style, Refusal> {
+    if schema.get().len() > MAX_SCHEMA {
+        return Err(Refusal::bad(format!("the JSON Schema has more than {} KB", MAX_SCHEMA >> 10)));
+    }
+    let faulty = |e| Refusal::bad(format!("the JSON Schema is no JSON: {e}"));
+    Ok(style.with_schema(serde_json::from_str(schema.get()).map_err(faulty)?))
+}
+
 impl ResponseFormat {
     fn lay_over(&self, style: Style) -> Result<Style, Refusal> {
         match self.kind.as_str() {
@@ -219,11 +250,7 @@ impl ResponseFormat {
             "json_schema" => {
                 let schema = self.json_schema.as_ref().and_then(|named| named.schema.as_ref());
                 let schema = schema.ok_or_else(|| Refusal::bad("`response_format.json_schema` has no `schema`"))?;
-                if schema.get().len() > MAX_SCHEMA {
-                    return Err(Refusal::bad(format!("the JSON Schema has more than {} KB", MAX_SCHEMA >> 10)));
-                }
-                let faulty = |e| Refusal::bad(format!("the JSON Schema is no JSON: {e}"));
-                Ok(style.with_schema(serde_json::from_str(schema.get()).map_err(faulty)?))
+                with_schema(style, schema)
             }
             "json_object" => Err(Refusal::bad(
                 "`response_format`: `json_object` leaves open what the answer holds; use `json_schema`",

@@ -16,7 +16,7 @@ use crate::task::Task;
 use crate::trace::{Entry, Event};
 
 /// A run that goes on by itself. Dropping it stops the run.
-pub(super) struct Run {
+pub(crate) struct Run {
     events: mpsc::UnboundedReceiver<Entry>,
     report: JoinHandle<Result<Report>>,
     _stop: DropGuard,
@@ -24,7 +24,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Begins a run. Its turn is given back when it has really ended.
-    pub(super) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
+    pub(crate) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let cancel = shared.stop.child_token();
         let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))], past: None };
@@ -38,7 +38,7 @@ impl Run {
     }
 
     /// What happens next; nothing after the last event.
-    pub(super) async fn event(&mut self) -> Option<Entry> {
+    pub(crate) async fn event(&mut self) -> Option<Entry> {
         let entry = self.events.recv().await?;
         if matches!(entry.event, Event::Answered { .. } | Event::Failed { .. }) {
             // Work that a tool left running may hold the channel open.
@@ -47,15 +47,24 @@ impl Run {
         Some(entry)
     }
 
-    /// Waits for its end.
+    /// Waits for its end, whatever came of it.
     ///
     /// # Errors
-    /// When the run failed; a panic in it is a defect of the service, and told as that.
-    pub(super) async fn end(self) -> Result<Report, Refusal> {
+    /// When it could not begin; a panic in it is a defect of the service, and told as that.
+    pub(crate) async fn report(self) -> Result<Report, Refusal> {
         let report = self.report.await.map_err(|e| {
             tracing::error!("a run ended in a panic: {e}");
             Refusal::internal()
         })??;
+        Ok(report)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`Run::report`], and when the run failed.
+    pub(crate) async fn end(self) -> Result<Report, Refusal> {
+        let report = self.report().await?;
         match (&report.answer.status, &report.error) {
             (Status::Failed, Some(failure)) => Err(Refusal::of_failure(failure)),
             (Status::Failed, None) => Err(Refusal::internal()),

@@ -11,11 +11,11 @@ use crate::trace::{Entry, Event};
 
 /// Messages of failures with what a client is told in their place, wherever they are repeated.
 #[derive(Default)]
-pub(super) struct Told(Vec<(String, String)>);
+pub(crate) struct Told(Vec<(String, String)>);
 
 impl Told {
     /// For the report of a run, whole.
-    pub(super) fn of(report: &Report) -> Self {
+    pub(crate) fn of(report: &Report) -> Self {
         let mut told = Self::default();
         for observation in &report.trace.observations {
             if let Outcome::Failed(failure) = &observation.outcome {
@@ -29,7 +29,7 @@ impl Told {
     }
 
     /// A report as it is sent.
-    pub(super) fn report(&self, report: &Report) -> Value {
+    pub(crate) fn report(&self, report: &Report) -> Value {
         let mut told = report.to_json();
         if report.answer.unstyled.as_ref().is_some_and(|reason| reason.starts_with(FAILED)) {
             told["unstyled"] = json!(FAILED);
@@ -39,12 +39,12 @@ impl Told {
     }
 
     /// A text as it is sent.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (message, told)| text.replace(message, told))
     }
 
     /// An event as it is sent; nothing of those that are for this side alone.
-    pub(super) fn event(&mut self, entry: &Entry) -> Option<Value> {
+    pub(crate) fn event(&mut self, entry: &Entry) -> Option<Value> {
         let is_told = matches!(
             entry.event,
             Event::Planned { .. }
@@ -60,16 +60,26 @@ impl Told {
                 | Event::StepStarted { .. }
                 | Event::StepEnded { .. }
         );
-        let mut told = is_told.then(|| json!(entry))?;
-        if let (Event::Faults { .. }, Some(object)) = (&entry.event, told.as_object_mut()) {
+        is_told.then(|| self.line(entry))
+    }
+
+    /// An entry of a trace as it is sent: of an LLM call what it was for and what it took.
+    pub(crate) fn line(&mut self, entry: &Entry) -> Value {
+        let mut told = json!(entry);
+        let hidden: &[&str] = match &entry.event {
+            Event::LlmCall { .. } => &["prompt", "schema", "reply"],
             // It is the LLM's reply where that was no plan.
-            object.shift_remove("plan");
+            Event::Faults { .. } => &["plan"],
+            _ => &[],
+        };
+        for name in hidden {
+            told.as_object_mut().and_then(|object| object.shift_remove(*name));
         }
         if let Some(failure) = told.get("error").and_then(|error| Failure::deserialize(error).ok()) {
             self.hide(&failure);
         }
         self.mask(&mut told);
-        Some(told)
+        told
     }
 
     fn hide(&mut self, failure: &Failure) {

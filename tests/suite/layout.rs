@@ -26,11 +26,11 @@ const GROUPS: [&[&str]; 8] = [
         "answer",
     ],
     &["plan", "trace", "cx"],
-    &["store", "fetch", "keep", "chat", "runner", "embedder"],
+    &["store", "run_store", "fetch", "keep", "chat", "runner", "embedder"],
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config", "replay"],
-    &["view", "eval", "service"],
+    &["view", "eval", "service", "mcp"],
     &["cli"],
 ];
 

@@ -177,11 +177,16 @@ async fn a_replay_names_the_first_event_that_comes_out_otherwise() {
     let said = other_tools.to_string();
     assert_eq!(other_tools.kind(), ErrorKind::InvalidInput);
     assert!(said.contains("event 3 of the trace differs") && said.contains("llm_call"), "{said}");
-    assert!(said.contains("is not the recorded one: its message") && said.contains("now \"detect_objects(image"), "{said}");
+    assert!(
+        said.contains("is not the recorded one: its message") && said.contains("now \"detect_objects(image"),
+        "{said}"
+    );
 
+    const REPLY: &str = r#""reply":"{\"answerable\":true,\"answer\":[\"There are 2 dogs."#;
+    assert_eq!(std::fs::read_to_string(&path).unwrap().matches(REPLY).count(), 1);
     // A reply that was changed by hand leads elsewhere, and what it led to then does not come.
     let text = std::fs::read_to_string(&path).unwrap();
-    std::fs::write(&path, text.replacen("There are 2 dogs.", "There are 3 dogs.", 1)).unwrap();
+    std::fs::write(&path, text.replace(REPLY, &REPLY.replace('2', "3"))).unwrap();
     let recorded = Recorded::open(&path).unwrap();
     let said = recorded.replay(&replayer(&recorded, untouchable()), Vec::new()).await.unwrap_err().to_string();
     assert!(said.contains("of the trace differs: it was {\"event\":\"answered\""), "{said}");

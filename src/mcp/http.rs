@@ -1,0 +1,188 @@
+//! MCP over HTTP: `POST /mcp` of the service, each request alone.
+//!
+//! There are no sessions: what a client names in `Mcp-Session-Id` only tells its calls from those of others, so that it
+//! can cancel them. A client that goes away stops its call.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+use rmcp::transport::StreamableHttpServerConfig;
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::tower::StreamableHttpService;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use super::running::{Listed, Name, Running};
+use super::server::{Reach, Server};
+use crate::service::access::Caller;
+use crate::service::admission::Place;
+use crate::service::refusal::Refusal;
+use crate::service::{Shared, body};
+
+/// The header by which clients of older versions tell their calls from those of others.
+const SESSION: &str = "mcp-session-id";
+/// Largest body that is read before its request has a place, in bytes: what is no call has to come through when all
+/// places are taken, and it is small.
+const SMALL: u64 = 64 << 10;
+/// Most values in a body: each takes memory of its own, however short it is written.
+const MAX_VALUES: usize = 500_000;
+
+type Sdk = StreamableHttpService<Server, NeverSessionManager>;
+
+/// What a call brings along from its request.
+#[derive(Clone)]
+pub(super) struct Door(Arc<Inside>);
+
+struct Inside {
+    place: Mutex<Option<Place>>,
+    cancel: CancellationToken,
+    _listed: Option<Listed>,
+}
+
+impl Door {
+    /// The place that the request has; the first who asks gets it.
+    pub(super) fn place(&self) -> Option<Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits until the client cancels the call by another request.
+    pub(super) async fn cancelled(&self) {
+        self.0.cancel.cancelled().await;
+    }
+}
+
+/// The route, for a router that checks keys and hosts.
+pub(crate) fn route(shared: &Shared) -> MethodRouter<Shared> {
+    let server = Server::new(Shared::clone(shared), Reach::Network);
+    // Hosts, origins and bodies are checked by the service, in one way for all routes.
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .disable_allowed_origins()
+        .with_legacy_session_mode(false)
+        .with_max_request_body_bytes(shared.config.max_body_bytes);
+    let sdk = Sdk::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
+    let running = Running::default();
+    post(move |State(shared): State<Shared>, Extension(caller): Extension<Caller>, request: Request| async move {
+        answer(&shared, caller, &running, &sdk, request).await
+    })
+}
+
+async fn answer(shared: &Shared, caller: Caller, running: &Running, sdk: &Sdk, request: Request) -> Response {
+    let (mut parts, sent) = request.into_parts();
+    let enter = || shared.admission.enter(caller);
+    let early = match (length(&parts.headers) > SMALL).then(enter).transpose() {
+        Ok(early) => early,
+        Err(refusal) => {
+            body::forget(sent, &shared.config).await;
+            return refusal.into_rpc(None);
+        }
+    };
+    let read = body::read(&parts.headers, sent, &shared.config).await;
+    let (glance, bytes, early) = match read {
+        Ok(bytes) => match glanced(bytes, early).await {
+            Ok(all) => all,
+            Err(refusal) => return refusal.into_rpc(None),
+        },
+        Err(refusal) => return refusal.into_rpc(None),
+    };
+    let session = parts.headers.get(SESSION).and_then(|session| session.to_str().ok());
+    let name = |id: Option<&RawValue>| Name::new(caller, session, id.map(RawValue::get));
+    match glance.method.as_str() {
+        "tools/call" => {
+            let place = match early.map_or_else(enter, Ok) {
+                Ok(place) => place,
+                Err(refusal) => return refusal.into_rpc(glance.id.as_deref()),
+            };
+            let cancel = CancellationToken::new();
+            let listed = name(glance.id.as_deref()).map(|name| running.list(name, cancel.clone()));
+            let inside = Inside { place: Mutex::new(Some(place)), cancel, _listed: listed };
+            parts.extensions.insert(Door(Arc::new(inside)));
+        }
+        "notifications/cancelled" => {
+            if let Some(name) = name(glance.cancelled.as_deref()) {
+                running.cancel(&name);
+            }
+        }
+        _ => {}
+    }
+    let begins = glance.method == "initialize";
+    let mut response = sdk.handle(Request::from_parts(parts, Body::from(bytes))).await.map(Body::new);
+    if begins && response.status().is_success() {
+        name_session(response.headers_mut());
+    }
+    response
+}
+
+/// How long a body is said to be; one that does not say it may be of any length.
+fn length(headers: &HeaderMap) -> u64 {
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    said.and_then(|length| length.parse().ok()).unwrap_or(u64::MAX)
+}
+
+/// Gives a client of an older version a name for its session that nobody else can guess.
+fn name_session(headers: &mut HeaderMap) {
+    if let Ok(name) = HeaderValue::from_str(&uuid::Uuid::new_v4().simple().to_string()) {
+        headers.insert(SESSION, name);
+    }
+}
+
+/// What a message is about, at a glance.
+#[derive(Default)]
+struct Glance {
+    method: String,
+    id: Option<Box<RawValue>>,
+    /// The call that it cancels.
+    cancelled: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "a message of JSON-RPC")]
+struct Message {
+    #[serde(default)]
+    method: String,
+    #[serde(default)]
+    id: Option<Box<RawValue>>,
+    #[serde(default)]
+    params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+#[serde(expecting = "an object")]
+struct Params {
+    #[serde(default, rename = "requestId")]
+    request_id: Option<Box<RawValue>>,
+}
+
+/// Looks at a message, away from the threads that answer others. The place stays taken until that is over.
+async fn glanced(bytes: Bytes, place: Option<Place>) -> Result<(Glance, Bytes, Option<Place>), Refusal> {
+    let look = move || {
+        if values(&bytes) > MAX_VALUES {
+            return Err(Refusal::too_large(format!("the body has more than {MAX_VALUES} values")));
+        }
+        let faulty = |e| Refusal::bad(format!("the body is no message of JSON-RPC: {e}"));
+        let message: Message = serde_json::from_slice(&bytes).map_err(faulty)?;
+        let cancelled = message.params.and_then(|params| params.request_id);
+        Ok((Glance { method: message.method, id: message.id, cancelled }, bytes, place))
+    };
+    tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::internal())?
+}
+
+/// About how many values a JSON text has: one more than its separators.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut inside, mut escaped) = (1_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = !inside,
+            b',' | b'[' | b'{' if !inside => count += 1,
+            _ => {}
+        }
+    }
+    count
+}

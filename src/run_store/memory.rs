@@ -1,0 +1,99 @@
+//! Runs in memory: gone with the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value as Json;
+
+use super::{Accepted, Kept, RunStore};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::Image;
+use crate::trace::Entry;
+
+/// Keeps runs in memory.
+#[derive(Default)]
+pub struct MemoryRuns(Mutex<BTreeMap<(u64, String), Run>>);
+
+struct Run {
+    accepted: Accepted,
+    begun: u32,
+    entries: Vec<Entry>,
+    blobs: HashMap<String, Vec<u8>>,
+    end: Option<Json>,
+}
+
+impl MemoryRuns {
+    fn runs(&self) -> MutexGuard<'_, BTreeMap<(u64, String), Run>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, id: &str, work: impl FnOnce(&mut Run) -> T) -> Result<T> {
+        let mut runs = self.runs();
+        let found = runs.values_mut().find(|run| run.accepted.id == id);
+        found.map(work).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no run `{id}`")))
+    }
+}
+
+impl Run {
+    fn keep(&mut self, images: &[&Image]) {
+        for image in images {
+            self.blobs.entry(image.digest().to_owned()).or_insert_with(|| image.encoded().to_vec());
+        }
+    }
+
+    fn kept(&self) -> Kept {
+        let bytes = self.blobs.values().map(|blob| blob.len() as u64).sum();
+        Kept { accepted: self.accepted.clone(), end: self.end.clone(), bytes }
+    }
+}
+
+impl RunStore for MemoryRuns {
+    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()> {
+        let mut kept = Run { accepted: run.clone(), begun: 0, entries: Vec::new(), blobs: HashMap::new(), end: None };
+        kept.keep(images);
+        self.runs().insert((run.at_ms, run.id.clone()), kept);
+        Ok(())
+    }
+
+    fn begin(&self, id: &str) -> Result<u32> {
+        self.with(id, |run| {
+            run.begun += 1;
+            run.begun
+        })
+    }
+
+    fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {
+        self.with(id, |run| {
+            run.keep(images);
+            run.entries.push(entry.clone());
+        })
+    }
+
+    fn end(&self, id: &str, end: &Json) -> Result<()> {
+        self.with(id, |run| {
+            run.end.get_or_insert_with(|| end.clone());
+        })
+    }
+
+    fn all(&self) -> Result<Vec<Kept>> {
+        Ok(self.runs().values().map(Run::kept).collect())
+    }
+
+    fn one(&self, id: &str) -> Result<Kept> {
+        self.with(id, |run| run.kept())
+    }
+
+    fn entries(&self, id: &str) -> Result<Vec<Entry>> {
+        self.with(id, |run| run.entries.clone())
+    }
+
+    fn blob(&self, id: &str, digest: &str) -> Result<Vec<u8>> {
+        let missing = || Error::new(ErrorKind::NotFound, format!("the run `{id}` has no image `{digest}`"));
+        self.with(id, |run| run.blobs.get(digest).cloned())?.ok_or_else(missing)
+    }
+
+    fn remove(&self, id: &str) -> Result<()> {
+        self.runs().retain(|_, run| run.accepted.id != id);
+        Ok(())
+    }
+}

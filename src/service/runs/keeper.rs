@@ -1,0 +1,43 @@
+//! Keeping a run's events as they happen.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::One;
+use crate::cx::EventSink;
+use crate::image::Image;
+use crate::service::Shared;
+use crate::trace::{Entry, Following};
+
+/// Appends a run's events to its trace, but for those that stand there from an earlier life.
+pub(super) struct Keeper {
+    shared: Shared,
+    run: Arc<One>,
+    known: Mutex<Following>,
+    failed: AtomicBool,
+}
+
+impl Keeper {
+    pub(super) fn new(shared: &Shared, run: &Arc<One>, known: &[Entry]) -> Self {
+        let known = Mutex::new(Following::new(known));
+        Self { shared: Shared::clone(shared), run: Arc::clone(run), known, failed: AtomicBool::new(false) }
+    }
+}
+
+impl EventSink for Keeper {
+    fn event(&self, entry: &Entry, images: &[&Image]) {
+        // How a run ends that is stopped with the service is none of its events: it goes on later.
+        if self.shared.stop.is_cancelled() && !self.run.is_cancelled() {
+            return;
+        }
+        if self.known.lock().unwrap_or_else(PoisonError::into_inner).is_known(&entry.event) {
+            return;
+        }
+        if let Err(error) = self.shared.runs.store.append(&self.run.accepted.id, entry, images)
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
+            tracing::error!("the trace of {} is not kept: {}", self.run.accepted.id, error.for_log());
+        }
+        self.run.tells(entry);
+    }
+}

@@ -1,0 +1,270 @@
+//! The routes under `/v1/runs`.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use image::ImageFormat;
+use serde_json::{Value, json};
+
+use super::request::{self, RunRequest};
+use super::{One, begin, blocking, events};
+use crate::agent::Watch;
+use crate::config::Config;
+use crate::error::Error;
+use crate::image::Image;
+use crate::pointed::Pointed;
+use crate::run_store::{Accepted, Idempotency, new_id};
+use crate::service::access::Caller;
+use crate::service::admission::Place;
+use crate::service::images::{self, Sent};
+use crate::service::models::WHOLE;
+use crate::service::refusal::Refusal;
+use crate::service::told::Told;
+use crate::service::{Shared, body};
+use crate::task::Task;
+use crate::tool::annotate;
+use crate::trace::{Past, RawEntry};
+use crate::view;
+
+pub(in crate::service) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/v1/runs", post(ask))
+        .route("/v1/runs/{id}", get(show))
+        .route("/v1/runs/{id}/events", get(follow))
+        .route("/v1/runs/{id}/cancel", post(cancel))
+        .route("/v1/runs/{id}/trace", get(trace))
+        .route("/v1/runs/{id}/view", get(page))
+        .route("/v1/runs/{id}/images/{n}/annotated", get(annotated))
+}
+
+/// `POST /v1/runs`
+async fn ask(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let (parts, sent) = request.into_parts();
+    let place = match shared.admission.enter(caller) {
+        Ok(place) => place,
+        Err(refusal) => {
+            body::forget(sent, &shared.config).await;
+            return Err(refusal);
+        }
+    };
+    let key = request::key(&parts.headers)?;
+    let bytes = body::read_any(sent, &shared.config).await?;
+    let asked = RunRequest::read(&parts.headers, bytes, &shared.config).await?;
+    let name = shared.keys.name(caller);
+    let key = key.map(|key| Idempotency { key, request: asked.digest.clone() });
+    if let Some(known) = known(&shared, key.as_ref(), name.as_deref())? {
+        return Ok(told(StatusCode::OK, &known));
+    }
+    let model = asked.model().unwrap_or(WHOLE).to_owned();
+    let config = asked.settle(shared.models.get(&model)?.clone())?;
+    let (question, region) = (asked.question().to_owned(), asked.region());
+    Task::new(question.as_str(), Vec::new()).validate()?;
+    let (urls, files) = asked.images();
+    images::check_count(urls.len() + files.len(), &shared.config)?;
+    let addresses = images::check(urls, &shared)?;
+    let mut sent = images::fetch(addresses, &shared).await?;
+    sent.extend(files.into_iter().map(Sent::File));
+    let task = task(&shared, config, (question, sent), region).await?;
+    let accepted = Accepted {
+        id: new_id(),
+        at_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+        caller: name,
+        model,
+        question: task.question.clone(),
+        images: task.images.iter().map(|image| json!({ "blob": image.digest() })).collect(),
+        task: task.settings(),
+        key,
+    };
+    let (run, is_new) = accept(&shared, accepted, task, place).await?;
+    Ok(told(if is_new { StatusCode::ACCEPTED } else { StatusCode::OK }, &run))
+}
+
+/// The run that was asked for by this name before.
+///
+/// # Errors
+/// When something else was asked by it.
+fn known(shared: &Shared, key: Option<&Idempotency>, caller: Option<&str>) -> Result<Option<Arc<One>>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
+    let Some(run) = shared.runs.asked_as(&key.key, caller) else { return Ok(None) };
+    if run.accepted.key.as_ref() == Some(key) {
+        return Ok(Some(run));
+    }
+    let message = format!("something else was asked by the idempotency key `{}` before; take another one", key.key);
+    Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message))
+}
+
+/// The task of a request, checked. As many are made at a time as there are turns.
+async fn task(
+    shared: &Shared,
+    config: Config,
+    (question, sent): (String, Vec<Sent>),
+    region: Option<Pointed>,
+) -> Result<Task, Refusal> {
+    let permit = Arc::clone(&shared.decoding).acquire_owned().await.map_err(|_| Refusal::internal())?;
+    let shared = Shared::clone(shared);
+    let make = move || {
+        let _permit = permit;
+        let mut task = config.task(question, images::open(sent, &shared.config)?);
+        if let Some(region) = region {
+            task = task.with_region(region);
+        }
+        task.validate()?;
+        Ok(task)
+    };
+    tokio::task::spawn_blocking(make).await.unwrap_or_else(|_| Err(Refusal::internal()))
+}
+
+/// Keeps a run and lets it begin; or finds that it was accepted a moment ago. It goes on whether or not the client waits.
+async fn accept(shared: &Shared, accepted: Accepted, task: Task, place: Place) -> Result<(Arc<One>, bool), Refusal> {
+    let shared = Shared::clone(shared);
+    let accepting = async move {
+        let _turn = shared.runs.accepting.lock().await;
+        if let Some(run) = known(&shared, accepted.key.as_ref(), accepted.caller.as_deref())? {
+            return Ok((run, false));
+        }
+        let keeping = {
+            let shared = Shared::clone(&shared);
+            tokio::task::spawn_blocking(move || shared.runs.accept(accepted, &task.all_images()))
+        };
+        let run = keeping.await.map_err(|_| Refusal::internal())??;
+        begin(&shared, Arc::clone(&run), place);
+        Ok((run, true))
+    };
+    tokio::spawn(accepting).await.map_err(|_| Refusal::internal())?
+}
+
+fn told(status: StatusCode, run: &One) -> Response {
+    let mut response = (status, Json(run.to_json())).into_response();
+    // Relative, since the service may be mounted anywhere.
+    if let Ok(place) = HeaderValue::from_str(&format!("runs/{}", run.accepted.id)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
+fn find(shared: &Shared, caller: Caller, id: &str) -> Result<Arc<One>, Refusal> {
+    shared.runs.find(id, shared.keys.name(caller).as_deref())
+}
+
+/// `GET /v1/runs/{id}`
+async fn show(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    find(&shared, caller, &id).map(|run| Json(run.to_json()))
+}
+
+/// `GET /v1/runs/{id}/events`
+async fn follow(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    let last = match headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse().ok())) {
+        None => None,
+        Some(Some(id)) => Some(id),
+        Some(None) => return Err(Refusal::bad("the header `last-event-id` is the number of an event")),
+    };
+    Ok(events::respond(&shared, run, last))
+}
+
+/// `POST /v1/runs/{id}/cancel`
+async fn cancel(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    if !run.is_over() {
+        run.cancel();
+    }
+    Ok(Json(run.to_json()))
+}
+
+/// A run's events so far, as they are told.
+async fn lines(shared: &Shared, run: &Arc<One>) -> Result<Vec<Value>, Refusal> {
+    let mut told = Told::default();
+    let entries = events::entries(shared, run).await?;
+    Ok(entries.iter().map(|entry| told.line(entry)).collect())
+}
+
+/// `GET /v1/runs/{id}/trace`
+async fn trace(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    let text: String = lines(&shared, &run).await?.into_iter().map(|line| format!("{line}\n")).collect();
+    Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
+}
+
+/// `GET /v1/runs/{id}/view`
+async fn page(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    let lines = lines(&shared, &run).await?;
+    let page = blocking(&shared, &run, move |runs, run| {
+        let entries: Vec<RawEntry> = lines.into_iter().filter_map(|line| serde_json::from_value(line).ok()).collect();
+        Ok(view::page(&[view::Recorded::new(run.accepted.id.clone(), entries, runs.source(run).as_ref())]))
+    });
+    let kind = HeaderValue::from_static("text/html; charset=utf-8");
+    let sniff = HeaderValue::from_static("nosniff");
+    let headers = [(header::CONTENT_TYPE, kind), (header::X_CONTENT_TYPE_OPTIONS, sniff)];
+    Ok((headers, page.await?).into_response())
+}
+
+/// `GET /v1/runs/{id}/images/{n}/annotated`
+async fn annotated(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path((id, n)): Path<(String, usize)>,
+) -> Result<Response, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    if !run.is_over() {
+        let message = "the run is not over; what its answer rests on is drawn when it is";
+        return Err(Refusal::new(StatusCode::CONFLICT, "run_not_over", message));
+    }
+    let index = n.checked_sub(1).filter(|n| *n < run.accepted.images.len()).ok_or_else(|| {
+        let message = format!("the run has {} images, counted from 1", run.accepted.images.len());
+        Refusal::new(StatusCode::NOT_FOUND, "image_not_found", message)
+    })?;
+    let _permit = Arc::clone(&shared.decoding).acquire_owned().await.map_err(|_| Refusal::internal())?;
+    let entries = events::entries(&shared, &run).await?;
+    let task = blocking(&shared, &run, |runs, run| {
+        let Accepted { id, question, images, task, .. } = &run.accepted;
+        Task::from_record(question, images, task, &|digest| runs.store.blob(id, digest))
+    });
+    let task = task.await?;
+    // The run is done again from its trace: what the answer rests on are values, which only a run has.
+    let past = Arc::new(Past::new(&entries, shared.runs.source(&run)).only());
+    let watch = Watch { cancel: shared.stop.child_token(), past: Some(past), ..Watch::default() };
+    let report = shared.agent.ask_watched(&task, watch).await?;
+    let image = task.images.get(index).cloned().ok_or_else(Refusal::internal)?;
+    let marks = report.marks(index);
+    let png = blocking(&shared, &run, move |_, _| png(&annotate::draw(&image, &marks))).await?;
+    Ok(([(header::CONTENT_TYPE, "image/png")], Body::from(png)).into_response())
+}
+
+fn png(image: &Image) -> Result<Vec<u8>, Error> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let failed = |e| Error::internal("the picture cannot be encoded").with_source(e);
+    image.pixels().write_to(&mut bytes, ImageFormat::Png).map_err(failed)?;
+    Ok(bytes.into_inner())
+}
