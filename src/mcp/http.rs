@@ -141,14 +141,20 @@ struct Glance {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "a message of JSON-RPC")]
 struct Message {
+    jsonrpc: Version,
     #[serde(default)]
     method: String,
     #[serde(default)]
     id: Option<Box<RawValue>>,
     #[serde(default)]
     params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+enum Version {
+    #[serde(rename = "2.0")]
+    Two,
 }
 
 #[derive(Deserialize)]
@@ -165,7 +171,11 @@ async fn glanced(bytes: Bytes, place: Option<Place>) -> Result<(Glance, Bytes, O
             return Err(Refusal::too_large(format!("the body has more than {MAX_VALUES} values")));
         }
         let faulty = |e| Refusal::bad(format!("the body is no message of JSON-RPC: {e}"));
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Refusal::bad("the body is no message of JSON-RPC: it is no object"));
+        }
         let message: Message = serde_json::from_slice(&bytes).map_err(faulty)?;
+        let Version::Two = message.jsonrpc;
         let cancelled = message.params.and_then(|params| params.request_id);
         Ok((Glance { method: message.method, id: message.id, cancelled }, bytes, place))
     };
