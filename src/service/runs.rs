@@ -26,11 +26,11 @@ use super::told::Told;
 use crate::agent::{Report, Watch};
 use crate::config::RunsConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::Image;
+use crate::image::{Frame, Image};
 use crate::observation::Failure;
 use crate::run_store::{Accepted, FolderRuns, MemoryRuns, RunStore};
 use crate::task::Task;
-use crate::trace::{Past, Source};
+use crate::trace::{Entry, Past, Source};
 
 /// How often a run is begun at most: one that brings the process down is given up.
 const MAX_BEGUN: u32 = 3;
@@ -109,8 +109,12 @@ impl Runs {
     }
 
     /// Keeps a run, and forgets the oldest that are over where there is no room for all.
-    fn accept(&self, accepted: Accepted, images: &[&Image]) -> Result<Arc<One>> {
+    fn accept(&self, accepted: Accepted, images: &[&Image], entries: &[Entry], old: Option<&One>) -> Result<Arc<One>> {
         self.store.accept(&accepted, images)?;
+        if let Some(old) = old {
+            let taken = self.take_over(&accepted.id, entries, &old.accepted.id);
+            taken.inspect_err(|_| drop(self.store.remove(&accepted.id)))?;
+        }
         let bytes = images.iter().map(|image| image.encoded().len() as u64).sum();
         let run = Arc::new(One::new(accepted, bytes));
         let forgotten = {
@@ -126,9 +130,33 @@ impl Runs {
         Ok(run)
     }
 
+    /// Begins a run's trace with events of another's, and the images that these name.
+    fn take_over(&self, id: &str, entries: &[Entry], old: &str) -> Result<()> {
+        for entry in entries {
+            let mut digests = Vec::new();
+            named_blobs(&json!(entry), &mut digests);
+            let images = digests.iter().filter_map(|digest| self.store.blob(old, digest).ok());
+            let images: Vec<Image> = images.filter_map(|bytes| Image::restored(bytes, Frame::ROOT).ok()).collect();
+            self.store.append(id, entry, &images.iter().collect::<Vec<&Image>>())?;
+        }
+        Ok(())
+    }
+
     /// Where the images of a run are.
     fn source(&self, run: &One) -> Arc<dyn Source> {
         Arc::new(OfRun { store: Arc::clone(&self.store), id: run.accepted.id.clone() })
+    }
+}
+
+/// The digests of the images that stand anywhere in JSON.
+fn named_blobs(json: &Value, digests: &mut Vec<String>) {
+    match json {
+        Value::Array(items) => items.iter().for_each(|item| named_blobs(item, digests)),
+        Value::Object(object) => {
+            digests.extend(object.get("blob").and_then(Value::as_str).map(str::to_owned));
+            object.values().for_each(|value| named_blobs(value, digests));
+        }
+        _ => {}
     }
 }
 
