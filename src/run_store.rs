@@ -71,11 +71,12 @@ pub struct Kept {
 
 /// Keeps runs. All methods may block for a while, as files do.
 pub trait RunStore: Send + Sync {
-    /// Keeps a run with its images. When this has returned, the run outlives the process, as far as this store does.
+    /// Keeps a run with its images, and with what it takes over from another. When this has returned, the run outlives
+    /// the process, as far as this store does.
     ///
     /// # Errors
     /// `Io` when it cannot be kept; then nothing of it is.
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()>;
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()>;
 
     /// Counts one more beginning of a run, and tells how many there were with it.
     ///

@@ -122,7 +122,7 @@ fn write_json(path: &Path, json: &impl Serialize) -> Result<()> {
 }
 
 impl RunStore for FolderRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()> {
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
         if !is_id(&run.id) {
             return Err(Error::internal(format!("`{}` is no name of a run", run.id)));
         }
@@ -131,6 +131,10 @@ impl RunStore for FolderRuns {
             fs::create_dir_all(&folder)?;
             let blobs = BlobFolder::beside(folder.join(TRACE));
             images.iter().try_for_each(|image| blobs.put(image))?;
+            if !entries.is_empty() {
+                let writer = TraceWriter::create(folder.join(TRACE))?;
+                entries.iter().try_for_each(|entry| writer.append(entry, &[]))?;
+            }
             // With this file the run is there.
             write_json(&folder.join(ACCEPTED), run)
         };

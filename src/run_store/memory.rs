@@ -48,8 +48,9 @@ impl Run {
 }
 
 impl RunStore for MemoryRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()> {
-        let mut kept = Run { accepted: run.clone(), begun: 0, entries: Vec::new(), blobs: HashMap::new(), end: None };
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
+        let mut kept =
+            Run { accepted: run.clone(), begun: 0, entries: entries.to_vec(), blobs: HashMap::new(), end: None };
         kept.keep(images);
         self.runs().insert((run.at_ms, run.id.clone()), kept);
         Ok(())

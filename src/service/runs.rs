@@ -110,11 +110,9 @@ impl Runs {
 
     /// Keeps a run, and forgets the oldest that are over where there is no room for all.
     fn accept(&self, accepted: Accepted, images: &[&Image], entries: &[Entry], old: Option<&One>) -> Result<Arc<One>> {
-        self.store.accept(&accepted, images)?;
-        if let Some(old) = old {
-            let taken = self.take_over(&accepted.id, entries, &old.accepted.id);
-            taken.inspect_err(|_| drop(self.store.remove(&accepted.id)))?;
-        }
+        let taken = old.map(|old| self.images_of(entries, old)).unwrap_or_default();
+        let images: Vec<&Image> = images.iter().copied().chain(&taken).collect();
+        self.store.accept(&accepted, &images, entries)?;
         let bytes = images.iter().map(|image| image.encoded().len() as u64).sum();
         let run = Arc::new(One::new(accepted, bytes));
         let forgotten = {
@@ -130,16 +128,12 @@ impl Runs {
         Ok(run)
     }
 
-    /// Begins a run's trace with events of another's, and the images that these name.
-    fn take_over(&self, id: &str, entries: &[Entry], old: &str) -> Result<()> {
-        for entry in entries {
-            let mut digests = Vec::new();
-            named_blobs(&json!(entry), &mut digests);
-            let images = digests.iter().filter_map(|digest| self.store.blob(old, digest).ok());
-            let images: Vec<Image> = images.filter_map(|bytes| Image::restored(bytes, Frame::ROOT).ok()).collect();
-            self.store.append(id, entry, &images.iter().collect::<Vec<&Image>>())?;
-        }
-        Ok(())
+    /// The images that events of a run name.
+    fn images_of(&self, entries: &[Entry], run: &One) -> Vec<Image> {
+        let mut digests = Vec::new();
+        entries.iter().for_each(|entry| named_blobs(&json!(entry), &mut digests));
+        let blobs = digests.iter().filter_map(|digest| self.store.blob(&run.accepted.id, digest).ok());
+        blobs.filter_map(|bytes| Image::restored(bytes, Frame::ROOT).ok()).collect()
     }
 
     /// Where the images of a run are.

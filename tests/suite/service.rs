@@ -4,6 +4,7 @@ mod access;
 mod binary;
 mod images;
 mod pressure;
+mod runs;
 mod streams;
 
 use std::net::SocketAddr;
