@@ -32,8 +32,8 @@ use crate::run_store::{Accepted, FolderRuns, MemoryRuns, RunStore};
 use crate::task::Task;
 use crate::trace::{Entry, Past, Source};
 
-/// How often a run is begun at most: one that brings the process down is given up.
-const MAX_BEGUN: u32 = 3;
+/// How often a run is begun from one place: one that comes no further, and may bring the process down, is given up.
+const MAX_BEGUN: u32 = 10;
 
 /// The runs of a service.
 pub(super) struct Runs {
@@ -246,7 +246,7 @@ async fn answered(shared: &Shared, run: &Arc<One>, cancel: tokio_util::sync::Can
     let (task, entries) = blocking(shared, run, |runs, run| {
         let begun = runs.store.begin(&run.accepted.id)?;
         if begun > MAX_BEGUN {
-            let why = format!("the run was begun {MAX_BEGUN} times and never came to its end");
+            let why = format!("the run was begun {MAX_BEGUN} times from here, and came no further");
             return Err(Error::internal(why));
         }
         let Accepted { id, question, images, task, .. } = &run.accepted;

@@ -3,6 +3,7 @@
 mod access;
 mod binary;
 mod images;
+mod killed;
 mod pressure;
 mod runs;
 mod streams;
