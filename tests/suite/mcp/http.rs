@@ -41,12 +41,14 @@ async fn with(catalog: Catalog, config: lavr::config::Config) -> Running {
 
 /// A message as clients of the newer version send it: all that it needs goes with it.
 fn newer(service: &Running, mut message: Json) -> RequestBuilder {
-    let of_request = json!({
+    let mut of_request = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
         "io.modelcontextprotocol/clientCapabilities": {},
-        "progressToken": 1,
     });
+    if let Some(token) = message["params"]["_meta"].get("progressToken") {
+        of_request["progressToken"] = token.clone();
+    }
     message["params"]["_meta"] = of_request;
     let request = client().post(service.url("/mcp")).header("accept", "application/json, text/event-stream");
     let method = message["method"].as_str().unwrap().to_owned();
