@@ -33,7 +33,7 @@ use crate::task::Task;
 use crate::trace::{Entry, Past, Source};
 
 /// How often a run is begun from one place: one that comes no further, and may bring the process down, is given up.
-const MAX_BEGUN: u32 = 10;
+const MAX_BEGUN: u32 = 25;
 
 /// The runs of a service.
 pub(super) struct Runs {

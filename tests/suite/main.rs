@@ -20,6 +20,7 @@ mod chain;
 mod cli;
 mod declared;
 mod demos;
+mod dependencies;
 mod describing;
 mod detect;
 mod embedder;

@@ -91,7 +91,7 @@ async fn a_service_that_is_killed_loses_no_run_and_ends_none_twice() {
     for _ in 0..KILLS {
         let served = Served::start(&config);
         drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let life = Duration::from_millis((drawn >> 33) % 400);
+        let life = Duration::from_millis((drawn >> 33) % 700);
         let ask = async {
             loop {
                 let asked = json!({ "question": "What is the main colour?", "images": [data_url()] });
@@ -120,7 +120,11 @@ async fn a_service_that_is_killed_loses_no_run_and_ends_none_twice() {
     for kept in store.all().unwrap() {
         let entries = store.entries(&kept.accepted.id).unwrap();
         let end = kept.end.unwrap_or_default();
-        assert_eq!((&end["status"], &end["answer"]), (&json!("answered"), &json!("The main colour is red.")));
+        assert_eq!(
+            (&end["status"], &end["answer"]),
+            (&json!("answered"), &json!("The main colour is red.")),
+            "{end} {entries:?}"
+        );
         assert_eq!(count(&entries, |event| matches!(event, Event::Started { .. })), 1);
         assert_eq!(count(&entries, |event| matches!(event, Event::LlmCall { .. })), 2, "{entries:?}");
         assert_eq!(count(&entries, |event| matches!(event, Event::StepEnded { .. })), 2, "{entries:?}");
