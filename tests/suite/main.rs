@@ -33,6 +33,7 @@ mod fetch;
 mod guess;
 mod hops;
 mod image;
+mod injections;
 mod layout;
 mod local_llm;
 mod mcp;
