@@ -334,6 +334,22 @@ async fn what_two_prompts_share_is_read_once() {
     assert_eq!(said(&repaired), said(&fresh));
 }
 
+#[test]
+fn a_draft_is_what_followed_the_longest_run_as_far_as_that_was_long() {
+    assert_eq!(draft(&[1, 2, 3, 7, 8, 9, 2, 3, 6, 1, 2], &[3], 9), [7, 8, 9]);
+    assert_eq!(draft(&[1, 2, 3, 7, 8, 9, 2, 3, 6, 1, 2], &[3], 2), [7, 8]);
+    assert_eq!(draft(&[5, 3, 7, 4, 3, 6], &[3], 9), [6], "the later of two");
+    assert_eq!(draft(&[4, 4], &[4, 4], 9), [4], "a run may overlap what it is compared with");
+}
+
+#[test]
+fn nothing_is_drafted_after_what_is_new() {
+    assert!(draft(&[], &[], 9).is_empty());
+    assert!(draft(&[], &[1], 9).is_empty());
+    assert!(draft(&[1, 2, 3], &[4], 9).is_empty());
+    assert!(draft(&[1, 2, 1], &[2], 0).is_empty());
+}
+
 /// Words that were written before are drafted, right and wrong ones; what is chosen must not depend on it.
 #[tokio::test]
 async fn every_token_of_a_reply_that_repeats_itself_is_the_best_one() {
