@@ -41,8 +41,9 @@ pub fn mirrored(found: Vec<Detection>, width: u32) -> Vec<Detection> {
 
 /// Joins what was found in several looks at the same picture; best first.
 ///
-/// Boxes of a class that overlap by more than 0.55 (intersection over union) become one, whose sides and score are the means of theirs; what only one of two looks
-/// found has half its score, and so on. Source: Solovyev et al., "Weighted boxes fusion" (2021).
+/// Boxes of a class that overlap by more than 0.55 (intersection over union) become one, whose sides and score are the
+/// means of theirs; what only one of two looks found has half its score, and so on. Source: Solovyev et al., "Weighted
+/// boxes fusion" (2021).
 pub fn fused(looks: Vec<Vec<Detection>>) -> Vec<Detection> {
     let count = looks.len() as f32;
     let mut found: Vec<Detection> = looks.into_iter().flatten().collect();

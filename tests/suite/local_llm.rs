@@ -10,7 +10,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_llama, quantized_qwen2};
 use lavr::budget::Budget;
-use lavr::chat::local::{LocalModel, LocalOptions};
+use lavr::chat::local::{LocalModel, LocalOptions, draft};
 use lavr::chat::{ChatModel, ChatReply, ChatRequest, FinishReason};
 use lavr::cx::Cx;
 use lavr::error::ErrorKind;

@@ -85,12 +85,8 @@ proptest! {
 #[test]
 fn corners_are_those_of_opencv() {
     let points = [[66, 86], [124, 95], [52, 31], [138, 146], [6, 22], [90, 78], [177, 103], [84, 86], [133, 117]];
-    let corners = [
-        [36.245_903, -14.295_084],
-        [176.999_98, 102.999_99],
-        [139.868_85, 147.557_37],
-        [-0.885_244_37, 30.262_293],
-    ];
+    let corners =
+        [[36.245_903, -14.295_084], [176.999_98, 102.999_99], [139.868_85, 147.557_37], [-0.885_244_37, 30.262_293]];
     assert_eq!(smallest_rectangle(&points), Some((corners, 58.000_706)));
 }
 
@@ -141,6 +137,7 @@ fn a_slanted_row_stays_together() {
     let row = |words: [&str; 5], y: f64| -> Vec<Line> {
         words.iter().enumerate().map(|(n, word)| line(word, n as f64 * 100.0, y + n as f64 * 6.0, 80.0)).collect()
     };
-    let lines = [row(["one", "two", "three", "four", "five"], 0.0), row(["six", "seven", "eight", "nine", "ten"], 30.0)];
+    let lines =
+        [row(["one", "two", "three", "four", "five"], 0.0), row(["six", "seven", "eight", "nine", "ten"], 30.0)];
     assert_eq!(in_order(lines.concat())[..6], ["one", "two", "three", "four", "five", "six"]);
 }
