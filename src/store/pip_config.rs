@@ -26,7 +26,7 @@ impl PipConfig {
     }
 
     /// Merges files, later ones over earlier ones; a command's section counts more than `[global]`.
-    pub(super) fn from_files(texts: &[String]) -> Self {
+    fn from_files(texts: &[String]) -> Self {
         let mut config = Self::default();
         let entries: Vec<Entry> = texts.iter().flat_map(|text| parse(text)).collect();
         for wanted in ["global", "install", "download"] {

@@ -51,7 +51,8 @@ proptest! {
             prop_assert!((a.score - b.score).abs() < 1e-5);
         }
         let alone = fused(vec![once.clone(), Vec::new()]);
-        prop_assert!(alone.iter().zip(&once).all(|(a, b)| (a.score * 2.0 - b.score).abs() < 1e-5 && a.bounds == b.bounds));
+        let half = |(a, b): (&Detection, &Detection)| (a.score * 2.0 - b.score).abs() < 1e-5 && a.bounds == b.bounds;
+        prop_assert!(alone.iter().zip(&once).all(half));
     }
 
     #[test]

@@ -57,9 +57,9 @@ impl Lookup {
 /// A guess at the tokens that come after `held` and `new`, by prompt lookup: what followed, the last time, the longest
 /// run of tokens that the two end with.
 ///
-/// Runs count up to 8 tokens, and a draft is no longer than its run was, or than `most`; it is empty when the last token
-/// is new. Time grows with the number of tokens. For a decoder of one's own: whether a draft is right is for the model
-/// to say.
+/// Runs count up to 8 tokens, and a draft is no longer than its run was, or than `most`; it is empty when the last
+/// token is new. Time grows with the number of tokens. For a decoder of one's own: whether a draft is right is for the
+/// model to say.
 ///
 /// ```
 /// use lavr::chat::local::draft;
