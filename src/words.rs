@@ -56,35 +56,3 @@ fn is_unspaced(c: char) -> bool {
     is_han(c)
         || matches!(c, '\u{3041}'..='\u{30ff}' | '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{says, words};
-
-    #[test]
-    fn numbers_stay_whole() {
-        assert_eq!(words("It's 12.50, at 10:30 (-3 °C)."), ["it", "s", "12.50", "at", "10:30", "-3", "c"]);
-        assert_eq!(words("A4-5, 3–4, x-1"), ["a4-5", "3-4", "x", "1"]);
-        assert!(words(" ... ").is_empty());
-    }
-
-    #[test]
-    fn what_is_said_stands_in_a_row() {
-        for (text, other, said) in [
-            ("It reads '10:20'.", "10:10", false),
-            ("It reads '5.0'.", "5.5", false),
-            ("It reads '-1'.", "1", false),
-            ("It reads 'FLOOR 7'.", "floor 7", true),
-            ("The 7 is on the floor.", "floor 7", false),
-            ("It reads '三月五日星期三'.", "星期三", true),
-            ("It reads '12日'.", "2日", false),
-            ("It reads '12日'.", "12日", true),
-            ("It reads '★'.", "★", true),
-            ("It reads '★'.", "☆", false),
-            ("There are 13 people.", "3", false),
-            ("anything", "", false),
-        ] {
-            assert_eq!(says(text, other), said, "{text} / {other}");
-        }
-    }
-}

@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use self::engine::{Call, Engine};
+pub use self::lookup::draft;
 use self::worker::{Worker, gone};
 use super::{Capabilities, ChatModel, ChatReply, ChatRequest, ChatUsage};
 use crate::cx::Cx;

@@ -100,34 +100,3 @@ fn part(tensor: &Tensor, rows: Slice) -> Tensor {
         Tensor::Bool(array) => Tensor::Bool(of(array, rows)),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn call(samples: usize, width: usize, from: f32) -> Tensors {
-        let numbers = (0..samples * width).map(|n| from + n as f32).collect();
-        let array = ArrayD::from_shape_vec(vec![samples, width], numbers).unwrap_or_default();
-        vec![("x".to_owned(), Tensor::F32(array))]
-    }
-
-    proptest! {
-        #[test]
-        fn what_was_stacked_comes_apart_as_it_was(sizes in prop::collection::vec(1..4_usize, 1..6), width in 1..5_usize) {
-            let calls: Vec<Tensors> = sizes.iter().enumerate().map(|(n, size)| call(*size, width, n as f32 * 100.0)).collect();
-            let stacked = stacked(&calls.iter().collect::<Vec<_>>());
-            let parted = stacked.as_ref().and_then(|all| parted(all, &sizes));
-            prop_assert_eq!(parted, Some(calls));
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_not_stacked() {
-        let (a, b) = (call(1, 3, 0.0), call(1, 4, 0.0));
-        assert!(stacked(&[&a, &b]).is_none() && alike(&a, &call(2, 3, 1.0)));
-        assert!(parted(&call(3, 2, 0.0), &[1, 1]).is_none(), "an output that is not by sample");
-        assert_eq!(samples(&call(2, 3, 0.0)), Some(2));
-    }
-}

@@ -26,7 +26,7 @@ impl PipConfig {
     }
 
     /// Merges files, later ones over earlier ones; a command's section counts more than `[global]`.
-    pub(super) fn from_files(texts: &[String]) -> Self {
+    fn from_files(texts: &[String]) -> Self {
         let mut config = Self::default();
         let entries: Vec<Entry> = texts.iter().flat_map(|text| parse(text)).collect();
         for wanted in ["global", "install", "download"] {
@@ -134,54 +134,4 @@ fn user_files(vars: &Vars) -> Vec<PathBuf> {
         vars.path("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")).join("pip")
     };
     vec![legacy, new.join("pip.conf")]
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use proptest::prelude::*;
-
-    fn config(text: &str) -> PipConfig {
-        PipConfig::from_files(&[text.to_owned()])
-    }
-
-    #[test]
-    fn a_commands_section_counts_more_than_global() {
-        let read = config("[download]\nindex-url = https://b/\n[global]\nindex_url: https://a/\n");
-        assert_eq!(read.index.as_deref(), Some("https://b/"));
-    }
-
-    #[test]
-    fn lists_go_on_over_indented_lines() {
-        let read = config("[global]\nextra-index-url =\n    https://a/simple\n    # no\n    https://b/simple\n");
-        assert_eq!(read.extra_indexes, ["https://a/simple", "https://b/simple"]);
-    }
-
-    #[test]
-    fn later_files_and_variables_win() {
-        let texts = ["[global]\nindex-url=https://a/".to_owned(), "[global]\nindex-url=https://b/".to_owned()];
-        assert_eq!(PipConfig::from_files(&texts).index.as_deref(), Some("https://b/"));
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pip.conf");
-        std::fs::write(&path, &texts[0]).unwrap();
-        let named = ("PIP_CONFIG_FILE".to_owned(), path.display().to_string());
-        let vars = Vars::new([named.clone()]);
-        assert_eq!(PipConfig::read(&vars).index.as_deref(), Some("https://a/"));
-        let vars = Vars::new([named, ("PIP_INDEX_URL".to_owned(), "https://c/".to_owned())]);
-        assert_eq!(PipConfig::read(&vars).index.as_deref(), Some("https://c/"));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_panic(text in "(?s).{0,200}") {
-            config(&text);
-        }
-
-        #[test]
-        fn an_index_is_found_whatever_surrounds_it(before in "[a-z#; \n]{0,40}", after in "[a-z#;\n]{0,40}") {
-            let read = config(&format!("{before}\n[global]\nindex-url = https://x/simple\n{after}"));
-            prop_assert_eq!(read.index.as_deref(), Some("https://x/simple"));
-        }
-    }
 }

@@ -1,14 +1,26 @@
 //! Boxes that detectors find: dropping doubles, joining several looks.
+//!
+//! What a detector of one's own needs after its model has run. Boxes may be in any unit, all of them in the same one.
+//!
+//! ```
+//! use lavr::tool::boxes::{Detection, without_doubles};
+//!
+//! let at = |left: f64, score| Detection { class: 0, score, bounds: [left, 0.0, left + 10.0, 10.0] };
+//! assert_eq!(without_doubles(vec![at(1.0, 0.6), at(0.0, 0.9), at(30.0, 0.5)], 0.5), [at(0.0, 0.9), at(30.0, 0.5)]);
+//! ```
 
 /// Boxes of several looks are one thing when they overlap by more than this (intersection over union).
 const FUSED_OVERLAP: f64 = 0.55;
 
-/// A found thing: its class, and its box (left, top, right, bottom).
+/// A found thing.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Detection {
-    pub(crate) class: usize,
-    pub(crate) score: f32,
-    pub(crate) bounds: [f64; 4],
+pub struct Detection {
+    /// Which of the detector's classes it is of.
+    pub class: usize,
+    /// How sure the detector is, usually 0 to 1.
+    pub score: f32,
+    /// Left, top, right and bottom.
+    pub bounds: [f64; 4],
 }
 
 impl AsRef<Self> for Detection {
@@ -17,8 +29,8 @@ impl AsRef<Self> for Detection {
     }
 }
 
-/// What was found in a picture of this width, as if it had been found in its mirror image.
-pub(crate) fn mirrored(found: Vec<Detection>, width: u32) -> Vec<Detection> {
+/// What was found in a picture of this width, as if it had been found in its mirror image; boxes are in pixels.
+pub fn mirrored(found: Vec<Detection>, width: u32) -> Vec<Detection> {
     let width = f64::from(width);
     let mirrored = |d: Detection| {
         let [left, top, right, bottom] = d.bounds;
@@ -29,9 +41,10 @@ pub(crate) fn mirrored(found: Vec<Detection>, width: u32) -> Vec<Detection> {
 
 /// Joins what was found in several looks at the same picture; best first.
 ///
-/// Boxes of a class that overlap become one, whose sides and score are the means of theirs; what only one of two looks
-/// found has half its score, and so on. Source: Solovyev et al., "Weighted boxes fusion" (2021).
-pub(crate) fn fused(looks: Vec<Vec<Detection>>) -> Vec<Detection> {
+/// Boxes of a class that overlap by more than 0.55 (intersection over union) become one, whose sides and score are the
+/// means of theirs; what only one of two looks found has half its score, and so on. Source: Solovyev et al., "Weighted
+/// boxes fusion" (2021).
+pub fn fused(looks: Vec<Vec<Detection>>) -> Vec<Detection> {
     let count = looks.len() as f32;
     let mut found: Vec<Detection> = looks.into_iter().flatten().collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -77,7 +90,7 @@ impl Cluster {
 
 /// Non-maximum suppression by class, best score first: a box is dropped when it overlaps a better one of its class by
 /// more than `limit` (intersection over union).
-pub(crate) fn without_doubles<T: AsRef<Detection>>(mut found: Vec<T>, limit: f64) -> Vec<T> {
+pub fn without_doubles<T: AsRef<Detection>>(mut found: Vec<T>, limit: f64) -> Vec<T> {
     found.sort_by(|a, b| b.as_ref().score.total_cmp(&a.as_ref().score));
     let mut kept: Vec<T> = Vec::new();
     for one in found {
@@ -94,7 +107,7 @@ pub(crate) fn without_doubles<T: AsRef<Detection>>(mut found: Vec<T>, limit: f64
 /// `limit` become one, whose sides are the means of theirs by their scores, and whose score is the best.
 ///
 /// Source: Bazarevsky et al., "BlazeFace" (2019), section 4.3, as MediaPipe does it.
-pub(crate) fn averaged(mut found: Vec<Detection>, limit: f64) -> Vec<Detection> {
+pub fn averaged(mut found: Vec<Detection>, limit: f64) -> Vec<Detection> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept = Vec::new();
     while let Some((best, others)) = found.split_first() {
@@ -108,87 +121,10 @@ pub(crate) fn averaged(mut found: Vec<Detection>, limit: f64) -> Vec<Detection> 
     kept
 }
 
-/// Intersection over union.
-pub(crate) fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
+/// Intersection over union of two boxes (left, top, right, bottom), 0 to 1; 0 where neither has an area.
+pub fn overlap(a: &[f64; 4], b: &[f64; 4]) -> f64 {
     let area = |r: &[f64; 4]| (r[2] - r[0]).max(0.0) * (r[3] - r[1]).max(0.0);
     let inner = area(&[a[0].max(b[0]), a[1].max(b[1]), a[2].min(b[2]), a[3].min(b[3])]);
     let outer = area(a) + area(b) - inner;
     if outer > 0.0 { inner / outer } else { 0.0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const OVERLAP: f64 = 0.5;
-
-    fn detection() -> impl Strategy<Value = Detection> {
-        (0..2usize, 0.0..1.0f32, 0.0..50.0f64, 0.0..50.0f64, 1.0..50.0f64, 1.0..50.0f64)
-            .prop_map(|(class, score, x, y, w, h)| Detection { class, score, bounds: [x, y, x + w, y + h] })
-    }
-
-    proptest! {
-        #[test]
-        fn of_doubles_the_best_stays(found in proptest::collection::vec(detection(), 0..40)) {
-            let kept = without_doubles(found.clone(), OVERLAP);
-            prop_assert!(kept.windows(2).all(|w| w[0].score >= w[1].score));
-            for one in &found {
-                let covered = kept.iter().any(|k| {
-                    k == one || (k.class == one.class && k.score >= one.score && overlap(&k.bounds, &one.bounds) > OVERLAP)
-                });
-                prop_assert!(covered);
-            }
-            for (i, a) in kept.iter().enumerate() {
-                prop_assert!(kept[..i].iter().all(|b| a.class != b.class || overlap(&a.bounds, &b.bounds) <= OVERLAP));
-            }
-        }
-
-        #[test]
-        fn what_overlaps_is_averaged(found in proptest::collection::vec(detection(), 0..40)) {
-            let kept = averaged(found.clone(), OVERLAP);
-            prop_assert!(kept.windows(2).all(|w| w[0].score >= w[1].score));
-            // No side lies outside those that it is the mean of, and the best score stays.
-            for one in &kept {
-                let of_class = || found.iter().filter(|d| d.class == one.class && d.score <= one.score);
-                for side in 0..4 {
-                    let least = of_class().map(|d| d.bounds[side]).fold(f64::INFINITY, f64::min);
-                    let most = of_class().map(|d| d.bounds[side]).fold(f64::NEG_INFINITY, f64::max);
-                    prop_assert!(least - 1e-6 <= one.bounds[side] && one.bounds[side] <= most + 1e-6);
-                }
-            }
-            prop_assert_eq!(found.iter().map(|d| d.score).fold(0.0, f32::max), kept.first().map_or(0.0, |d| d.score));
-        }
-
-        #[test]
-        fn two_same_looks_are_one(found in proptest::collection::vec(detection(), 0..20)) {
-            let once = without_doubles(found, OVERLAP);
-            let fused = fused(vec![once.clone(), once.clone()]);
-            prop_assert_eq!(fused.len(), once.len());
-            for (a, b) in fused.iter().zip(&once) {
-                prop_assert!((a.score - b.score).abs() < 1e-5);
-            }
-            let alone = super::fused(vec![once.clone(), Vec::new()]);
-            prop_assert!(alone.iter().zip(&once).all(|(a, b)| (a.score * 2.0 - b.score).abs() < 1e-5 && a.bounds == b.bounds));
-        }
-
-        #[test]
-        fn a_box_joins_the_one_it_overlaps_most(shift in 0.0..20.0f64) {
-            let at = |left: f64, score| Detection { class: 0, score, bounds: [left, 0.0, left + 100.0, 100.0] };
-            // Two neighbours of one look, both of which the box of the other look overlaps; it is nearer to the second.
-            let fused = fused(vec![vec![at(0.0, 0.9), at(50.0, 0.8)], vec![at(26.0 + shift, 0.7)]]);
-            prop_assert_eq!(fused.len(), 2);
-            let second = fused.iter().find(|d| d.bounds[0] > 25.0);
-            prop_assert!(second.is_some_and(|d| (d.score - 0.75).abs() < 1e-5), "{:?}", fused);
-        }
-
-        #[test]
-        fn mirrored_twice_is_the_same(found in proptest::collection::vec(detection(), 0..20)) {
-            let twice = mirrored(mirrored(found.clone(), 64), 64);
-            for (a, b) in twice.iter().zip(&found) {
-                prop_assert!(a.bounds.iter().zip(b.bounds).all(|(a, b)| (a - b).abs() < 1e-9));
-            }
-        }
-    }
 }

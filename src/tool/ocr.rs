@@ -1,5 +1,8 @@
 //! Reading text: a detector finds lines (differentiable binarisation, DB), a classifier tells those that are upside down,
 //! a recogniser reads them (connectionist temporal classification, CTC).
+//!
+//! The geometry of it is open to readers of one's own: the borders of what a mask shows, the smallest rectangle around
+//! points, and the order in which lines are read.
 
 mod contours;
 mod detect;
@@ -16,12 +19,13 @@ use image::RgbImage;
 use ndarray::ArrayD;
 use tokio::sync::OnceCell;
 
+pub use self::contours::{Bitmap, borders};
 use self::detect::Page;
 use self::lines::{Alphabet, Model, Recogniser, model_error};
-pub(super) use self::order::reading;
+pub use self::order::in_reading_order;
 pub use self::part::OcrPart;
 use self::pixels::{Channels, Scale};
-use self::rect::Quad;
+pub use self::rect::{Quad, grown, smallest_rectangle};
 use super::model::Input;
 use crate::cx::Cx;
 use crate::error::{Error, Result};
@@ -168,7 +172,7 @@ impl Ocr {
         let places = found.places.iter().zip(flipped).map(|(place, flipped)| place.polygon(&page, image, flipped));
         let lines = texts.into_iter().zip(places).map(|((text, score), polygon)| Line { text, score, polygon });
         let legible = lines.filter(|line| line.score >= self.min_score && !line.text.trim().is_empty());
-        Ok(reading(legible.collect()))
+        Ok(in_reading_order(legible.collect()))
     }
 
     /// Loads the models.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounds::{area, shared_area, size};
-use super::ocr::reading;
+use super::ocr::in_reading_order;
 use super::tiles::{is_cut, tiles};
 use super::{Args, ImageRef, SharedTool, TypedTool, call_guarded};
 use crate::cx::Cx;
@@ -67,7 +67,7 @@ impl ReadSmallText {
                 if is_cut(line.bounds(), &large, image, margin) { cut.push(line) } else { entire.push(line) }
             }
         }
-        Ok(reading(joined(entire, whole, cut)))
+        Ok(in_reading_order(joined(entire, whole, cut)))
     }
 
     /// One call of the reader.

@@ -269,6 +269,8 @@ def detectors():
     ones.append(helper.make_node("Add", ["zeros", "all"], ["y"]))
     inside = [("zero", np.array(0, np.float32)), ("one", np.array(1, np.float32)), ("across", np.array([1], np.int64))]
     save("rows", ones, [("x", "f32", ["n", "m"])], [("y", "f32", ["n", 1])], inside)
+    # Its output has a row for each dimension, and not for each row of its input.
+    save("shape", [helper.make_node("Shape", ["x"], ["y"])], [("x", "f32", ["n", "m"])], [("y", "i64", [2])])
     both = [("x", "f32", [1, 3, 4, 4]), ("sizes", "f32", [1, 2])]
     save("two_inputs", [helper.make_node("Add", ["x", "x"], ["y"]), helper.make_node("Add", ["sizes", "sizes"], ["s"])],
          both, [("y", "f32", [1, 3, 4, 4]), ("s", "f32", [1, 2])])

@@ -6,13 +6,14 @@ mod catalogue;
 mod drafts;
 mod hostile;
 mod lines;
+mod named;
 mod off;
 mod offering;
 mod people;
 mod prompted;
 mod reading;
 mod seeing;
-mod stated;
+pub(crate) mod stated;
 mod worded;
 
 use std::path::{Path, PathBuf};
@@ -469,6 +470,15 @@ async fn calls_in_batches_get_what_they_would_get_alone() {
     assert_eq!(said(&[(1, 2); 4]).await, vec![vec![4.0]; 4], "four calls in one");
     assert_eq!(said(&[(1, 2), (2, 2), (1, 2)]).await, [vec![4.0], vec![4.0, 4.0], vec![4.0]], "of several rows each");
     assert_eq!(said(&[(1, 2), (1, 3)]).await, [vec![1.0], vec![1.0]], "of two shapes");
+    // One whose output is not by row runs once for each.
+    let shape = OrtModel::File(LazyFile::at(repository("tests/models/shape.onnx")));
+    let three = Batching { max_batch: 3, ..batching };
+    let shape = runtime().unwrap().runner("shape", shape).with_batching(three);
+    shape.load().await.unwrap();
+    let all = futures::future::join_all((0..3).map(|_| shape.run(&cx, input(1, 2)))).await;
+    for outputs in all {
+        assert_eq!(numbers_of(&outputs.unwrap()[0].1), [1.0, 2.0], "three of one row are not one of three");
+    }
     // A model of a fixed first dimension takes them one by one.
     let fixed = OrtModel::File(LazyFile::at(repository("tests/models/classifier.onnx")));
     let fixed = runtime().unwrap().runner("fixed", fixed).with_batching(batching);
@@ -476,6 +486,32 @@ async fn calls_in_batches_get_what_they_would_get_alone() {
     let alone = fixed.run(&cx, picture(3)).await.unwrap();
     let all = futures::future::join_all((0..4).map(|n| fixed.run(&cx, picture(n)))).await;
     assert_eq!(all[3].as_ref().unwrap(), &alone);
+}
+
+#[test]
+fn what_was_stacked_comes_apart_as_it_was() {
+    use lavr::runner::{Batching, LazyFile, OrtModel, Runner as _, Tensor};
+    use ndarray::{ArrayD, IxDyn};
+    use proptest::prelude::*;
+    let batching = Batching { max_batch: 5, max_delay: std::time::Duration::from_millis(20), max_queue: 16 };
+    let identity = OrtModel::File(LazyFile::at(repository("tests/models/identity.onnx")));
+    let identity = runtime().unwrap().runner("identity", identity).with_batching(batching);
+    let executor = tokio::runtime::Runtime::new().unwrap();
+    let call = |samples: usize, width: usize, from: usize| {
+        let numbers = (0..samples * width).map(|n| (from * 100 + n) as f32).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(&[samples, width, 1, 1]), numbers).unwrap();
+        Tensor::F32(array)
+    };
+    let sizes = proptest::collection::vec(1..4_usize, 1..6);
+    proptest!(ProptestConfig::with_cases(32), |(sizes in sizes, width in 1..5_usize)| {
+        let calls: Vec<Tensor> = sizes.iter().enumerate().map(|(n, size)| call(*size, width, n)).collect();
+        let cx = cx();
+        let runs = calls.iter().map(|tensor| identity.run(&cx, vec![("x".to_owned(), tensor.clone())]));
+        let outputs = executor.block_on(futures::future::join_all(runs));
+        for (outputs, tensor) in outputs.into_iter().zip(calls) {
+            prop_assert_eq!(outputs.unwrap(), vec![("y".to_owned(), tensor)]);
+        }
+    });
 }
 
 /// Small things are found in pieces of the picture: with the compiled-in detector's weights, as `zoom_detect` finds them.

@@ -1,5 +1,7 @@
 //! The built binary: what it prints, and its exit codes.
 
+mod models;
+
 use std::path::Path;
 use std::process::Output;
 

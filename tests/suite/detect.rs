@@ -1,13 +1,17 @@
 //! `detect_objects` finds what NanoDet in single precision finds in Python; the references are in `tests/reference/detect`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use lavr::error::ErrorKind;
 use lavr::image::{Frame, Image};
-use lavr::tool::DetectObjects;
+use lavr::runner::ModelFacts;
+use lavr::tool::{DetectObjects, TypedTool as _};
 use lavr::value::Region;
+use proptest::prelude::*;
 use serde_json::Value as Json;
 
+use crate::added::stated::{Stated, floats};
 use crate::experts::{cx, detector, evaluation, files, image, json, overlap, repository};
 
 async fn find(detector: &DetectObjects, picture: &str, labels: &[&str]) -> Vec<Region> {
@@ -209,4 +213,101 @@ async fn what_is_asked_for_by_name_is_looked_for_longer_and_less_strictly() {
     println!("right whether and how many, of {told} and {labels} labels: {strict:.3?} strictly, {asked:.3?} asked for");
     assert!(asked[0] >= 0.87 && asked[1] >= 0.62, "{asked:?}");
     assert!(asked[0] > strict[0] && asked[1] > strict[1] + 0.1, "{strict:?} {asked:?}");
+}
+
+/// A detector whose model finds one thing of each class, the first class surest.
+fn of_everything() -> (DetectObjects, Arc<Stated>) {
+    let model = Stated::new(ModelFacts::default(), |input| {
+        let [_, _, height, width] = *input.shape() else { panic!("{input:?}") };
+        let of_stride = |stride: usize| {
+            let cells = (height / stride) * (width / stride);
+            let score = |n: usize| match (n / 80, n % 80) {
+                (cell, class) if stride == 8 && cell == class => 0.9 - class as f32 * 0.005,
+                _ => 0.0,
+            };
+            let scores = floats(&[1, cells, 80], (0..cells * 80).map(score).collect());
+            [("scores".to_owned(), scores), ("sides".to_owned(), floats(&[1, cells, 44], vec![0.0; cells * 44]))]
+        };
+        [8, 16, 32].into_iter().flat_map(of_stride).collect()
+    });
+    let model = Arc::new(model);
+    (DetectObjects::new(model.clone()).unwrap(), model)
+}
+
+/// The classes that a word means, in their order; none when it means none.
+async fn meant(detector: &DetectObjects, words: &[&str]) -> Vec<String> {
+    let image = Image::from_pixels(image::RgbImage::new(416, 416), Frame::ROOT);
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let found = detector.regions(&cx(), &image, &words, 0.35).await.unwrap_or_default();
+    found.into_iter().map(|region| region.label).collect()
+}
+
+#[tokio::test]
+async fn a_word_means_one_class_or_a_group_of_them() {
+    let (detector, _) = of_everything();
+    for (word, class) in [
+        ("people", "person"),
+        ("Snowmen", ""),
+        ("policemen", ""),
+        ("the sofas", "couch"),
+        ("BIKES", "bicycle"),
+        ("televisions", "tv"),
+        ("cell-phones", "cell phone"),
+        ("knives", "knife"),
+        ("mice", "mouse"),
+        ("glasses of wine", ""),
+        ("wine glasses", "wine glass"),
+        ("puppies", "dog"),
+        ("buses", "bus"),
+        ("benches", "bench"),
+        ("skis", "skis"),
+        ("a pair of scissors", "scissors"),
+        ("motorbike", "motorcycle"),
+        ("planes", "airplane"),
+        ("teddy_bear", "teddy bear"),
+    ] {
+        let classes = meant(&detector, &[word]).await;
+        assert_eq!(classes.first().map_or("", String::as_str), class, "{word}: {classes:?}");
+        assert!(classes.len() <= 1, "{word}: {classes:?}");
+    }
+    assert!(meant(&detector, &["vehicles"]).await.contains(&"truck".to_owned()));
+    assert_eq!(meant(&detector, &["fruits"]).await, ["banana", "apple", "orange"]);
+}
+
+#[tokio::test]
+async fn every_class_means_itself() {
+    let (detector, _) = of_everything();
+    let all = meant(&detector, &[]).await;
+    assert_eq!(all.len(), 80);
+    for class in &all {
+        assert_eq!(meant(&detector, &[class.as_str()]).await, [class.as_str()]);
+    }
+}
+
+#[test]
+fn mentions_are_found_in_questions() {
+    let (detector, _) = of_everything();
+    let names = |question: &str| detector.mentions(question).into_iter().map(|m| m.name).collect::<Vec<_>>();
+    assert_eq!(names("How many ppl and cell-phones are on the sofa?"), ["person", "cell phone", "couch"]);
+    assert_eq!(names("What is the phone number?"), [""; 0]);
+    assert_eq!(names("Are there wine glasses, or any fruit?"), ["wine glass", "fruit"]);
+    assert_eq!(names("Wie viele Ä?"), [""; 0]);
+    let question = "two Dogs here";
+    assert_eq!(detector.mentions(question).first().map(|m| &question[m.range.clone()]), Some("Dogs"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn the_model_gets_about_as_many_pixels_as_it_should(width in 1..5_000u32, height in 1..5_000u32) {
+        let (detector, model) = of_everything();
+        let image = Image::from_pixels(image::RgbImage::new(width, height), Frame::ROOT);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(detector.regions(&cx(), &image, &[], 0.35)).unwrap();
+        let shape = model.shapes.lock().unwrap().pop().unwrap();
+        let (w, h) = (shape[3], shape[2]);
+        prop_assert!(w % 32 == 0 && h % 32 == 0);
+        prop_assert!((w * h) as f64 <= 1.5 * 416.0 * 416.0, "{w} x {h}");
+        prop_assert!((width > height) == (w > h) || w == h);
+    }
 }

@@ -87,3 +87,30 @@ fn no_source_file_is_too_long() {
         }
     }
 }
+
+/// Tests go through the public API and the built binary, as those who use them do. One in `src` would tie what it tests
+/// to the way it is written, and building the whole crate once more for it takes minutes; so `Cargo.toml` leaves the
+/// crate out of what is tested, and such a test would not even run.
+#[test]
+fn no_test_is_in_the_sources() {
+    // Also in lists, such as `cfg(all(test, unix))` and `cfg_attr(test, ..)`; `#[tokio::test]`, too.
+    let test = Regex::new(r"#!?\[\s*cfg(_attr)?\s*\((.*\W)?test\W|#\[\s*(\w+::)*test\b|cfg!\((.*\W)?test\W").unwrap();
+    let mut found = Vec::new();
+    for path in sources(&repository("src")).into_iter().filter(|path| path.extension().is_some_and(|e| e == "rs")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().enumerate().filter(|(_, line)| test.is_match(line));
+        found.extend(lines.map(|(n, line)| format!("{}:{}: {}", path.display(), n + 1, line.trim())));
+    }
+    assert!(found.is_empty(), "these belong in tests/suite: {found:#?}");
+    for line in
+        ["#[cfg(test)]", "#[cfg(all(test, unix))]", "#[cfg_attr(test, derive(Debug))]", "    #[tokio::test]", "#[test]"]
+    {
+        assert!(test.is_match(line), "{line}");
+    }
+    for line in ["#[cfg(unix)]", "#[cfg(feature = \"latest\")]", "/// A test reads the file.", "#[derive(Debug)]"] {
+        assert!(!test.is_match(line), "{line}");
+    }
+    let manifest: toml::Table = toml::from_str(&std::fs::read_to_string(repository("Cargo.toml")).unwrap()).unwrap();
+    let targets = [&manifest["lib"], &manifest["bin"][0]];
+    assert!(targets.iter().all(|target| target.get("test") == Some(&toml::Value::Boolean(false))), "{targets:?}");
+}

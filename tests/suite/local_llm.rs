@@ -10,7 +10,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use candle_transformers::models::{quantized_llama, quantized_qwen2};
 use lavr::budget::Budget;
-use lavr::chat::local::{LocalModel, LocalOptions};
+use lavr::chat::local::{LocalModel, LocalOptions, draft};
 use lavr::chat::{ChatModel, ChatReply, ChatRequest, FinishReason};
 use lavr::cx::Cx;
 use lavr::error::ErrorKind;
@@ -332,6 +332,22 @@ async fn what_two_prompts_share_is_read_once() {
     assert!(repaired.usage.prompt_tokens < 40, "{:?}", repaired.usage);
     let fresh = load(None).complete(&cx(), &request).await.unwrap();
     assert_eq!(said(&repaired), said(&fresh));
+}
+
+#[test]
+fn a_draft_is_what_followed_the_longest_run_as_far_as_that_was_long() {
+    assert_eq!(draft(&[1, 2, 3, 7, 8, 9, 2, 3, 6, 1, 2], &[3], 9), [7, 8, 9]);
+    assert_eq!(draft(&[1, 2, 3, 7, 8, 9, 2, 3, 6, 1, 2], &[3], 2), [7, 8]);
+    assert_eq!(draft(&[5, 3, 7, 4, 3, 6], &[3], 9), [6], "the later of two");
+    assert_eq!(draft(&[4, 4], &[4, 4], 9), [4], "a run may overlap what it is compared with");
+}
+
+#[test]
+fn nothing_is_drafted_after_what_is_new() {
+    assert!(draft(&[], &[], 9).is_empty());
+    assert!(draft(&[], &[1], 9).is_empty());
+    assert!(draft(&[1, 2, 3], &[4], 9).is_empty());
+    assert!(draft(&[1, 2, 1], &[2], 0).is_empty());
 }
 
 /// Words that were written before are drafted, right and wrong ones; what is chosen must not depend on it.

@@ -1,5 +1,7 @@
 //! `read_text` reads what rapidocr 3.10.0 reads with its defaults; the references are in `tests/reference/ocr`.
 
+mod geometry;
+
 use std::path::{Path, PathBuf};
 
 use lavr::image::Image;

@@ -1,7 +1,9 @@
 //! The model store: every kind of source, and everything that can go wrong on the way.
 
 pub mod archives;
+mod configured;
 mod failures;
+mod listed;
 mod manifests;
 mod registries;
 mod servers;

@@ -93,20 +93,3 @@ pub(super) fn detections(
     }
     Ok(boxes::without_doubles(found, OVERLAP))
 }
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn inputs_are_about_as_large_and_as_wide_as_they_should(width in 1..5_000u32, height in 1..5_000u32) {
-            let (w, h) = input_size((width, height), SIDE);
-            prop_assert!(w % STEP == 0 && h % STEP == 0);
-            prop_assert!((w * h) as f64 <= 1.5 * f64::from(SIDE * SIDE), "{w} x {h}");
-            prop_assert!((width > height) == (w > h) || w == h);
-        }
-    }
-}

@@ -202,33 +202,3 @@ fn mended(text: &str) -> String {
     }
     out
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_around_a_name_goes() {
-        for (printed, name) in [
-            ("ACORN TOYS (M) SDN BHD (123456-X)", "ACORN TOYS (M) SDN BHD"),
-            ("ACORN TOYS (M) SDN BHD(123456-X", "ACORN TOYS (M) SDN BHD"),
-            ("ACORN MART S/B (1234 56 X)", "ACORN MART S/B"),
-            ("ACORN TOYS SDN. BHD. 123456-X", "ACORN TOYS SDN. BHD."),
-            ("ACORN TOYS SDN BHD (CO. NO. 123456-X)", "ACORN TOYS SDN BHD"),
-            ("ACORN TOYS SON BHO", "ACORN TOYS SDN BHD"),
-            ("ACORN TOYS SDNBHD", "ACORN TOYS SDN BHD"),
-            ("ACORN TOYSSDN BHD", "ACORN TOYS SDN BHD"),
-            ("ACORN TOYS (M)SDN. BHD.", "ACORN TOYS (M) SDN. BHD."),
-            ("ACORN MARTS/B", "ACORN MART S/B"),
-            ("Acorn Toys Sdn Bhd", "Acorn Toys Sdn Bhd"),
-            ("WELCOME TO ACORN CAFE", "ACORN CAFE"),
-            ("ACORN ENTERPRISEN(NORTH) SDN BHD", "ACORN ENTERPRISE(NORTH) SDN BHD"),
-            ("ACORN ENTERPRISES", "ACORN ENTERPRISES"),
-            ("ACORN CAFE 24", "ACORN CAFE 24"),
-            ("* ACORN CAFE *", "ACORN CAFE"),
-            ("LEE & SON", "LEE & SON"),
-        ] {
-            assert_eq!(clean(printed), name);
-        }
-    }
-}

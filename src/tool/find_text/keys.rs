@@ -188,20 +188,3 @@ impl Keys {
 fn has(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|w| w == word)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_file_is_sound() {
-        let parsed: Result<Keys, _> = toml::from_str(include_str!("keys.toml"));
-        assert!(parsed.is_ok(), "{parsed:?}");
-        // A label whose words are spelt otherwise than their alias would never be found.
-        for label in keys().key.iter().flat_map(|k| k.printed.iter().flatten()) {
-            for word in label.split(' ') {
-                assert_eq!(keys().alias.get(word).map_or(word, String::as_str), word, "in `{label}`");
-            }
-        }
-    }
-}

@@ -167,32 +167,3 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     }
     None
 }
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn labels_are_read_as_exporters_note_them() {
-        for (text, names) in [
-            ("{0: 'person', 1: \"driver's seat\", 2: 'it\\'s'}", vec!["person", "driver's seat", "it's"]),
-            ("{\"1\": \"b\", \"0\": \"a\"}", vec!["a", "b"]),
-            ("['a', 'b, c']", vec!["a", "b, c"]),
-            ("[\"a\", \"b\"]", vec!["a", "b"]),
-            ("a\r\n\nc\n\n", vec!["a", "", "c"]),
-            ("{2: 'c'}", vec!["", "", "c"]),
-            ("{0: 'a'", vec!["{0: 'a'"]),
-        ] {
-            assert_eq!(parse(text), names, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_is_noted_is_read_without_a_panic(text in ".{0,80}") {
-            parse(&text);
-        }
-    }
-}

@@ -1,17 +1,17 @@
 //! Borders of the connected parts of a mask.
 
-/// A picture of yes and no, row by row.
+/// A picture of yes and no, row by row: where something is, such as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mask {
+pub struct Bitmap {
     /// Columns.
-    pub(super) width: usize,
+    pub width: usize,
     /// Rows.
-    pub(super) height: usize,
-    /// `width * height` pixels.
-    pub(super) on: Vec<bool>,
+    pub height: usize,
+    /// `width * height` pixels; where there are fewer, rows that are not whole count as off.
+    pub on: Vec<bool>,
 }
 
-impl Mask {
+impl Bitmap {
     /// Grows every part by one pixel to the right and down, as OpenCV's `dilate` does with a 2x2 kernel.
     pub(super) fn dilated(&self) -> Self {
         let at = |x: usize, y: usize| self.on.get(y * self.width + x).copied().unwrap_or(false);
@@ -41,7 +41,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(mask: &Mask) -> Self {
+    fn of(mask: &Bitmap) -> Self {
         let stride = mask.width + 2;
         let mut cells = vec![OFF; stride * (mask.height + 2)];
         let inner = cells.chunks_exact_mut(stride).skip(1);
@@ -75,7 +75,7 @@ impl Grid {
 
 /// The outer and the hole borders of the mask, at most `limit`; the lowest first, as OpenCV lists them.
 ///
-/// A border is the list of its corner pixels: those between two steps in the
+/// A border is the list of its corner pixels, column and row from the top left: those between two steps in the
 /// same direction are left out. Foreground is 8-connected; a hole's border
 /// consists of the foreground pixels around it. Outer borders run
 /// anticlockwise on the screen from their topmost, then leftmost pixel.
@@ -84,7 +84,7 @@ impl Grid {
 /// binary images by border following" (1985), algorithm 1 without the
 /// hierarchy; start, direction and marks as in OpenCV's `findContours` with
 /// `RETR_LIST` and `CHAIN_APPROX_SIMPLE`.
-pub(super) fn borders(mask: &Mask, limit: usize) -> Vec<Vec<[i32; 2]>> {
+pub fn borders(mask: &Bitmap, limit: usize) -> Vec<Vec<[i32; 2]>> {
     let mut grid = Grid::of(mask);
     let mut found = Vec::new();
     for cell in 1..grid.cells.len() {
@@ -132,47 +132,5 @@ fn follow(grid: &mut Grid, start: usize, outside: usize) -> Vec<[i32; 2]> {
         }
         cell = next;
         direction = (direction + 4) % 8;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn mask(width: usize, height: usize, on: impl Fn(usize, usize) -> bool) -> Mask {
-        let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        Mask { width, height, on: pixels.map(|(x, y)| on(x, y)).collect() }
-    }
-
-    /// What OpenCV 5.0.0 returns for a rectangle with a hole and a single pixel in the corner.
-    #[test]
-    fn borders_are_those_of_opencv() {
-        let mask = mask(14, 12, |x, y| {
-            let hole = (5..8).contains(&x) && (4..6).contains(&y);
-            (x, y) == (0, 0) || ((3..12).contains(&x) && (2..9).contains(&y) && !hole)
-        });
-        let hole = vec![[4, 4], [5, 3], [7, 3], [8, 4], [8, 5], [7, 6], [5, 6], [4, 5]];
-        let outer = vec![[3, 2], [3, 8], [11, 8], [11, 2]];
-        assert_eq!(borders(&mask, 9), [hole.clone(), outer, vec![[0, 0]]]);
-        assert_eq!(borders(&mask, 1), [hole]);
-    }
-
-    proptest! {
-        #[test]
-        fn borders_end_and_stay_on_the_mask(
-            width in 1..12usize,
-            on in proptest::collection::vec(any::<bool>(), 1..120),
-        ) {
-            let height = on.len() / width;
-            prop_assume!(height > 0);
-            let mask = mask(width, height, |x, y| on[y * width + x]);
-            let found = borders(&mask, usize::MAX);
-            prop_assert_eq!(found.is_empty(), !mask.on.contains(&true));
-            for [x, y] in found.concat() {
-                prop_assert!(mask.on[y as usize * width + x as usize]);
-            }
-        }
     }
 }

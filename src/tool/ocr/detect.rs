@@ -4,9 +4,9 @@ use image::RgbImage;
 use ndarray::Array4;
 
 use super::OcrPart;
-use super::contours::{Mask, borders};
+use super::contours::{Bitmap, borders};
 use super::pixels::{Channels, place};
-use super::rect::{Quad, around, clockwise, grown};
+use super::rect::{Quad, clockwise, grown, smallest_rectangle};
 use crate::error::{Error, Result};
 use crate::tool::resize;
 
@@ -86,17 +86,17 @@ impl Page {
     ///
     /// The map holds `width * height` probabilities, row by row.
     pub(super) fn boxes(&self, map: &[f32], width: usize, height: usize, part: &OcrPart) -> Vec<Quad> {
-        let mask = Mask { width, height, on: map.iter().map(|p| *p > part.threshold).collect() };
+        let mask = Bitmap { width, height, on: map.iter().map(|p| *p > part.threshold).collect() };
         let map = Map { probabilities: map, width, height };
         borders(&mask.dilated(), CANDIDATES).iter().filter_map(|b| self.box_of(b, &map, part)).collect()
     }
 
     fn box_of(&self, border: &[[i32; 2]], map: &Map<'_>, part: &OcrPart) -> Option<Quad> {
-        let (quad, side) = around(border)?;
+        let (quad, side) = smallest_rectangle(border)?;
         if side < SHORTEST || part.box_threshold > map.mean_within(&quad) {
             return None;
         }
-        let (quad, side) = around(&grown(&quad, part.unclip))?;
+        let (quad, side) = smallest_rectangle(&grown(&quad, part.unclip))?;
         if side < SHORTEST_GROWN {
             return None;
         }

@@ -228,37 +228,3 @@ pub(super) async fn read(
     }
     Ok(texts)
 }
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn decode(classes: &[usize]) -> String {
-        let alphabet = Alphabet::new("abc".split("").filter(|c| !c.is_empty()));
-        let steps: Vec<[f32; 5]> =
-            classes.iter().map(|c| std::array::from_fn(|i| if i == *c { 0.9 } else { 0.02 })).collect();
-        alphabet.decode(steps.iter().map(|s| s.as_slice())).0
-    }
-
-    #[test]
-    fn repetitions_merge_unless_nothing_stands_between() {
-        assert_eq!(decode(&[0, 1, 1, 0, 1, 2, 2, 4, 3, 0]), "aab c");
-        assert_eq!(decode(&[]), "");
-        assert_eq!(decode(&[0, 0]), "");
-    }
-
-    proptest! {
-        /// Writing each letter, then "nothing", for any number of steps decodes to the letters.
-        #[test]
-        fn decoding_undoes_encoding(letters in proptest::collection::vec((1..5usize, 1..4usize, 1..3usize), 0..20)) {
-            let steps: Vec<usize> = letters
-                .iter()
-                .flat_map(|(c, long, gap)| [vec![*c; *long], vec![0; *gap]].concat())
-                .collect();
-            let expected: String = letters.iter().filter_map(|(c, _, _)| "abc ".chars().nth(c - 1)).collect();
-            prop_assert_eq!(decode(&steps), expected);
-        }
-    }
-}

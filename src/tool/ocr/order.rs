@@ -36,8 +36,9 @@ impl Placed {
 ///
 /// A page counts as set in columns when running text stands on both sides of a
 /// gap that few lines cross; a list with prices is read row by row. Lines that
-/// cross the gap, such as titles, end the columns above them.
-pub(in crate::tool) fn reading(lines: Vec<Line>) -> Vec<Line> {
+/// cross the gap, such as titles, end the columns above them. Lines may lean a
+/// little, but the page has to be upright. Time grows with the square of their number, and more with many columns.
+pub fn in_reading_order(lines: Vec<Line>) -> Vec<Line> {
     let placed = lines.into_iter().map(|line| {
         let [left, top, right, bottom] = line.bounds();
         Placed { line, left, top, right, bottom }
@@ -144,65 +145,4 @@ fn belongs(row: &[Placed], line: &Placed) -> bool {
         let beside = gap(other) > -0.5 * (line.right - line.left).min(other.right - other.left);
         beside && (other.middle() - line.middle()).abs() < 0.5 * height
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str, x: f64, y: f64, width: f64) -> Line {
-        let (right, bottom) = (x + width, y + 20.0);
-        Line { text: text.into(), score: 1.0, polygon: [[x, y], [right, y], [right, bottom], [x, bottom]] }
-    }
-
-    fn texts(lines: Vec<Line>) -> Vec<String> {
-        reading(lines).into_iter().map(|l| l.text).collect()
-    }
-
-    #[test]
-    fn columns_of_text_are_read_one_after_the_other() {
-        let mut lines = vec![line("a title across the whole page", 10.0, 0.0, 480.0)];
-        for row in 0..4 {
-            let y = 40.0 + f64::from(row) * 30.0;
-            lines.push(line(
-                &format!("right text line {}", ["one", "two", "three", "four"][row as usize]),
-                270.0,
-                y,
-                220.0,
-            ));
-            lines.push(line(
-                &format!("left text line {}", ["one", "two", "three", "four"][row as usize]),
-                10.0,
-                y + 4.0,
-                220.0,
-            ));
-        }
-        let texts = texts(lines);
-        assert_eq!(texts[0], "a title across the whole page");
-        assert!(texts[1..5].iter().all(|t| t.starts_with("left")), "{texts:?}");
-        assert_eq!(texts[5], "right text line one");
-        assert_eq!(texts[8], "right text line four");
-    }
-
-    #[test]
-    fn a_list_with_prices_is_read_row_by_row() {
-        let mut lines = Vec::new();
-        for row in 0..5 {
-            let y = f64::from(row) * 30.0;
-            lines.push(line(&format!("{row}.50"), 300.0, y + 3.0, 50.0));
-            lines.push(line(&format!("an item with a name {row}"), 10.0, y, 200.0));
-        }
-        let texts = texts(lines);
-        assert_eq!(texts[..4], ["an item with a name 0", "0.50", "an item with a name 1", "1.50"]);
-    }
-
-    #[test]
-    fn a_slanted_row_stays_together() {
-        let words = ["one", "two", "three", "four", "five"];
-        let slope = |i: usize| line(words[i], i as f64 * 100.0, i as f64 * 6.0, 80.0);
-        let below =
-            |i: usize| line(["six", "seven", "eight", "nine", "ten"][i], i as f64 * 100.0, 30.0 + i as f64 * 6.0, 80.0);
-        let lines = (0..5).map(slope).chain((0..5).map(below)).collect();
-        assert_eq!(texts(lines)[..6], ["one", "two", "three", "four", "five", "six"]);
-    }
 }

@@ -3,13 +3,14 @@
 use std::f64::consts::PI;
 
 /// Four corners, clockwise on the screen from the top left, in pixels.
-pub(super) type Quad = [[f32; 2]; 4];
+pub type Quad = [[f32; 2]; 4];
 
-/// The smallest rectangle, at any angle, around the points: its corners from
+/// The smallest rectangle, at any angle, around the points (in pixels): its corners from
 /// the top left clockwise, and the length of its shorter side.
 ///
-/// `None` when the points lie on one line.
-pub(super) fn around(points: &[[i32; 2]]) -> Option<(Quad, f32)> {
+/// `None` when the points lie on one line. To the last bit what OpenCV 5's `minAreaRect`
+/// and `boxPoints` compute; points are whole pixels from -2^24 to 2^24, as `f32` holds them.
+pub fn smallest_rectangle(points: &[[i32; 2]]) -> Option<(Quad, f32)> {
     let hull = hull(points);
     if hull.len() < 3 {
         return None;
@@ -214,14 +215,14 @@ pub(super) fn clockwise(mut points: [[f32; 2]; 4]) -> Quad {
 
 /// Grows a quadrilateral outwards by `ratio` times its area over its perimeter, with round corners.
 ///
-/// The corners are first truncated to whole pixels. The result is the list of
+/// `ratio` is 0 or more. The corners are first truncated to whole pixels. The result is the list of
 /// offset points, whole pixels; their hull is the outline. Empty when the
 /// quadrilateral has fewer than three different corners.
 ///
 /// Source: the unclipping of DB text detection (Liao et al. 2020), with the
 /// offsetting of Clipper 6.4 (`ClipperOffset`, `jtRound`, arc tolerance 0.25).
 /// Clipper then clears self-intersections, which does not change the hull.
-pub(super) fn grown(quad: &Quad, ratio: f64) -> Vec<[i32; 2]> {
+pub fn grown(quad: &Quad, ratio: f64) -> Vec<[i32; 2]> {
     let exact = quad.map(|p| [f64::from(p[0]), f64::from(p[1])]);
     let distance = shoelace(&exact).abs() / 2.0 * ratio / perimeter(&exact);
     if !distance.is_finite() {
@@ -291,74 +292,4 @@ fn offset(path: &[[f64; 2]], delta: f64) -> Vec<[i32; 2]> {
         before = after;
     }
     out.into_iter().map(|p: [f64; 2]| [p[0] as i32, p[1] as i32]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// How far a point lies outside the quadrilateral, in pixels.
-    fn outside(quad: &Quad, point: [i32; 2]) -> f64 {
-        let p = point.map(f64::from);
-        let corners = quad.map(|c| c.map(f64::from));
-        (0..4)
-            .map(|i| (corners[i], corners[(i + 1) % 4]))
-            .map(|(a, b)| {
-                let length = (b[0] - a[0]).hypot(b[1] - a[1]);
-                ((b[1] - a[1]) * (p[0] - a[0]) - (b[0] - a[0]) * (p[1] - a[1])) / length
-            })
-            .fold(0.0, f64::max)
-    }
-
-    fn points() -> impl Strategy<Value = Vec<[i32; 2]>> {
-        proptest::collection::vec([0..2000i32, 0..2000i32], 3..60)
-    }
-
-    proptest! {
-        #[test]
-        fn the_rectangle_holds_all_points(points in points()) {
-            if let Some((quad, side)) = around(&points) {
-                prop_assume!(side > 1.0);
-                for point in &points {
-                    prop_assert!(outside(&quad, *point) < 0.1, "{quad:?} {point:?}");
-                }
-            }
-        }
-
-        #[test]
-        fn growing_keeps_the_inside_in(x in 0..500i32, y in 0..500i32, w in 4..300i32, h in 4..300i32) {
-            let (x, y, w, h) = (x as f32, y as f32, w as f32, h as f32);
-            let quad = [[x, y], [x + w, y], [x + w, y + h], [x, y + h]];
-            let distance = w * h * 1.6 / (2.0 * (w + h));
-            let outline = grown(&quad, 1.6);
-            let (grown, _) = around(&outline).ok_or_else(|| TestCaseError::fail("no outline"))?;
-            let outwards = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]];
-            for ((corner, before), sign) in grown.iter().zip(&quad).zip(outwards) {
-                for axis in 0..2 {
-                    prop_assert!((corner[axis] - before[axis] - sign[axis] * distance).abs() <= 1.5);
-                }
-            }
-        }
-    }
-
-    /// To the last bit what `minAreaRect` and `boxPoints` of OpenCV 5.0.0 compute.
-    #[test]
-    fn corners_are_those_of_opencv() {
-        let points = [[66, 86], [124, 95], [52, 31], [138, 146], [6, 22], [90, 78], [177, 103], [84, 86], [133, 117]];
-        let corners = [
-            [36.245_903, -14.295_084],
-            [176.999_98, 102.999_99],
-            [139.868_85, 147.557_37],
-            [-0.885_244_37, 30.262_293],
-        ];
-        assert_eq!(around(&points), Some((corners, 58.000_706)));
-    }
-
-    #[test]
-    fn points_on_a_line_have_no_rectangle() {
-        assert!(around(&[[1, 1], [2, 2], [9, 9]]).is_none());
-        assert!(around(&[]).is_none());
-    }
 }

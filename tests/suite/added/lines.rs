@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use lavr::error::{ErrorKind, Result};
 use lavr::image::{Frame, Image};
+use lavr::runner::{LazyFile, Tensor};
 use lavr::tool::model::{ModelTool, OcrParts, Parts};
-use lavr::tool::{Args, Manifest, Tool};
+use lavr::tool::{Args, Manifest, Ocr, OcrModels, Tool};
 use lavr::value::{Line, Value};
+use proptest::prelude::*;
 
 use super::ABOUT;
 use super::stated::{Stated, facts, floats};
@@ -24,7 +26,16 @@ const SOUND: Returned = Returned { map: 1.0, direction: [0.9, 0.1], step: [0.0, 
 
 /// A reader with these keys of `[ocr]`, its detector and its recogniser.
 fn reader(returned: Returned, ocr: &str) -> (ModelTool, [Arc<Stated>; 2]) {
-    let Returned { map, direction, step } = returned;
+    reader_of(returned, ocr, move || floats(&[1, 1, 4], returned.step.to_vec()))
+}
+
+/// The same with a recogniser that returns this.
+fn reader_of(
+    returned: Returned,
+    ocr: &str,
+    recognised: impl Fn() -> Tensor + Send + Sync + 'static,
+) -> (ModelTool, [Arc<Stated>; 2]) {
+    let Returned { map, direction, .. } = returned;
     let detector = Stated::new(facts(&["x: f32[?, 3, ?, ?]"], &["y: f32[?, 1, ?, ?]"]), move |input| {
         let [_, _, height, width] = *input.shape() else { panic!("{input:?}") };
         let within = |n: usize, all: usize| (0.475..0.525).contains(&(n as f64 / all as f64));
@@ -37,7 +48,7 @@ fn reader(returned: Returned, ocr: &str) -> (ModelTool, [Arc<Stated>; 2]) {
     });
     let mut noted = facts(&["x: f32[?, 3, ?, ?]"], &[]);
     noted.metadata.insert("character".to_owned(), "a\nb\nc".to_owned());
-    let recogniser = Stated::new(noted, move |_| vec![("y".to_owned(), floats(&[1, 1, 4], step.to_vec()))]);
+    let recogniser = Stated::new(noted, move |_| vec![("y".to_owned(), recognised())]);
     let [detector, recogniser] = [detector, recogniser].map(Arc::new);
     let tables = "[model]\nfile = \"a.onnx\"\n[head]\ntype = \"ocr\"\n[ocr]\nrecogniser = \"b.onnx\"\n";
     let manifest = Manifest::parse(&format!("{ABOUT}{tables}{ocr}")).unwrap();
@@ -134,4 +145,53 @@ async fn a_line_is_as_wide_as_the_manifest_says_at_least() {
         lines(&tool, [64, 64]).await.unwrap();
         assert_eq!(*recogniser.shapes.lock().unwrap(), [[1, 3, height, width]]);
     }
+}
+
+/// What the recogniser's best classes say, one class a step: nothing, `a`, `b`, `c` and the space.
+fn decoded(classes: &[usize]) -> Option<String> {
+    let step = |class: &usize| (0..5).map(|n| if n == *class { 0.9 } else { 0.02 }).collect::<Vec<f32>>();
+    let (count, steps) = (classes.len(), classes.iter().flat_map(step).collect::<Vec<f32>>());
+    let (tool, _) = reader_of(SOUND, "side = 32\n", move || floats(&[1, count, 5], steps.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let found = runtime.block_on(lines(&tool, [128, 128])).unwrap();
+    assert!(found.len() <= 1, "{found:?}");
+    found.into_iter().next().map(|line| line.text)
+}
+
+#[test]
+fn repetitions_merge_unless_nothing_stands_between() {
+    assert_eq!(decoded(&[0, 1, 1, 0, 1, 2, 2, 4, 3, 0]).as_deref(), Some("aab c"));
+    assert_eq!(decoded(&[]), None);
+    assert_eq!(decoded(&[0, 0]), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Writing each letter, then "nothing", for any number of steps decodes to the letters.
+    #[test]
+    fn decoding_undoes_encoding(letters in proptest::collection::vec((1..5usize, 1..4usize, 1..3usize), 0..20)) {
+        let steps: Vec<usize> =
+            letters.iter().flat_map(|(c, long, gap)| [vec![*c; *long], vec![0; *gap]].concat()).collect();
+        let written: String = letters.iter().filter_map(|(c, _, _)| "abc ".chars().nth(c - 1)).collect();
+        // A line of nothing but spaces is none.
+        let expected = Some(written).filter(|text| !text.trim().is_empty());
+        prop_assert_eq!(decoded(&steps), expected);
+    }
+}
+
+/// What a file says of its size is not asked: a device says 0, and never ends.
+#[cfg(unix)]
+#[tokio::test]
+async fn endless_characters_are_refused() {
+    let idle = || Arc::new(Stated::idle(facts(&["x: f32[?, 3, ?, ?]"], &[])));
+    let models = OcrModels {
+        detector: idle(),
+        direction: None,
+        recogniser: idle(),
+        characters: Some(LazyFile::at("/dev/zero")),
+    };
+    let blank = Image::from_pixels(image::RgbImage::new(64, 64), Frame::ROOT);
+    let error = Ocr::new(models).lines(&cx(), &blank).await.unwrap_err().to_string();
+    assert!(error.contains("`/dev/zero`") && error.contains("it has more than 4194304 bytes"), "{error}");
 }

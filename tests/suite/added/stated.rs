@@ -11,19 +11,19 @@ use ndarray::{ArrayD, IxDyn};
 type Gives = Box<dyn Fn(&Tensor) -> Tensors + Send + Sync>;
 
 /// A model that gives what it is told to of its first input, and keeps the shapes of those.
-pub(super) struct Stated {
+pub(crate) struct Stated {
     facts: ModelFacts,
     gives: Gives,
-    pub(super) shapes: Mutex<Vec<Vec<usize>>>,
+    pub(crate) shapes: Mutex<Vec<Vec<usize>>>,
 }
 
 impl Stated {
-    pub(super) fn new(facts: ModelFacts, gives: impl Fn(&Tensor) -> Tensors + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(facts: ModelFacts, gives: impl Fn(&Tensor) -> Tensors + Send + Sync + 'static) -> Self {
         Self { facts, gives: Box::new(gives), shapes: Mutex::default() }
     }
 
     /// A model that nobody is to run.
-    pub(super) fn idle(facts: ModelFacts) -> Self {
+    pub(crate) fn idle(facts: ModelFacts) -> Self {
         Self::new(facts, |_| panic!("it ran"))
     }
 }
@@ -42,18 +42,18 @@ impl Runner for Stated {
 }
 
 /// An input or output: `x: f32[1, 3, ?, ?]`.
-pub(super) fn port(text: &str) -> Port {
+pub(crate) fn port(text: &str) -> Port {
     let (name, rest) = text.split_once(": ").unwrap();
     let (of, shape) = rest.trim_end_matches(']').split_once('[').unwrap();
     Port { name: name.to_owned(), of: of.to_owned(), shape: shape.split(", ").map(|n| n.parse().ok()).collect() }
 }
 
 /// A model of these inputs and outputs.
-pub(super) fn facts(inputs: &[&str], outputs: &[&str]) -> ModelFacts {
+pub(crate) fn facts(inputs: &[&str], outputs: &[&str]) -> ModelFacts {
     let ports = |texts: &[&str]| texts.iter().map(|text| port(text)).collect();
     ModelFacts { inputs: ports(inputs), outputs: ports(outputs), ..ModelFacts::default() }
 }
 
-pub(super) fn floats(shape: &[usize], numbers: Vec<f32>) -> Tensor {
+pub(crate) fn floats(shape: &[usize], numbers: Vec<f32>) -> Tensor {
     Tensor::F32(ArrayD::from_shape_vec(IxDyn(shape), numbers).unwrap())
 }

@@ -3,8 +3,10 @@
 use proptest::prelude::*;
 
 use super::{call, line, list, text};
+use crate::experts::repository;
 use lavr::tool::find_text::{Mode, find_text};
 use lavr::value::{Line, Value};
+use serde_json::Value as Json;
 
 /// Lines from a picture of text: `|` parts the cells of a row; a cell stands where it does in the row.
 pub(super) fn page(drawn: &str) -> Vec<Line> {
@@ -141,4 +143,45 @@ fn a_row_is_everything_beside_the_words() {
     let (first, last) = (&lines[5], &lines[7]);
     assert_eq!(found.bounds()[0], first.bounds()[0], "the place is that of the whole row");
     assert_eq!(found.bounds()[2], last.bounds()[2]);
+}
+
+#[test]
+fn what_stands_around_a_name_goes() {
+    for (printed, name) in [
+        ("ACORN TOYS (M) SDN BHD (123456-X)", "ACORN TOYS (M) SDN BHD"),
+        ("ACORN TOYS (M) SDN BHD(123456-X", "ACORN TOYS (M) SDN BHD"),
+        ("ACORN MART S/B (1234 56 X)", "ACORN MART S/B"),
+        ("ACORN TOYS SDN. BHD. 123456-X", "ACORN TOYS SDN. BHD."),
+        ("ACORN TOYS SDN BHD (CO. NO. 123456-X)", "ACORN TOYS SDN BHD"),
+        ("ACORN TOYS SON BHO", "ACORN TOYS SDN BHD"),
+        ("ACORN TOYS SDNBHD", "ACORN TOYS SDN BHD"),
+        ("ACORN TOYSSDN BHD", "ACORN TOYS SDN BHD"),
+        ("ACORN TOYS (M)SDN. BHD.", "ACORN TOYS (M) SDN. BHD."),
+        ("ACORN MARTS/B", "ACORN MART S/B"),
+        ("Acorn Toys Sdn Bhd", "Acorn Toys Sdn Bhd"),
+        ("WELCOME TO ACORN CAFE", "ACORN CAFE"),
+        ("ACORN ENTERPRISEN(NORTH) SDN BHD", "ACORN ENTERPRISE(NORTH) SDN BHD"),
+        ("ACORN ENTERPRISES", "ACORN ENTERPRISES"),
+        ("ACORN CAFE 24", "ACORN CAFE 24"),
+        ("* ACORN CAFE *", "ACORN CAFE"),
+        ("LEE & SON", "LEE & SON"),
+    ] {
+        assert_eq!(value(&[line(printed, 0.0, 0.0)], "company"), name, "{printed}");
+    }
+}
+
+/// A label whose words are spelt otherwise than their alias would never be found.
+#[test]
+fn labels_are_spelt_as_their_aliases_lead() {
+    let file = repository("src/tool/find_text/keys.toml");
+    let keys: toml::Table = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let keys: Json = serde_json::to_value(keys).unwrap();
+    let keys_of_file = keys["key"].as_array().unwrap();
+    assert!(!keys_of_file.is_empty());
+    let labels = keys_of_file.iter().flat_map(|key| key["printed"].as_array().unwrap());
+    for label in labels.flat_map(|rank| rank.as_array().unwrap()).map(|label| label.as_str().unwrap()) {
+        for word in label.split(' ') {
+            assert_eq!(keys["alias"][word].as_str().unwrap_or(word), word, "in `{label}`");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::experts::{image as open, repository};
 use image::{Rgb, RgbImage, imageops};
 use lavr::image::{Frame, Image};
 use lavr::tool::color_of::COLORS;
+use lavr::tool::oklab::{of_rgb, to_rgb};
 use lavr::tool::palette::palette;
 use lavr::value::Value;
 
@@ -74,5 +75,12 @@ proptest! {
         let of = |pixels| palette(&Image::from_pixels(pixels, Frame::ROOT), count).unwrap();
         prop_assert_eq!(&of(large), &found);
         prop_assert_eq!(&of(turned), &found);
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_color_comes_back_from_oklab_as_it_was(rgb in any::<[u8; 3]>()) {
+        prop_assert_eq!(to_rgb(of_rgb(rgb)), rgb);
     }
 }
