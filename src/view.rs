@@ -3,6 +3,8 @@
 //! The page asks no network for anything and runs no script but its own, which its content security policy names by
 //! their digest: what a trace says goes in as data, and is shown as text.
 
+mod mermaid;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -16,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 use crate::error::{Error, Result};
 use crate::image::{Frame, Image, ImageLimits};
 use crate::trace::{self, BlobFolder, RawEntry, Source};
+
+pub use mermaid::mermaid;
 
 const PAGE: &str = include_str!("view/page.html");
 const STYLE: &str = include_str!("view/style.css");
@@ -76,6 +80,11 @@ impl Recorded {
     pub fn new(name: String, entries: Vec<RawEntry>, source: &dyn Source) -> Self {
         let (pictures, missing) = pictures(&entries, source);
         Self { name, entries, pictures, missing }
+    }
+
+    /// What happened.
+    pub fn entries(&self) -> &[RawEntry] {
+        &self.entries
     }
 
     /// How many of the images that the trace mentions are left out.

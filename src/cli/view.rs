@@ -7,7 +7,7 @@ use clap::Args;
 use super::options::{same_file, save};
 use super::{Exit, Stop, output, usage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::view::{Recorded, page};
+use crate::view::{Recorded, mermaid, page};
 
 #[derive(Args)]
 #[command(
@@ -29,7 +29,8 @@ pub(super) struct ViewArgs {
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     compare: Vec<PathBuf>,
 
-    /// The page to write; one that is there already is replaced
+    /// The page to write; one that is there already is replaced. NAME.mmd is the plan as a Mermaid flowchart, NAME.json
+    /// the trace as one JSON array
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,
 }
@@ -39,14 +40,48 @@ pub(super) fn run(args: &ViewArgs) -> Result<Exit, Stop> {
     check_output(&args.output, &traces).map_err(usage)?;
     let runs = traces.into_iter().map(Recorded::open).collect::<Result<Vec<Recorded>>>()?;
     let file = args.output.display();
-    save(&args.output, page(&runs).as_bytes())
+    let text = match Form::of(&args.output, &runs).map_err(usage)? {
+        Form::Page => page(&runs),
+        Form::Chart(run) => mermaid(run.entries()),
+        Form::Entries(run) => serde_json::to_string_pretty(run.entries())
+            .map_err(|e| Error::internal("the trace has no JSON form").with_source(e))?,
+    };
+    save(&args.output, text.as_bytes())
         .map_err(|e| Error::new(ErrorKind::Io, format!("page `{file}` cannot be written: {e}")).with_source(e))?;
     let missing: usize = runs.iter().map(Recorded::missing).sum();
     if missing > 0 {
         output::note(&format!("{missing} of the images could not be read from beside the trace; the page says which"));
     }
-    output::note(&format!("wrote {file}: open it in a browser"));
+    let how = if is_page(&args.output) { ": open it in a browser" } else { "" };
+    output::note(&format!("wrote {file}{how}"));
     Ok(Exit::Answered)
+}
+
+/// What is written, by the file's ending.
+enum Form<'a> {
+    Page,
+    Chart(&'a Recorded),
+    Entries(&'a Recorded),
+}
+
+impl<'a> Form<'a> {
+    fn of(file: &Path, runs: &'a [Recorded]) -> Result<Self> {
+        if is_page(file) {
+            return Ok(Self::Page);
+        }
+        let [run] = runs else {
+            return Err(Error::invalid("two runs are compared on a page; give a file that ends in .html"));
+        };
+        Ok(if ending(file) == "mmd" { Self::Chart(run) } else { Self::Entries(run) })
+    }
+}
+
+fn ending(file: &Path) -> String {
+    file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn is_page(file: &Path) -> bool {
+    matches!(ending(file).as_str(), "html" | "htm")
 }
 
 /// Refuses a file that would replace a trace, and one that no browser would take for a page.
@@ -55,9 +90,9 @@ fn check_output(file: &Path, traces: &[&Path]) -> Result<()> {
     if traces.iter().any(|trace| same_file(trace, file)) {
         return Err(Error::invalid(format!("--output `{shown}` is the trace itself; give another file")));
     }
-    let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-    if !matches!(ending.as_deref(), Some("html" | "htm")) {
-        return Err(Error::invalid(format!("--output `{shown}`: use a name that ends in .html")));
+    if !matches!(ending(file).as_str(), "html" | "htm" | "mmd" | "json") {
+        let why = format!("--output `{shown}`: use a name that ends in .html, .mmd (a Mermaid flowchart) or .json");
+        return Err(Error::invalid(why));
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
     folder.map_or(Ok(()), |folder| {

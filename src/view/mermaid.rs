@@ -1,0 +1,138 @@
+//! The plan of a run as a Mermaid flowchart, for documents that draw those.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::trace::RawEntry;
+
+/// Most characters of a label.
+const LONGEST: usize = 60;
+
+/// A flowchart of the steps that a run's plans and rounds had, in the order in which they were written, with what each
+/// came to; and of its answer.
+///
+/// ```
+/// use lavr::trace::RawEntry;
+///
+/// let planned = r#"{"t_ms":1,"event":"planned","plan":{"steps":[
+///     {"id":"n","tool":"count","args":{"items":"$image"}}],"result":"$n"}}"#;
+/// let entries: Vec<RawEntry> = vec![serde_json::from_str(planned)?];
+/// let chart = lavr::view::mermaid(&entries);
+/// assert!(chart.starts_with("flowchart TD\n") && chart.contains("n: count"));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub fn mermaid(entries: &[RawEntry]) -> String {
+    let steps = steps(entries);
+    let mut nodes: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut drawn, mut edges) = (String::new(), String::new());
+    let mut node = |name: &str, shape: &dyn Fn(usize) -> String, drawn: &mut String| {
+        let next = nodes.len();
+        *nodes.entry(name.to_owned()).or_insert_with(|| {
+            drawn.push_str(&shape(next));
+            next
+        })
+    };
+    for step in &steps {
+        let own = node(&step.id, &|n| format!("    n{n}[\"{}\"]\n", label(&step.title(entries))), &mut drawn);
+        for name in &step.needs {
+            let of = steps.iter().find(|other| other.id == *name);
+            let title = of.map_or_else(|| name.clone(), |other| other.title(entries));
+            let shape = |n: usize| match of {
+                Some(_) => format!("    n{n}[\"{}\"]\n", label(&title)),
+                None => format!("    n{n}[/\"{}\"/]\n", label(&title)),
+            };
+            let from = node(name, &shape, &mut drawn);
+            edges.push_str(&format!("    n{from} --> n{own}\n"));
+        }
+    }
+    if let Some((text, from)) = answer(entries) {
+        drawn.push_str(&format!("    answer([\"{}\"])\n", label(&text)));
+        for name in from {
+            if let Some(n) = nodes.get(&name) {
+                edges.push_str(&format!("    n{n} --> answer\n"));
+            }
+        }
+    }
+    format!("flowchart TD\n{drawn}{edges}")
+}
+
+struct Step {
+    id: String,
+    tool: String,
+    /// What it refers to.
+    needs: Vec<String>,
+}
+
+impl Step {
+    /// `people: detect_objects`, and how it ended where it failed.
+    fn title(&self, entries: &[RawEntry]) -> String {
+        let ends = |entry: &&RawEntry| entry.event == "step_ended" && entry.rest.get("id") == Some(&Json::from(self.id.as_str()));
+        let failed = entries.iter().find(ends).is_some_and(|entry| entry.rest.contains_key("error"));
+        format!("{}: {}{}", self.id, self.tool, if failed { " (failed)" } else { "" })
+    }
+}
+
+fn steps(entries: &[RawEntry]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for entry in entries {
+        let written = match entry.event.as_str() {
+            "planned" => entry.rest.get("plan").and_then(|plan| plan.get("steps")),
+            "decided" => entry.rest.get("calls"),
+            _ => None,
+        };
+        for step in written.and_then(Json::as_array).into_iter().flatten() {
+            let text = |name: &str| step.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+            let mut needs = Vec::new();
+            refer(step.get("args").unwrap_or(&Json::Null), &mut needs);
+            let step = Step { id: text("id"), tool: text("tool"), needs };
+            if !step.id.is_empty() && steps.iter().all(|other| other.id != step.id) {
+                steps.push(step);
+            }
+        }
+    }
+    steps
+}
+
+/// The names that arguments refer to, each once.
+fn refer(args: &Json, names: &mut Vec<String>) {
+    match args {
+        Json::String(text) => {
+            let name = text.strip_prefix('$').map(|rest| rest.split(['.', '[']).next().unwrap_or_default().to_owned());
+            names.extend(name.filter(|name| !names.contains(name)));
+        }
+        Json::Array(items) => items.iter().for_each(|item| refer(item, names)),
+        Json::Object(object) => object.values().for_each(|value| refer(value, names)),
+        _ => {}
+    }
+}
+
+/// The answer, and the steps that its claims rest on.
+fn answer(entries: &[RawEntry]) -> Option<(String, Vec<String>)> {
+    let answer = entries.iter().rev().find(|entry| entry.event == "answered")?.rest.get("answer")?;
+    let mut steps = Vec::new();
+    for claim in answer.get("claims").and_then(Json::as_array).into_iter().flatten() {
+        for step in claim.get("steps").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str) {
+            if !steps.iter().any(|known| known == step) {
+                steps.push(step.to_owned());
+            }
+        }
+    }
+    Some((answer.get("text")?.as_str()?.to_owned(), steps))
+}
+
+/// A text as it may stand in a quoted label: nothing in it ends the label, or is read as markup.
+fn label(text: &str) -> String {
+    let mut label = String::new();
+    for c in text.chars().take(LONGEST) {
+        match c {
+            c if c.is_alphanumeric() || " .,:;()_-?!%".contains(c) => label.push(c),
+            c if c.is_control() => label.push(' '),
+            c => label.push_str(&format!("#{};", u32::from(c))),
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        label.push_str(" ...");
+    }
+    label
+}
