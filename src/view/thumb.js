@@ -1,0 +1,44 @@
+// A step's result as a small picture: the image that it made, or the place in the image where it found something.
+(function (lavr) {
+  'use strict';
+
+  const { boundsOf, h, images, s } = lavr;
+  const MOST_BOXES = 40;
+
+  function thumbOf(run, step) {
+    if (step.result === undefined) return undefined;
+    const made = images(step.result)
+      .slice(0, 8)
+      .map((image) => run.picture(image.blob))
+      .find(Boolean);
+    if (made) return h('img', { class: 'thumb', src: made.url, alt: '' });
+    const items = run.itemsOf(step).slice(0, MOST_BOXES);
+    const looked = [...run.looksAt(step.id)];
+    const source = looked.length === 1 ? run.picture(run.images[looked[0]]) : undefined;
+    return items.length && source ? placeOf(items.map(boundsOf), source) : undefined;
+  }
+
+  // The part of an image that holds all of these, with some room around them.
+  function placeOf(boxes, { url, width, height }) {
+    const [x1, y1] = [0, 1].map((n) => Math.min(...boxes.map((box) => Math.min(box[n], box[n + 2]))));
+    const [x2, y2] = [2, 3].map((n) => Math.max(...boxes.map((box) => Math.max(box[n], box[n - 2]))));
+    const room = Math.max(x2 - x1, y2 - y1, Math.min(width, height) / 4) * 0.12;
+    const view = [x1 - room, y1 - room, x2 - x1 + 2 * room, y2 - y1 + 2 * room];
+    return s(
+      'svg',
+      { class: 'thumb', viewBox: view.join(' '), 'aria-hidden': 'true', focusable: 'false' },
+      s('image', { href: url, width, height, preserveAspectRatio: 'none' }),
+      boxes.map(([left, top, right, bottom]) =>
+        s('rect', {
+          x: Math.min(left, right),
+          y: Math.min(top, bottom),
+          width: Math.abs(right - left),
+          height: Math.abs(bottom - top),
+          class: 'outline',
+        }),
+      ),
+    );
+  }
+
+  Object.assign(lavr, { thumbOf });
+})((globalThis.lavr ??= {}));
