@@ -10,6 +10,7 @@
     unanswerable: ['∅', 'not answerable from the evidence'],
     budget: ['◔', 'a limit was reached'],
     failed: ['✕', 'failed'],
+    stopped: ['■', 'stopped'],
     cut: ['✂', 'cut off: the run was stopped before it ended'],
     running: ['…', 'running'],
   };

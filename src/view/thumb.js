@@ -18,15 +18,17 @@
     return items.length && source ? placeOf(items.map(boundsOf), source) : undefined;
   }
 
-  // The part of an image that holds all of these, with some room around them.
+  // A square part of an image with as much of these as there is room for, and a little around them.
   function placeOf(boxes, { url, width, height }) {
     const [x1, y1] = [0, 1].map((n) => Math.min(...boxes.map((box) => Math.min(box[n], box[n + 2]))));
     const [x2, y2] = [2, 3].map((n) => Math.max(...boxes.map((box) => Math.max(box[n], box[n - 2]))));
-    const room = Math.max(x2 - x1, y2 - y1, Math.min(width, height) / 4) * 0.12;
-    const view = [x1 - room, y1 - room, x2 - x1 + 2 * room, y2 - y1 + 2 * room];
+    const least = Math.min(width, height);
+    const side = Math.min(least, Math.max(x2 - x1, y2 - y1, least / 5) * 1.2);
+    const from = (low, high, size) => Math.max(0, Math.min(size - side, (low + high - side) / 2));
+    const view = [from(x1, x2, width), from(y1, y2, height), side, side];
     return s(
       'svg',
-      { class: 'thumb', viewBox: view.join(' '), 'aria-hidden': 'true', focusable: 'false' },
+      { class: 'thumb', viewBox: view.join(' '), preserveAspectRatio: 'xMidYMid slice', 'aria-hidden': 'true', focusable: 'false' },
       s('image', { href: url, width, height, preserveAspectRatio: 'none' }),
       boxes.map(([left, top, right, bottom]) =>
         s('rect', {

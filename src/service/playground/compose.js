@@ -105,7 +105,7 @@
     draw() {
       const { images, box, isLocked } = this.tray;
       this.question.placeholder = isLocked
-        ? `Ask something else about ${images.length > 1 ? 'these images' : 'this image'}`
+        ? `Another question about ${images.length > 1 ? 'these images' : 'this image'}`
         : 'What would you like to know?';
       this.pointed.textContent = box ? ` ${box.join(', ')}` : '';
       this.point.disabled = !images[0]?.width;

@@ -122,7 +122,8 @@
 
     arrange() {
       const isEmpty = !this.turns.length;
-      this.intro.head.hidden = this.intro.tail.hidden = !isEmpty;
+      this.intro.head.classList.toggle('hidden', !isEmpty);
+      this.intro.tail.hidden = !isEmpty;
       this.fresh.hidden = this.saver.hidden = isEmpty;
       this.compose.dock(!isEmpty);
     }
@@ -149,7 +150,10 @@
       this.show(record).follow();
       if (isFirst) history.pushState(null, '', `#${this.id}`);
       this.save();
-      this.turns.at(-1).element.scrollIntoView({ block: 'start' });
+      const { element } = this.turns.at(-1);
+      element.scrollIntoView({ block: 'start' });
+      // What was clicked may be gone.
+      if (document.activeElement === document.body) element.focus({ preventScroll: true });
     }
 
     show(record) {
@@ -214,7 +218,7 @@
 
     async saveFile() {
       const words = await files.written(this.record());
-      files.download(new Blob([words], { type: 'application/json' }), `${this.turns[0].name()}.lavr.json`);
+      files.download(new Blob([words], { type: 'application/json' }), `${this.turns[0].name()}-all.lavr.json`);
     }
 
     // What was asked before, and whether it is kept.

@@ -16,7 +16,7 @@
       this.begin();
       this.view = new RunView(this.run, { level: 2, folded: true });
       this.view.head.after(this.tools);
-      this.element = h('details', { class: 'turn', open: true }, this.summary, this.view.element);
+      this.element = h('details', { class: 'turn', open: true, tabindex: '-1' }, this.summary, this.view.element);
       for (const entry of record.entries) this.tell(entry, false);
       if (record.end) this.ended();
       this.draw();
@@ -156,7 +156,7 @@
       const { run, record } = this;
       const button = (words, key, click, props) =>
         h('button', { type: 'button', class: 'quiet', 'data-key': key, on: { click: () => this.do(click) }, ...props }, words);
-      const key = JSON.stringify([run.live, this.isLost, this.trouble, run.steps.size > 0, record.id]);
+      const key = JSON.stringify([run.live, this.isLost, this.trouble, run.steps.size > 0, run.claims.length > 0]);
       if (key === this.drawn) return;
       this.drawn = key;
       const isKnown = Boolean(record.id);
@@ -169,7 +169,7 @@
         !run.live &&
           isKnown &&
           run.images.length > 0 &&
-          run.ended &&
+          run.claims.length > 0 &&
           button('Save the marked image', 'marked', () => this.fetched('images/1/annotated', 'png')),
         this.isLost && h('span', { class: 'note', role: 'status' }, 'The connection is lost; trying again …'),
         this.trouble && h('span', { class: 'wrong', role: 'alert' }, this.trouble),
