@@ -30,7 +30,7 @@ const PARTS: [&str; 8] = [
 ];
 
 /// Images for questions to begin with.
-const EXAMPLES: [(&str, &str, &[u8]); 3] = [
+static EXAMPLES: [(&str, &str, &[u8]); 3] = [
     ("gallery.jpg", "image/jpeg", include_bytes!("../../tests/images/gallery.jpg")),
     ("receipt.png", "image/png", include_bytes!("../../tests/images/receipt.png")),
     ("road.jpg", "image/jpeg", include_bytes!("../../tests/images/road.jpg")),
@@ -74,7 +74,7 @@ async fn page(headers: HeaderMap) -> Response {
 
 /// `GET /examples/{name}`
 async fn example(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let found = EXAMPLES.iter().find(|(own, ..)| *own == name);
+    let found = EXAMPLES.iter().copied().find(|(own, ..)| *own == name);
     let (_, kind, bytes) = found.ok_or_else(|| {
         let names: Vec<&str> = EXAMPLES.iter().map(|(name, ..)| *name).collect();
         let message = format!("there is no example `{name}`; there are: {}", names.join(", "));

@@ -3,6 +3,7 @@
 mod access;
 mod binary;
 mod images;
+mod playground;
 mod pressure;
 mod streams;
 
