@@ -126,6 +126,8 @@
       this.intro.tail.hidden = !isEmpty;
       this.fresh.hidden = this.saver.hidden = isEmpty;
       this.compose.dock(!isEmpty);
+      // Of a trace without its images nothing else can be asked.
+      this.compose.form.classList.toggle('mute', !isEmpty && !this.images.length);
     }
 
     begin(isChosen) {
@@ -178,6 +180,13 @@
       return this.shelf.keep({ ...record, turns });
     }
 
+    // Many images of steps may come one after the other.
+    saveSoon() {
+      const { id } = this;
+      clearTimeout(this.saving);
+      this.saving = setTimeout(() => id === this.id && this.save(), 500);
+    }
+
     // Shows a conversation that was kept or opened; its runs that have no end are taken up.
     async load(record) {
       this.clear();
@@ -201,7 +210,10 @@
     async openFile(file) {
       try {
         const record = await files.read(file);
-        await this.load(record);
+        await this.load(record).catch((error) => {
+          this.begin(false);
+          throw error;
+        });
         history.pushState(null, '', `#${this.id}`);
         await this.save();
         this.announce(`${file.name} is opened: ${plural(this.turns.length, 'question')}.`);

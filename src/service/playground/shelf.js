@@ -34,6 +34,7 @@
       this.visit = new Map();
       this.isOn = setting() !== 'off';
       this.trouble = '';
+      this.isFull = false;
     }
 
     switch(isOn) {
@@ -53,9 +54,10 @@
         });
         const result = await work(transaction.objectStore(STORE));
         await done;
-        this.trouble = '';
+        Object.assign(this, { trouble: '', isFull: false });
         return result;
       } catch (error) {
+        this.isFull = error?.name === 'QuotaExceededError';
         this.trouble = `This browser does not keep conversations: ${error?.message || error?.name || 'it refuses'}`;
         return undefined;
       }
@@ -66,10 +68,12 @@
       this.visit.set(record.id, record);
       if (!this.isOn) return;
       await this.with('readwrite', (store) => asked(store.put(record)));
+      if (this.trouble && !this.isFull) return;
+      const { isFull } = this;
       const all = await this.heads();
-      const surplus = this.trouble ? all.slice(-3) : all.slice(MOST);
-      for (const { id } of surplus.filter((head) => head.id !== record.id)) await this.forget(id);
-      if (this.trouble && surplus.length) await this.with('readwrite', (store) => asked(store.put(record)));
+      const surplus = (isFull ? all.slice(-3) : all.slice(MOST)).filter((head) => head.id !== record.id);
+      for (const { id } of surplus) await this.forget(id);
+      if (isFull && surplus.length) await this.with('readwrite', (store) => asked(store.put(record)));
     }
 
     async get(id) {

@@ -55,7 +55,7 @@
         this.host.made.set(digest, picture);
         this.record.made[digest] = blob;
         this.later();
-        if (!kept && this.record.end) this.host.save();
+        if (!kept && this.record.end) this.host.saveSoon();
       } catch {
         // The page says in its place that it is not there.
       }
