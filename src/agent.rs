@@ -20,7 +20,7 @@ use self::run::Run;
 use self::translate::Translator;
 
 use futures::{Stream, StreamExt, stream};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ use crate::embedder::TextEmbedder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::executor::Executor;
 use crate::image::Image;
-use crate::plan::PlanLimits;
+use crate::plan::{Fault, Plan, PlanLimits};
 use crate::planner::{Auto, Controller, DecisionMaker, Move, Planner, Planning};
 use crate::prompt::Prompts;
 use crate::reason::{Arbiter, Asker, Critic, Infiller, Look, Recall, Splitter};
@@ -333,15 +333,27 @@ impl Agent {
         let Move::Plan { plan, repairs } = self.0.planners.controller.next(cx, task, &known).await? else {
             return Err(Error::new(ErrorKind::Plan, "this agent's planner does not plan ahead"));
         };
-        let max_steps = usize::try_from(task.budget.max_steps).unwrap_or(usize::MAX);
-        let limits = PlanLimits { max_steps, images: task.images.len() };
-        let faults = self.0.catalog.check(&plan, &limits);
+        let faults = self.0.catalog.check(&plan, &limits_of(task));
         if let Some(fault) = faults.first() {
             let error = Error::new(ErrorKind::Plan, format!("the plan cannot be run: {fault}"));
             cx.emit(Event::Faults { plan: plan.to_json(), faults }, &[]);
             return Err(error);
         }
         Ok(Trace { plan: Some(plan), repairs, ..Trace::default() })
+    }
+
+    /// A plan from its JSON form, checked against the tools, for a task.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming what is wrong with it.
+    pub fn plan_of(&self, json: &Json, task: &Task) -> Result<Plan> {
+        let faulty = |faults: &[Fault]| {
+            let listed: Vec<String> = faults.iter().take(3).map(ToString::to_string).collect();
+            Error::invalid(format!("the plan is faulty: {}", listed.join("; ")))
+        };
+        let plan = Plan::from_json(json).map_err(|faults| faulty(&faults))?;
+        let faults = self.0.catalog.check(&plan, &limits_of(task));
+        if faults.is_empty() { Ok(plan) } else { Err(faulty(&faults)) }
     }
 
     fn check_runnable(&self, task: &Task) -> Result<()> {
@@ -379,6 +391,12 @@ impl Agent {
         };
         cx.emit(event, &task.all_images());
     }
+}
+
+/// What a plan for a task may have.
+fn limits_of(task: &Task) -> PlanLimits {
+    let max_steps = usize::try_from(task.budget.max_steps).unwrap_or(usize::MAX);
+    PlanLimits { max_steps, images: task.images.len() }
 }
 
 /// Passes events on to whoever receives them.

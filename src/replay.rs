@@ -33,6 +33,7 @@ use crate::chat::{Capabilities, ChatModel, ChatReply, ChatRequest};
 use crate::cx::{Cx, EventSink};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
+use crate::plan::Plan;
 use crate::task::Task;
 use crate::trace::{self, BlobFolder, Entry, Event, Following, Past, Source};
 
@@ -112,18 +113,24 @@ impl Recorded {
     }
 
     /// Does the run anew from a step on: what began before the step began is taken from the trace, and the step and all
-    /// that began after it are done again, with the LLM and the tools of `agent`.
+    /// that began after it are done again, with the LLM and the tools of `agent`; and with a plan of the caller's in
+    /// place of the one that the LLM wrote, where there is one.
     ///
     /// # Errors
-    /// `NotFound` listing the steps there are, when there is none of this name; as [`Recorded::task`] and
+    /// As [`Recorded::before`]; `NotFound` listing the steps there are, when there is none of this name; as [`Recorded::task`] and
     /// [`Agent::ask`].
-    pub async fn anew_from(&self, step: &str, agent: &Agent, watch: Watch) -> Result<Report> {
-        let past = Past::new(&self.before(step)?, Arc::clone(&self.source));
+    pub async fn anew_from(&self, step: &str, plan: Option<&Plan>, agent: &Agent, watch: Watch) -> Result<Report> {
+        let past = Past::new(&self.before(step, plan)?, Arc::clone(&self.source));
         agent.ask_watched(&self.task()?, Watch { past: Some(Arc::new(past)), ..watch }).await
     }
 
-    /// What happened before a step began, and the ends of the steps that ran then.
-    fn before(&self, step: &str) -> Result<Vec<Entry>> {
+    /// What happened before a step began, and the ends of the steps that ran then; with another plan, where one is given.
+    /// A run with this past goes on from there.
+    ///
+    /// # Errors
+    /// `NotFound` listing the steps there are, when there is none of this name; `InvalidInput` when the run had no whole
+    /// plan that another could take the place of.
+    pub fn before(&self, step: &str, plan: Option<&Plan>) -> Result<Vec<Entry>> {
         let begins = |entry: &Entry| matches!(&entry.event, Event::StepStarted { id, .. } if id == step);
         let Some(place) = self.entries.iter().position(begins) else { return Err(self.no_step(step)) };
         let (before, after) = self.entries.split_at(place);
@@ -135,7 +142,8 @@ impl Recorded {
             Event::Verified(found) => began(&found.step),
             _ => false,
         });
-        Ok(before.iter().chain(ended).cloned().collect())
+        let known: Vec<Entry> = before.iter().chain(ended).cloned().collect();
+        plan.map_or(Ok(known.clone()), |plan| replanned(known, plan))
     }
 
     fn no_step(&self, step: &str) -> Error {
@@ -155,6 +163,30 @@ impl Recorded {
         });
         started.ok_or_else(|| Error::invalid("no run began in this trace; give one that `lavr ask --trace` wrote"))
     }
+}
+
+/// The same events, as if the LLM had written this plan.
+fn replanned(known: Vec<Entry>, plan: &Plan) -> Result<Vec<Entry>> {
+    let mut planned = false;
+    let mut replanned = Vec::new();
+    for mut entry in known {
+        match &mut entry.event {
+            Event::LlmCall { purpose, reply, error, edited, cut_off, .. } if purpose == "plan" && !planned => {
+                (*reply, *error, *edited, *cut_off) = (Some(plan.to_json().to_string()), None, true, false);
+                planned = true;
+            }
+            // What came of the plan that was.
+            Event::LlmCall { purpose, .. } if purpose == "repair" => continue,
+            Event::Faults { .. } | Event::Planned { .. } => continue,
+            _ => {}
+        }
+        replanned.push(entry);
+    }
+    if !planned {
+        let why = "the run has no whole plan of its LLM's, so none can take its place; a decision maker writes none";
+        return Err(Error::invalid(why));
+    }
+    Ok(replanned)
 }
 
 /// Holds a run against its recorded events, and stops it at the first that is none of them.

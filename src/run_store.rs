@@ -47,6 +47,21 @@ pub struct Idempotency {
     pub request: String,
 }
 
+/// How often a run began from one place in its trace.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+struct Begun {
+    events: usize,
+    times: u32,
+}
+
+impl Begun {
+    fn count(&mut self, events: usize) -> u32 {
+        self.times = if events == self.events { self.times.saturating_add(1) } else { 1 };
+        self.events = events;
+        self.times
+    }
+}
+
 /// A new name for a run: `run-` and 32 hexadecimal digits, drawn at random.
 pub fn new_id() -> String {
     format!("run-{}", uuid::Uuid::new_v4().simple())
@@ -71,13 +86,14 @@ pub struct Kept {
 
 /// Keeps runs. All methods may block for a while, as files do.
 pub trait RunStore: Send + Sync {
-    /// Keeps a run with its images. When this has returned, the run outlives the process, as far as this store does.
+    /// Keeps a run with its images, and with what it takes over from another. When this has returned, the run outlives
+    /// the process, as far as this store does.
     ///
     /// # Errors
     /// `Io` when it cannot be kept; then nothing of it is.
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()>;
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()>;
 
-    /// Counts one more beginning of a run, and tells how many there were with it.
+    /// Notes that a run begins, or goes on, and tells how often it did so from where its trace ends now.
     ///
     /// # Errors
     /// `NotFound` when there is no such run, `Io` when that cannot be noted.

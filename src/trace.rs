@@ -84,6 +84,9 @@ pub enum Event {
         /// Whether the reply ended where `max_tokens` or the context did.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cut_off: bool,
+        /// Whether the reply was put in the place of the LLM's by hand.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        edited: bool,
         /// Milliseconds.
         ms: u64,
     },

@@ -28,9 +28,10 @@ pub async fn warm(cx: &Cx, chat: &dyn ChatModel, prefix: &[Message]) -> Result<(
 /// Those of the backend, and `Cancelled` or `Budget` when the run ends first.
 pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRequest) -> Result<ChatReply> {
     let began = Instant::now();
-    let result = match recalled(cx, purpose, request) {
-        Some(reply) => reply,
-        None => cx.within(chat.complete(cx, request)).await,
+    let (result, edited) = match recalled(cx, purpose, request) {
+        Some(Ok((reply, edited))) => (Ok(reply), edited),
+        Some(Err(error)) => (Err(error), false),
+        None => (cx.within(chat.complete(cx, request)).await, false),
     };
     let usage = result.as_ref().map(|reply| reply.usage).unwrap_or_default();
     cx.meter().add_llm_call(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
@@ -52,14 +53,15 @@ pub async fn call(cx: &Cx, chat: &dyn ChatModel, purpose: &str, request: &ChatRe
         completion_tokens: usage.completion_tokens,
         reused: usage.reused,
         cut_off: result.as_ref().is_ok_and(|reply| reply.finish == FinishReason::Length),
+        edited,
         ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
     cx.emit(event, &[]);
     result
 }
 
-/// The reply of an earlier life of the run.
-fn recalled(cx: &Cx, purpose: &str, request: &ChatRequest) -> Option<Result<ChatReply>> {
+/// The reply of an earlier life of the run, and whether it was put there by hand.
+fn recalled(cx: &Cx, purpose: &str, request: &ChatRequest) -> Option<Result<(ChatReply, bool)>> {
     let past = cx.past()?;
     if let Err(over) = cx.check() {
         return Some(Err(over));
@@ -71,15 +73,15 @@ fn recalled(cx: &Cx, purpose: &str, request: &ChatRequest) -> Option<Result<Chat
         images: request.images.iter().map(|image| image.digest()).collect(),
     };
     let reply = past.reply(&asked)?;
-    Some(reply.map(|reply| ChatReply {
-        text: reply.text,
-        finish: if reply.cut_off { FinishReason::Length } else { FinishReason::Stop },
-        usage: ChatUsage {
+    Some(reply.map(|reply| {
+        let usage = ChatUsage {
             prompt_tokens: reply.prompt_tokens,
             cached_tokens: reply.cached_tokens,
             completion_tokens: reply.completion_tokens,
             reused: reply.reused,
             ..ChatUsage::default()
-        },
+        };
+        let finish = if reply.cut_off { FinishReason::Length } else { FinishReason::Stop };
+        (ChatReply { text: reply.text, finish, usage }, reply.edited)
     }))
 }

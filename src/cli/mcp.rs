@@ -23,7 +23,7 @@ use crate::mcp;
     }\n\n\
     Then ask the client, e.g.: \"What does the sign in /home/me/photo.jpg say? Use lavr.\"\n\n\
     Clients do not wait long for a server to start: `lavr models pull` fetches the models before.\n\
-    Images are paths, seen from the folder that the client starts this in, or `data:` URLs; the limits on them and on\n\
+    Images are paths, seen from the folder that the client starts this in, or `data:` URLs; the limits on them and on \
     calls at a time are those of `[service]` in the configuration. Over HTTP, `lavr serve` has the same at /mcp.\n\
     docs/SERVICE.md says more.")]
 pub(super) struct McpArgs {

@@ -1,9 +1,10 @@
 //! `lavr replay`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
 use super::options::{LlmOptions, WatchOptions, agent};
@@ -12,6 +13,7 @@ use super::report::{ReportOptions, failed_json};
 use super::{Exit, Stop, or_json, usage};
 use crate::agent::Watch;
 use crate::error::{Error, ErrorKind};
+use crate::files::read_at_most;
 use crate::replay::Recorded;
 use crate::store::Progress;
 
@@ -19,7 +21,8 @@ use crate::store::Progress;
 #[command(after_help = "Examples:\n  \
     lavr ask photo.jpg \"How many people are there?\" --trace run.jsonl\n  \
     lavr replay run.jsonl\n  \
-    lavr replay run.jsonl --from s2 --tools my_tool.toml --trace again.jsonl\n\n\
+    lavr replay run.jsonl --from people --tools my_tool.toml --trace again.jsonl\n  \
+    lavr replay run.jsonl --from people --plan edited.json\n\n\
     A replay asks no LLM and calls no tool: both are in the trace. It fails, naming the event, where prompts, plans or\n\
     answers would be others today. Give it the options that the run had (--tools, --prompts, --demos, --show-images).\n\
     --from takes what began before the step from the trace, and does the rest anew, with LLM and models.")]
@@ -31,6 +34,10 @@ pub(super) struct ReplayArgs {
     /// Do this step, and what began after it, anew
     #[arg(long, value_name = "STEP")]
     from: Option<String>,
+
+    /// A plan (JSON) in place of the one that the LLM wrote
+    #[arg(long, value_name = "FILE", requires = "from")]
+    plan: Option<PathBuf>,
 
     #[command(flatten)]
     llm: LlmOptions,
@@ -47,11 +54,22 @@ pub(super) async fn run(args: ReplayArgs, cancel: CancellationToken) -> Result<E
     or_json(again(&args, cancel).await, args.options.json, failed_json)
 }
 
+/// Most bytes of a plan.
+const MAX_PLAN: u64 = 1 << 20;
+
+fn open_plan(path: &Path) -> Result<Json, Error> {
+    let place = |e: Error| e.context(format!("--plan `{}`", path.display()));
+    let bytes = read_at_most(path, MAX_PLAN).map_err(|e| place(e.into()))?;
+    let no_json = |e| place(Error::invalid(format!("it is no JSON: {e}")).with_source(e));
+    serde_json::from_slice(&bytes).map_err(no_json)
+}
+
 async fn again(args: &ReplayArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     let config = args.llm.config().map_err(usage)?;
     let kept = [args.recorded.clone()];
     args.report.check(&kept).map_err(usage)?;
     args.options.check_trace(&kept, config.llm_cache.as_ref()).map_err(usage)?;
+    let plan = args.plan.as_deref().map(open_plan).transpose().map_err(usage)?;
     let recorded = Recorded::open(&args.recorded)?;
     let task = recorded.task()?;
     let (report, journal) = match &args.from {
@@ -65,9 +83,10 @@ async fn again(args: &ReplayArgs, cancel: CancellationToken) -> Result<Exit, Sto
         }
         Some(step) => {
             let agent = agent(&config, &cancel).await?;
+            let plan = plan.map(|plan| agent.plan_of(&plan, &task)).transpose().map_err(usage)?;
             let journal = args.options.journal()?;
             let watch = Watch { cancel, sinks: args.options.sinks(journal.as_ref()), past: None };
-            (recorded.anew_from(step, &agent, watch).await?, journal)
+            (recorded.anew_from(step, plan.as_ref(), &agent, watch).await?, journal)
         }
     };
     args.report.tell(&report, &task.images, journal.as_deref(), args.options.json)

@@ -106,7 +106,7 @@ pub(super) async fn ask(call: Call, arguments: JsonObject) -> Result<CallToolRes
     let mut run = Run::begin(&call.shared, task, turn);
     while let Some(entry) = call.unless_gone(run.event()).await? {
         if let Some(line) = progress::line(&entry.event, call.reach) {
-            call.progress.say(line).await;
+            call.unless_gone(call.progress.say(line)).await?;
         }
     }
     let report = call.unless_gone(run.report()).await?.map_err(Refused::Run)?;

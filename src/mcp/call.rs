@@ -90,9 +90,11 @@ impl Call {
     /// # Errors
     /// When there is no room for another call.
     pub(super) async fn turn(&self) -> Result<Turn, Refused> {
-        let place = match self.door.as_ref().and_then(Door::place) {
-            Some(place) => place,
-            None => self.shared.admission.enter(Caller::OWNER).map_err(Refused::Run)?,
+        let place = match (&self.door, self.reach) {
+            (Some(door), _) => door.place().ok_or_else(|| Refused::Run(Refusal::internal()))?,
+            (None, Reach::Machine) => self.shared.admission.enter(Caller::OWNER).map_err(Refused::Run)?,
+            // Over HTTP each call comes with its place.
+            (None, Reach::Network) => return Err(Refused::Run(Refusal::internal())),
         };
         self.unless_gone(place.turn()).await?.map_err(Refused::Run)
     }
@@ -115,7 +117,7 @@ pub(super) async fn tool(call: Call, tool: SharedTool, arguments: JsonObject) ->
     }
     call.check(&written.sources)?;
     let turn = call.turn().await?;
-    call.progress.say(format!("{} began", spec.name)).await;
+    call.unless_gone(call.progress.say(format!("{} began", spec.name))).await?;
     let (args, turn) = opened(&call, written, spec.signature.clone(), turn).await?;
     let cancel = call.shared.stop.child_token();
     let _stop = cancel.clone().drop_guard();
@@ -134,7 +136,7 @@ pub(super) async fn tool(call: Call, tool: SharedTool, arguments: JsonObject) ->
         Refused::Run(Refusal::internal())
     })?;
     let value = value.map_err(|e| failed(&call, &e))?;
-    call.progress.say(format!("{} ended", spec.name)).await;
+    call.unless_gone(call.progress.say(format!("{} ended", spec.name))).await?;
     call.unless_gone(aside(move || result(&value))).await?
 }
 

@@ -66,56 +66,78 @@ pub(crate) fn route(shared: &Shared) -> MethodRouter<Shared> {
         .with_legacy_session_mode(false)
         .with_max_request_body_bytes(shared.config.max_body_bytes);
     let sdk = Sdk::new(move || Ok(server.clone()), Arc::new(NeverSessionManager::default()), config);
-    let running = Running::default();
+    let endpoint = Endpoint { running: Running::default(), sdk };
     post(move |State(shared): State<Shared>, Extension(caller): Extension<Caller>, request: Request| async move {
-        answer(&shared, caller, &running, &sdk, request).await
+        endpoint.answer(&shared, caller, request).await.unwrap_or_else(|refused| *refused)
     })
 }
 
-async fn answer(shared: &Shared, caller: Caller, running: &Running, sdk: &Sdk, request: Request) -> Response {
-    let (mut parts, sent) = request.into_parts();
-    let enter = || shared.admission.enter(caller);
-    let early = match (length(&parts.headers) > SMALL).then(enter).transpose() {
-        Ok(early) => early,
+/// What all requests to the route share.
+#[derive(Clone)]
+struct Endpoint {
+    running: Running,
+    sdk: Sdk,
+}
+
+/// A message that was read, with the place that it has taken for that.
+struct Received {
+    glance: Glance,
+    bytes: Bytes,
+    place: Option<Place>,
+}
+
+impl Endpoint {
+    async fn answer(&self, shared: &Shared, caller: Caller, request: Request) -> Result<Response, Box<Response>> {
+        let (mut parts, sent) = request.into_parts();
+        let Received { glance, bytes, place } = receive(shared, caller, &parts.headers, sent).await?;
+        let session = parts.headers.get(SESSION).and_then(|session| session.to_str().ok());
+        let name = |id: Option<&RawValue>| Name::new(caller, session, id.map(RawValue::get));
+        // Whatever it is, its place is kept until it is answered.
+        let mut _kept = None;
+        match glance.method.as_str() {
+            "tools/call" => {
+                let place = place.map_or_else(|| shared.admission.enter(caller), Ok);
+                let place = place.map_err(|refusal| Box::new(refusal.into_rpc(glance.id.as_deref())))?;
+                let door = self.door(place, name(glance.id.as_deref()));
+                parts.extensions.insert(door);
+            }
+            "notifications/cancelled" => {
+                if let Some(name) = name(glance.cancelled.as_deref()) {
+                    self.running.cancel(&name);
+                }
+            }
+            _ => _kept = place,
+        }
+        let mut response = self.sdk.handle(Request::from_parts(parts, Body::from(bytes))).await.map(Body::new);
+        if glance.method == "initialize" && response.status().is_success() {
+            name_session(response.headers_mut());
+        }
+        Ok(response)
+    }
+
+    fn door(&self, place: Place, name: Option<Name>) -> Door {
+        let cancel = CancellationToken::new();
+        let listed = name.map(|name| self.running.list(name, cancel.clone()));
+        Door(Arc::new(Inside { place: Mutex::new(Some(place)), cancel, _listed: listed }))
+    }
+}
+
+/// Reads a message. A large one takes a place before; that of a small one is only known to be needed once it is read.
+async fn receive(shared: &Shared, caller: Caller, headers: &HeaderMap, sent: Body) -> Result<Received, Box<Response>> {
+    let place = match (length(headers) > SMALL).then(|| shared.admission.enter(caller)).transpose() {
+        Ok(place) => place,
         Err(refusal) => {
             body::forget(sent, &shared.config).await;
-            return refusal.into_rpc(None);
+            return Err(refused(refusal));
         }
     };
-    let read = body::read(&parts.headers, sent, &shared.config).await;
-    let (glance, bytes, early) = match read {
-        Ok(bytes) => match glanced(bytes, early).await {
-            Ok(all) => all,
-            Err(refusal) => return refusal.into_rpc(None),
-        },
-        Err(refusal) => return refusal.into_rpc(None),
-    };
-    let session = parts.headers.get(SESSION).and_then(|session| session.to_str().ok());
-    let name = |id: Option<&RawValue>| Name::new(caller, session, id.map(RawValue::get));
-    match glance.method.as_str() {
-        "tools/call" => {
-            let place = match early.map_or_else(enter, Ok) {
-                Ok(place) => place,
-                Err(refusal) => return refusal.into_rpc(glance.id.as_deref()),
-            };
-            let cancel = CancellationToken::new();
-            let listed = name(glance.id.as_deref()).map(|name| running.list(name, cancel.clone()));
-            let inside = Inside { place: Mutex::new(Some(place)), cancel, _listed: listed };
-            parts.extensions.insert(Door(Arc::new(inside)));
-        }
-        "notifications/cancelled" => {
-            if let Some(name) = name(glance.cancelled.as_deref()) {
-                running.cancel(&name);
-            }
-        }
-        _ => {}
-    }
-    let begins = glance.method == "initialize";
-    let mut response = sdk.handle(Request::from_parts(parts, Body::from(bytes))).await.map(Body::new);
-    if begins && response.status().is_success() {
-        name_session(response.headers_mut());
-    }
-    response
+    let bytes = body::read(headers, sent, &shared.config).await.map_err(refused)?;
+    glanced(bytes, place).await.map_err(refused)
+}
+
+/// The refusal of a message of which nothing is known.
+fn refused(refusal: Refusal) -> Box<Response> {
+    Box::new(refusal.into_rpc(None))
 }
 
 /// How long a body is said to be; one that does not say it may be of any length.
@@ -132,7 +154,6 @@ fn name_session(headers: &mut HeaderMap) {
 }
 
 /// What a message is about, at a glance.
-#[derive(Default)]
 struct Glance {
     method: String,
     id: Option<Box<RawValue>>,
@@ -141,14 +162,20 @@ struct Glance {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "a message of JSON-RPC")]
 struct Message {
+    jsonrpc: Version,
     #[serde(default)]
     method: String,
     #[serde(default)]
     id: Option<Box<RawValue>>,
     #[serde(default)]
     params: Option<Params>,
+}
+
+#[derive(Deserialize)]
+enum Version {
+    #[serde(rename = "2.0")]
+    Two,
 }
 
 #[derive(Deserialize)]
@@ -159,15 +186,19 @@ struct Params {
 }
 
 /// Looks at a message, away from the threads that answer others. The place stays taken until that is over.
-async fn glanced(bytes: Bytes, place: Option<Place>) -> Result<(Glance, Bytes, Option<Place>), Refusal> {
+async fn glanced(bytes: Bytes, place: Option<Place>) -> Result<Received, Refusal> {
     let look = move || {
         if values(&bytes) > MAX_VALUES {
             return Err(Refusal::too_large(format!("the body has more than {MAX_VALUES} values")));
         }
         let faulty = |e| Refusal::bad(format!("the body is no message of JSON-RPC: {e}"));
+        if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Refusal::bad("the body is no message of JSON-RPC: it is no object"));
+        }
         let message: Message = serde_json::from_slice(&bytes).map_err(faulty)?;
+        let Version::Two = message.jsonrpc;
         let cancelled = message.params.and_then(|params| params.request_id);
-        Ok((Glance { method: message.method, id: message.id, cancelled }, bytes, place))
+        Ok(Received { glance: Glance { method: message.method, id: message.id, cancelled }, bytes, place })
     };
     tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::internal())?
 }

@@ -48,51 +48,62 @@ pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> JsonObject {
 
 fn property(signature: &Signature, arg: &Arg, reach: Reach) -> Json {
     let types = arguments::types(signature, arg);
-    let mut forms: Vec<Json> = types.iter().map(|of| form(of, reach)).collect();
-    let mut property = match forms.pop() {
-        // Anything goes.
-        _ if types.iter().any(|of| matches!(of, ValueType::Any | ValueType::Json)) => json!({}),
-        Some(only) if forms.is_empty() => only,
-        Some(last) => {
-            forms.push(last);
-            json!({ "anyOf": forms })
-        }
-        None => json!({}),
-    };
-    let about = if arg.doc.is_empty() { arg.types_text() } else { format!("{} ({})", arg.doc, arg.types_text()) };
-    if let Some(property) = property.as_object_mut() {
-        property.insert("description".to_owned(), json!(about));
-        if !arg.choices.is_empty() && types == [ValueType::Text] {
-            property.insert("enum".to_owned(), json!(arg.choices));
-        }
-        property.extend(arg.default.clone().map(|default| ("default".to_owned(), default)));
+    let loose = types.iter().any(|of| matches!(of, ValueType::Any | ValueType::Json));
+    let mut property = if loose { Map::new() } else { forms(&types) };
+    let mut about = if arg.doc.is_empty() { arg.types_text() } else { arg.doc.clone() };
+    let shown = |of: &ValueType| matches!(of, ValueType::Image | ValueType::Mask);
+    if types.iter().any(shown) {
+        about = format!("{about}: {}", how(reach));
     }
-    property
+    property.insert("description".to_owned(), json!(about));
+    if !arg.choices.is_empty() && types == [ValueType::Text] {
+        property.insert("enum".to_owned(), json!(arg.choices));
+    }
+    property.extend(arg.default.clone().map(|default| ("default".to_owned(), default)));
+    Json::Object(property)
+}
+
+/// How a value of any of these types is written. An LLM reads all of it for each tool, so nothing is said twice.
+fn forms(types: &[ValueType]) -> Map<String, Json> {
+    let mut forms: Vec<Json> = Vec::new();
+    for of in types {
+        let form = match of {
+            ValueType::List(of) if types.contains(of) => json!({ "type": "array" }),
+            of => form(of),
+        };
+        if !forms.contains(&form) {
+            forms.push(form);
+        }
+    }
+    match forms.as_mut_slice() {
+        [Json::Object(only)] => std::mem::take(only),
+        _ => object([("anyOf", Json::Array(forms))]),
+    }
 }
 
 /// How an image is written.
 pub(super) fn image(reach: Reach) -> Json {
-    let description = match reach {
-        Reach::Machine => {
-            "an image: the path of a file (PNG, JPEG, WebP, GIF, BMP, TIFF), or `data:image/png;base64,...`"
-        }
-        Reach::Network => "an image as `data:image/png;base64,...` (PNG, JPEG, WebP, GIF, BMP, TIFF)",
-    };
-    json!({ "type": "string", "description": description })
+    json!({ "type": "string", "description": format!("an image: {}", how(reach)) })
+}
+
+fn how(reach: Reach) -> &'static str {
+    match reach {
+        Reach::Machine => "the path of a file (PNG, JPEG, WebP, GIF, BMP, TIFF), or `data:image/png;base64,...`",
+        Reach::Network => "`data:image/png;base64,...` (PNG, JPEG, WebP, GIF, BMP, TIFF)",
+    }
 }
 
 /// How a value of a type is written.
-fn form(of: &ValueType, reach: Reach) -> Json {
+fn form(of: &ValueType) -> Json {
     match of {
-        ValueType::Image => image(reach),
-        ValueType::Text => text(),
+        ValueType::Image | ValueType::Text => text(),
         ValueType::Number => number(),
         ValueType::Bool => json!({ "type": "boolean" }),
-        ValueType::List(of) => json!({ "type": "array", "items": form(of, reach) }),
+        ValueType::List(of) => json!({ "type": "array", "items": form(of) }),
         ValueType::Vector => json!({ "type": "array", "items": number() }),
         ValueType::Region => fields(&["box"], &[("box", numbers(4)), ("label", text()), ("score", number())]),
         ValueType::Mask => {
-            let parts = [("box", numbers(4)), ("mask", image(reach)), ("label", text()), ("score", number())];
+            let parts = [("box", numbers(4)), ("mask", text()), ("label", text()), ("score", number())];
             fields(&["box", "mask"], &parts)
         }
         ValueType::Line => {

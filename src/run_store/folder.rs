@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::{Accepted, Kept, RunStore, is_id};
+use super::{Accepted, Begun, Kept, RunStore, is_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::trace::{self, BlobFolder, Entry, Source as _, TraceWriter};
@@ -21,7 +21,7 @@ const ACCEPTED: &str = "run.json";
 const TRACE: &str = "trace.jsonl";
 /// What the run came to.
 const END: &str = "end.json";
-/// How often the run began.
+/// How often the run began, and from where.
 const BEGUN: &str = "begun.json";
 
 /// Keeps runs in a folder, which one process uses at a time.
@@ -122,7 +122,7 @@ fn write_json(path: &Path, json: &impl Serialize) -> Result<()> {
 }
 
 impl RunStore for FolderRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()> {
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
         if !is_id(&run.id) {
             return Err(Error::internal(format!("`{}` is no name of a run", run.id)));
         }
@@ -131,6 +131,10 @@ impl RunStore for FolderRuns {
             fs::create_dir_all(&folder)?;
             let blobs = BlobFolder::beside(folder.join(TRACE));
             images.iter().try_for_each(|image| blobs.put(image))?;
+            if !entries.is_empty() {
+                let writer = TraceWriter::create(folder.join(TRACE))?;
+                entries.iter().try_for_each(|entry| writer.append(entry, &[]))?;
+            }
             // With this file the run is there.
             write_json(&folder.join(ACCEPTED), run)
         };
@@ -141,9 +145,10 @@ impl RunStore for FolderRuns {
 
     fn begin(&self, id: &str) -> Result<u32> {
         let path = self.of(id)?.join(BEGUN);
-        let begun = read_json::<u32>(&path)?.unwrap_or_default().saturating_add(1);
+        let mut begun = read_json::<Begun>(&path)?.unwrap_or_default();
+        let times = begun.count(self.entries(id)?.len());
         write_json(&path, &begun)?;
-        Ok(begun)
+        Ok(times)
     }
 
     fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {

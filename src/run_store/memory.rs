@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
-use super::{Accepted, Kept, RunStore};
+use super::{Accepted, Begun, Kept, RunStore};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::trace::Entry;
@@ -16,7 +16,7 @@ pub struct MemoryRuns(Mutex<BTreeMap<(u64, String), Run>>);
 
 struct Run {
     accepted: Accepted,
-    begun: u32,
+    begun: Begun,
     entries: Vec<Entry>,
     blobs: HashMap<String, Vec<u8>>,
     end: Option<Json>,
@@ -48,18 +48,21 @@ impl Run {
 }
 
 impl RunStore for MemoryRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image]) -> Result<()> {
-        let mut kept = Run { accepted: run.clone(), begun: 0, entries: Vec::new(), blobs: HashMap::new(), end: None };
+    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
+        let mut kept = Run {
+            accepted: run.clone(),
+            begun: Begun::default(),
+            entries: entries.to_vec(),
+            blobs: HashMap::new(),
+            end: None,
+        };
         kept.keep(images);
         self.runs().insert((run.at_ms, run.id.clone()), kept);
         Ok(())
     }
 
     fn begin(&self, id: &str) -> Result<u32> {
-        self.with(id, |run| {
-            run.begun += 1;
-            run.begun
-        })
+        self.with(id, |run| run.begun.count(run.entries.len()))
     }
 
     fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {

@@ -26,14 +26,14 @@ use super::told::Told;
 use crate::agent::{Report, Watch};
 use crate::config::RunsConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::Image;
+use crate::image::{Frame, Image};
 use crate::observation::Failure;
 use crate::run_store::{Accepted, FolderRuns, MemoryRuns, RunStore};
 use crate::task::Task;
-use crate::trace::{Past, Source};
+use crate::trace::{Entry, Past, Source};
 
-/// How often a run is begun at most: one that brings the process down is given up.
-const MAX_BEGUN: u32 = 3;
+/// How often a run is begun from one place: one that comes no further, and may bring the process down, is given up.
+const MAX_BEGUN: u32 = 10;
 
 /// The runs of a service.
 pub(super) struct Runs {
@@ -109,8 +109,10 @@ impl Runs {
     }
 
     /// Keeps a run, and forgets the oldest that are over where there is no room for all.
-    fn accept(&self, accepted: Accepted, images: &[&Image]) -> Result<Arc<One>> {
-        self.store.accept(&accepted, images)?;
+    fn accept(&self, accepted: Accepted, images: &[&Image], entries: &[Entry], old: Option<&One>) -> Result<Arc<One>> {
+        let taken = old.map(|old| self.images_of(entries, old)).unwrap_or_default();
+        let images: Vec<&Image> = images.iter().copied().chain(&taken).collect();
+        self.store.accept(&accepted, &images, entries)?;
         let bytes = images.iter().map(|image| image.encoded().len() as u64).sum();
         let run = Arc::new(One::new(accepted, bytes));
         let forgotten = {
@@ -126,9 +128,29 @@ impl Runs {
         Ok(run)
     }
 
+    /// The images that events of a run name.
+    fn images_of(&self, entries: &[Entry], run: &One) -> Vec<Image> {
+        let mut digests = Vec::new();
+        entries.iter().for_each(|entry| named_blobs(&json!(entry), &mut digests));
+        let blobs = digests.iter().filter_map(|digest| self.store.blob(&run.accepted.id, digest).ok());
+        blobs.filter_map(|bytes| Image::restored(bytes, Frame::ROOT).ok()).collect()
+    }
+
     /// Where the images of a run are.
     fn source(&self, run: &One) -> Arc<dyn Source> {
         Arc::new(OfRun { store: Arc::clone(&self.store), id: run.accepted.id.clone() })
+    }
+}
+
+/// The digests of the images that stand anywhere in JSON.
+fn named_blobs(json: &Value, digests: &mut Vec<String>) {
+    match json {
+        Value::Array(items) => items.iter().for_each(|item| named_blobs(item, digests)),
+        Value::Object(object) => {
+            digests.extend(object.get("blob").and_then(Value::as_str).map(str::to_owned));
+            object.values().for_each(|value| named_blobs(value, digests));
+        }
+        _ => {}
     }
 }
 
@@ -224,7 +246,7 @@ async fn answered(shared: &Shared, run: &Arc<One>, cancel: tokio_util::sync::Can
     let (task, entries) = blocking(shared, run, |runs, run| {
         let begun = runs.store.begin(&run.accepted.id)?;
         if begun > MAX_BEGUN {
-            let why = format!("the run was begun {MAX_BEGUN} times and never came to its end");
+            let why = format!("the run was begun {MAX_BEGUN} times from here, and came no further");
             return Err(Error::internal(why));
         }
         let Accepted { id, question, images, task, .. } = &run.accepted;

@@ -49,6 +49,7 @@ pub(crate) struct Recalled {
     pub(crate) completion_tokens: u64,
     pub(crate) reused: bool,
     pub(crate) cut_off: bool,
+    pub(crate) edited: bool,
 }
 
 struct Step {
@@ -202,8 +203,8 @@ fn call(entry: &Entry) -> Option<Call> {
 fn recalled(text: &str, event: &Event) -> Recalled {
     let text = text.to_owned();
     match *event {
-        Event::LlmCall { prompt_tokens, cached_tokens, completion_tokens, reused, cut_off, .. } => {
-            Recalled { text, prompt_tokens, cached_tokens, completion_tokens, reused, cut_off }
+        Event::LlmCall { prompt_tokens, cached_tokens, completion_tokens, reused, cut_off, edited, .. } => {
+            Recalled { text, prompt_tokens, cached_tokens, completion_tokens, reused, cut_off, edited }
         }
         _ => Recalled { text, ..Recalled::default() },
     }

@@ -586,6 +586,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 completion_tokens: c,
                 reused: d % 2 == 1,
                 cut_off: d % 3 == 1,
+                edited: d % 5 == 1,
                 ms: d,
             }
         ),

@@ -34,6 +34,7 @@ mod hops;
 mod image;
 mod layout;
 mod local_llm;
+mod mcp;
 mod metrics;
 mod ocr;
 mod openai;

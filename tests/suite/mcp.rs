@@ -157,7 +157,8 @@ async fn soon(receiver: &mut mpsc::UnboundedReceiver<()>) {
 
 #[tokio::test]
 async fn all_tools_are_listed_with_what_they_take() {
-    let mut measure = spec("measure", signature(&["what: Text", "image: Image", "at?: Region|Line"], "Number", Some("at")));
+    let mut measure =
+        spec("measure", signature(&["what: Text", "image: Image", "at?: Region|Line"], "Number", Some("at")));
     measure.signature.args[0].choices = vec!["width".to_owned(), "height".to_owned()];
     measure.signature.args[0].doc = "what to measure".to_owned();
     measure.limitations = "it is a fake".to_owned();
@@ -177,12 +178,14 @@ async fn all_tools_are_listed_with_what_they_take() {
     assert_eq!(about, "Fakes measure. Use for: tests. Limits: it is a fake. Returns Number.");
     assert_eq!((&input["type"], &input["additionalProperties"]), (&json!("object"), &json!(false)));
     assert_eq!(input["required"], json!(["what", "image"]));
-    let what = json!({ "type": "string", "description": "what to measure (Text)", "enum": ["width", "height"] });
+    let what = json!({ "type": "string", "description": "what to measure", "enum": ["width", "height"] });
     assert_eq!(input["properties"]["what"], what);
+    let image = input["properties"]["image"]["description"].as_str().unwrap();
+    assert!(image.starts_with("Image: the path of a file"), "{image}");
     let forms = input["properties"]["at"]["anyOf"].as_array().unwrap();
     // A region or a line, or a list of either, over which the tool is mapped.
     let kinds: Vec<&Json> = forms.iter().map(|form| &form["type"]).collect();
-    assert_eq!(kinds, ["object", "object", "array", "array"]);
+    assert_eq!(kinds, ["object", "object", "array"]);
     assert_eq!(forms[0]["required"], json!(["box"]));
     assert_eq!(listed[1]["annotations"]["readOnlyHint"], true);
 }
@@ -191,9 +194,20 @@ async fn all_tools_are_listed_with_what_they_take() {
 async fn arguments_are_the_values_that_a_tool_takes() {
     let (seen, mut got) = mpsc::unbounded_channel();
     let arguments = [
-        "image: Image", "region?: Region", "lines?: List<Line>", "mask?: Mask", "map?: Map", "points?: Points",
-        "labels?: Labels", "table?: Table", "vector?: Vector", "any?: List<Any>", "json?: Json", "number?: Number",
-        "flag?: Bool", "texts?: List<Text>",
+        "image: Image",
+        "region?: Region",
+        "lines?: List<Line>",
+        "mask?: Mask",
+        "map?: Map",
+        "points?: Points",
+        "labels?: Labels",
+        "table?: Table",
+        "vector?: Vector",
+        "any?: List<Any>",
+        "json?: Json",
+        "number?: Number",
+        "flag?: Bool",
+        "texts?: List<Text>",
     ];
     let tell = quick("tell", &arguments, "Number", move |args| {
         seen.send(args).unwrap();
@@ -225,7 +239,9 @@ async fn arguments_are_the_values_that_a_tool_takes() {
     assert_eq!(args.image("image").unwrap().width(), 8);
     let dog = Region { label: "dog".to_owned(), score: 1.0, bounds: [1.0, 2.0, 3.0, 4.0] };
     assert_eq!(value("region"), Value::Region(dog));
-    assert!(matches!(value("lines"), Value::List(lines) if matches!(&lines[..], [Value::Line(line)] if line.text == "EXIT")));
+    assert!(
+        matches!(value("lines"), Value::List(lines) if matches!(&lines[..], [Value::Line(line)] if line.text == "EXIT"))
+    );
     assert!(matches!(value("mask"), Value::Mask(Mask { pixels, .. }) if pixels.height() == 6));
     assert!(matches!(value("map"), Value::Map(Grid { width: 2, .. })));
     assert!(matches!(value("points"), Value::Points(points) if points[0].label == "nose"));
@@ -315,7 +331,8 @@ async fn settings_go_with_a_question_and_pictures_only_on_demand() {
     let plan = dogs_plan();
     let chat = Script::new([plan.clone(), plan.clone(), plan, says(&["There are 2 dogs."])]);
     let mut client = Client::start(chat, tools(), config()).await;
-    let asked = json!({ "images": [data_url()], "question": "How many dogs are there?", "chain": "votes=3", "style": null });
+    let asked =
+        json!({ "images": [data_url()], "question": "How many dogs are there?", "chain": "votes=3", "style": null });
     let reply = client.ask(&quiet(1, "ask_image", &asked)).await;
     assert_eq!(reply["result"]["structuredContent"]["votes"][0]["plans"], 3, "{reply}");
     assert_eq!(reply["result"]["content"].as_array().unwrap().len(), 1, "{reply}");
@@ -359,8 +376,14 @@ async fn faulty_arguments_are_named() {
         (("detect_objects", json!({})), "argument `image` is missing; it takes Image"),
         (detect(json!(7)), "argument `image` should be Image, got Number"),
         (detect(json!([url])), "argument `image` should be Image"),
-        (("detect_objects", json!({ "image": url, "labels": "dog" })), "argument `labels` should be List<Text>, got Text"),
-        (("detect_objects", json!({ "image": url, "label": ["dog"] })), "there is no argument `label`, only image, labels"),
+        (
+            ("detect_objects", json!({ "image": url, "labels": "dog" })),
+            "argument `labels` should be List<Text>, got Text",
+        ),
+        (
+            ("detect_objects", json!({ "image": url, "label": ["dog"] })),
+            "there is no argument `label`, only image, labels",
+        ),
         (detect(json!("no/such/file.png")), "image 1: image `no/such/file.png`: there is no such file"),
         (detect(json!(env!("CARGO_MANIFEST_DIR"))), "this is a folder"),
         (detect(json!("/dev/zero")), "not a regular file"),

@@ -245,10 +245,10 @@ async fn a_run_is_done_anew_from_one_of_its_steps() {
     // The plan is in the trace, too: the LLM is asked for the wording alone.
     let chat = Script::new([says(&["There are 3 dogs."])]);
     let agent = Agent::builder().chat(Arc::<Script>::clone(&chat)).catalog(three).build().unwrap();
-    let report = recorded.anew_from("dogs", &agent, Watch::default()).await.unwrap();
+    let report = recorded.anew_from("dogs", None, &agent, Watch::default()).await.unwrap();
     assert_eq!((report.answer.text.as_str(), report.answer.status), ("There are 3 dogs.", Status::Answered));
     assert_eq!(chat.requests().len(), 1);
-    let unknown = recorded.anew_from("cats", &agent, Watch::default()).await.unwrap_err();
+    let unknown = recorded.anew_from("cats", None, &agent, Watch::default()).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
     assert!(unknown.to_string().contains("there are `part`, `dogs`, `n`"), "{unknown}");
 }

@@ -3,8 +3,10 @@
 mod access;
 mod binary;
 mod images;
+mod killed;
 mod playground;
 mod pressure;
+mod runs;
 mod streams;
 
 use std::net::SocketAddr;

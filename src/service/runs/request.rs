@@ -25,6 +25,7 @@ const MAX_FIELD: u64 = 128 << 10;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with `question` and `images`")]
 struct Asked {
+    #[serde(default)]
     question: String,
     #[serde(default)]
     images: Vec<String>,
@@ -36,6 +37,22 @@ struct Asked {
     /// A JSON Schema that the answer has to fit.
     #[serde(default)]
     schema: Option<Box<RawValue>>,
+    /// The run that this one goes out from, in place of a question of its own.
+    #[serde(default)]
+    from: Option<From>,
+    /// A plan in place of the one that the LLM wrote there.
+    #[serde(default)]
+    plan: Option<Value>,
+}
+
+/// A step of another run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object with `run` and `step`")]
+pub(super) struct From {
+    /// The run.
+    pub(super) run: String,
+    /// What began before this step is taken from it.
+    pub(super) step: String,
 }
 
 /// A request for a run.
@@ -114,6 +131,24 @@ impl RunRequest {
         // Raw values are read from texts alone.
         let asked = serde_json::from_str(&json!(fields).to_string()).map_err(faulty)?;
         Ok(Self { asked, files, digest: hex::encode(hash.finalize()) })
+    }
+
+    /// What it goes out from, and the plan that it goes by.
+    ///
+    /// # Errors
+    /// When it asks a question of its own as well, or none of both.
+    pub(super) fn origin(&self) -> Result<Option<(&From, Option<&Value>)>, Refusal> {
+        let Asked { question, images, model, settings, schema, from, plan } = &self.asked;
+        let own = !question.is_empty() || !images.is_empty() || model.is_some() || settings.is_some();
+        match from {
+            Some(_) if own || schema.is_some() => {
+                Err(Refusal::bad("`from`: such a run asks what the other one did; leave all but `plan` out"))
+            }
+            None if plan.is_some() => {
+                Err(Refusal::bad("`plan`: a plan goes with `from`; leave it out, or say which run"))
+            }
+            from => Ok(from.as_ref().map(|from| (from, plan.as_ref()))),
+        }
     }
 
     /// The name of the configuration that is asked for.

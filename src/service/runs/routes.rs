@@ -16,9 +16,10 @@ use super::request::{self, RunRequest};
 use super::{One, begin, blocking, events};
 use crate::agent::Watch;
 use crate::config::Config;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::image::Image;
 use crate::pointed::Pointed;
+use crate::replay::Recorded;
 use crate::run_store::{Accepted, Idempotency, new_id};
 use crate::service::access::Caller;
 use crate::service::admission::Place;
@@ -29,7 +30,7 @@ use crate::service::told::Told;
 use crate::service::{Shared, body};
 use crate::task::Task;
 use crate::tool::annotate;
-use crate::trace::{Past, RawEntry};
+use crate::trace::{Entry, Past, RawEntry};
 use crate::view;
 
 pub(in crate::service) fn routes() -> Router<Shared> {
@@ -41,6 +42,7 @@ pub(in crate::service) fn routes() -> Router<Shared> {
         .route("/v1/runs/{id}/trace", get(trace))
         .route("/v1/runs/{id}/view", get(page))
         .route("/v1/runs/{id}/images/{n}/annotated", get(annotated))
+        .route("/v1/runs/{id}/blobs/{digest}", get(blob))
 }
 
 /// `POST /v1/runs`
@@ -65,6 +67,14 @@ async fn ask(
     if let Some(known) = known(&shared, key.as_ref(), name.as_deref())? {
         return Ok(told(StatusCode::OK, &known));
     }
+    let id = new_id();
+    if let Some((from, plan)) = asked.origin()? {
+        let old = shared.runs.find(&from.run, name.as_deref())?;
+        let (entries, task) = origin(&shared, &old, &from.step, plan.cloned()).await?;
+        let accepted = Accepted { id, at_ms: now(), key, ..old.accepted.clone() };
+        let (run, is_new) = accept(&shared, New { accepted, task, entries, old: Some(old) }, place).await?;
+        return Ok(told(if is_new { StatusCode::ACCEPTED } else { StatusCode::OK }, &run));
+    }
     let model = asked.model().unwrap_or(WHOLE).to_owned();
     let config = asked.settle(shared.models.get(&model)?.clone())?;
     let (question, region) = (asked.question().to_owned(), asked.region());
@@ -76,8 +86,8 @@ async fn ask(
     sent.extend(files.into_iter().map(Sent::File));
     let task = task(&shared, config, (question, sent), region).await?;
     let accepted = Accepted {
-        id: new_id(),
-        at_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+        id,
+        at_ms: now(),
         caller: name,
         model,
         question: task.question.clone(),
@@ -85,8 +95,49 @@ async fn ask(
         task: task.settings(),
         key,
     };
-    let (run, is_new) = accept(&shared, accepted, task, place).await?;
+    let new = New { accepted, task, entries: Vec::new(), old: None };
+    let (run, is_new) = accept(&shared, new, place).await?;
     Ok(told(if is_new { StatusCode::ACCEPTED } else { StatusCode::OK }, &run))
+}
+
+/// A run to be kept.
+struct New {
+    accepted: Accepted,
+    task: Task,
+    /// What it takes over from an older one.
+    entries: Vec<Entry>,
+    old: Option<Arc<One>>,
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What a run takes over that goes out from a step of another, and its task.
+///
+/// # Errors
+/// When there is no such step, or the plan is faulty.
+async fn origin(
+    shared: &Shared,
+    old: &Arc<One>,
+    step: &str,
+    plan: Option<Value>,
+) -> Result<(Vec<Entry>, Task), Refusal> {
+    let entries = events::entries(shared, old).await?;
+    let (agent, step) = (shared.agent.clone(), step.to_owned());
+    let made = blocking(shared, old, move |runs, old| {
+        let recorded = Recorded::new(entries, runs.source(old))?;
+        let task = recorded.task()?;
+        let plan = plan.map(|plan| agent.plan_of(&plan, &task)).transpose()?;
+        Ok((recorded.before(&step, plan.as_ref())?, task))
+    });
+    made.await.map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::NotFound => {
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_plan", error.to_string())
+        }
+        _ => error.into(),
+    })
 }
 
 /// The run that was asked for by this name before.
@@ -125,16 +176,19 @@ async fn task(
 }
 
 /// Keeps a run and lets it begin; or finds that it was accepted a moment ago. It goes on whether or not the client waits.
-async fn accept(shared: &Shared, accepted: Accepted, task: Task, place: Place) -> Result<(Arc<One>, bool), Refusal> {
+async fn accept(shared: &Shared, new: New, place: Place) -> Result<(Arc<One>, bool), Refusal> {
     let shared = Shared::clone(shared);
     let accepting = async move {
         let _turn = shared.runs.accepting.lock().await;
-        if let Some(run) = known(&shared, accepted.key.as_ref(), accepted.caller.as_deref())? {
+        if let Some(run) = known(&shared, new.accepted.key.as_ref(), new.accepted.caller.as_deref())? {
             return Ok((run, false));
         }
         let keeping = {
             let shared = Shared::clone(&shared);
-            tokio::task::spawn_blocking(move || shared.runs.accept(accepted, &task.all_images()))
+            tokio::task::spawn_blocking(move || {
+                let New { accepted, task, entries, old } = new;
+                shared.runs.accept(accepted, &task.all_images(), &entries, old.as_deref())
+            })
         };
         let run = keeping.await.map_err(|_| Refusal::internal())??;
         begin(&shared, Arc::clone(&run), place);
@@ -260,6 +314,24 @@ async fn annotated(
     let marks = report.marks(index);
     let png = blocking(&shared, &run, move |_, _| png(&annotate::draw(&image, &marks))).await?;
     Ok(([(header::CONTENT_TYPE, "image/png")], Body::from(png)).into_response())
+}
+
+/// `GET /v1/runs/{id}/blobs/{digest}`: an image of the run, as its events name it.
+async fn blob(
+    State(shared): State<Shared>,
+    Extension(caller): Extension<Caller>,
+    Path((id, digest)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let run = find(&shared, caller, &id)?;
+    let bytes = blocking(&shared, &run, move |runs, run| runs.store.blob(&run.accepted.id, &digest)).await;
+    let bytes = bytes.map_err(|error| {
+        tracing::debug!("no image of a run: {}", error.for_log());
+        Refusal::new(StatusCode::NOT_FOUND, "image_not_found", "the run has no such image")
+    })?;
+    let kind = image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
+    let sniff = HeaderValue::from_static("nosniff");
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::X_CONTENT_TYPE_OPTIONS, sniff)];
+    Ok((headers, Body::from(bytes)).into_response())
 }
 
 fn png(image: &Image) -> Result<Vec<u8>, Error> {
