@@ -11,6 +11,18 @@
     return run.result ? { ...plan, result: run.result } : plan;
   }
 
+  // The first of these steps, in their order, that another plan has no more, or not as it was.
+  function firstChanged(order, before, words) {
+    let after;
+    try {
+      after = new Map(JSON.parse(words).steps.map((step) => [step.id, JSON.stringify([step.tool, step.args])]));
+    } catch {
+      return undefined;
+    }
+    const was = new Map(before.steps.map((step) => [step.id, JSON.stringify([step.tool, step.args])]));
+    return order.find((id) => was.has(id) && was.get(id) !== after.get(id));
+  }
+
   // Where a step's line is in the JSON.
   function placeOf(words, id) {
     return Math.max(0, words.indexOf(`"id": ${JSON.stringify(id)}`));
@@ -30,16 +42,22 @@
   function editPlan(run, chosen, go) {
     const before = JSON.stringify(planOf(run), null, 2);
     const steps = [...run.steps.values()]
-      .filter((step) => step.began !== undefined || step.over !== undefined)
-      .sort((a, b) => (a.began ?? a.over) - (b.began ?? b.over));
+      .filter((step) => step.began !== undefined)
+      .sort((a, b) => a.began - b.began);
+    const order = steps.map((step) => step.id);
     const from = h(
       'select',
       { id: 'from-step' },
-      steps.map((step) => h('option', { value: step.id }, `${step.id} (began at ${time(step.began ?? step.over) || '0 ms'})`)),
+      steps.map((step) => h('option', { value: step.id }, `${step.id} (began at ${time(step.began)})`)),
     );
     if (steps.some((step) => step.id === chosen)) from.value = chosen;
     const area = h('textarea', { id: 'plan', class: 'code', rows: 18, spellcheck: 'false', autocomplete: 'off' });
     area.value = before;
+    // What was edited has to be done anew.
+    area.addEventListener('input', () => {
+      const changed = firstChanged(order, planOf(run), area.value);
+      if (changed && order.indexOf(changed) < order.indexOf(from.value)) from.value = changed;
+    });
     const wrong = h('p', { class: 'wrong', role: 'alert' });
     const runIt = h('button', { class: 'strong', type: 'submit' }, 'Run from here');
     const dialog = h(
@@ -51,7 +69,7 @@
         h('h2', { id: 'plan-title' }, 'Edit the plan'),
         h('label', { for: 'from-step' }, 'Run it again from'),
         from,
-        h('p', { class: 'note' }, 'Steps that began before it are taken over with their results, where the plan still has them as they were.'),
+        h('p', { class: 'note' }, 'Steps that began before it are taken over with their results; an edit of one of them moves this back to it.'),
         h('label', { for: 'plan' }, 'The plan as JSON'),
         area,
         wrong,

@@ -156,14 +156,15 @@
       const { run, record } = this;
       const button = (words, key, click, props) =>
         h('button', { type: 'button', class: 'quiet', 'data-key': key, on: { click: () => this.do(click) }, ...props }, words);
-      const key = JSON.stringify([run.live, this.isLost, this.trouble, run.steps.size > 0, run.claims.length > 0]);
+      const canEdit = [...run.steps.values()].some((step) => step.began !== undefined);
+      const key = JSON.stringify([run.live, this.isLost, this.trouble, canEdit, run.claims.length > 0]);
       if (key === this.drawn) return;
       this.drawn = key;
       const isKnown = Boolean(record.id);
       replace(
         this.tools,
         run.live && button('Stop', 'stop', () => this.host.service.cancel(record.id)),
-        !run.live && run.steps.size > 0 && isKnown && button('Edit the plan…', 'edit', () => this.edit()),
+        !run.live && canEdit && isKnown && button('Edit the plan…', 'edit', () => this.edit()),
         !run.live && button('Save the run', 'save', () => this.save()),
         !run.live && isKnown && button('Save as a page', 'page', () => this.fetched('view', 'html')),
         !run.live &&
