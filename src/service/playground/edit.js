@@ -37,9 +37,9 @@
     }
   }
 
-  // Shows the plan of a run; `go(step, plan)` runs it, and says in an error what is wrong. A plan that is not changed
-  // is left out.
-  function editPlan(run, chosen, go) {
+  // Shows the plan of a run; `go(step, plan)` runs it, and says in an error what is wrong; `show` gets what it returns. A
+  // plan that is not changed is left out.
+  function editPlan(run, chosen, go, show) {
     const before = JSON.stringify(planOf(run), null, 2);
     const steps = [...run.steps.values()]
       .filter((step) => step.began !== undefined)
@@ -89,8 +89,9 @@
       runIt.disabled = true;
       try {
         const plan = JSON.parse(area.value);
-        await go(from.value, JSON.stringify(plan) === JSON.stringify(planOf(run)) ? undefined : plan);
+        const begun = await go(from.value, JSON.stringify(plan) === JSON.stringify(planOf(run)) ? undefined : plan);
         dialog.close();
+        show(begun);
       } catch (error) {
         wrong.textContent =
           error.status === 404 ? 'The service no longer has this run; ask the question again.' : error.message;

@@ -155,7 +155,8 @@
       const { element } = this.turns.at(-1);
       element.scrollIntoView({ block: 'start' });
       // What was clicked may be gone.
-      if (document.activeElement === document.body) element.focus({ preventScroll: true });
+      const { activeElement } = document;
+      if (activeElement === document.body || !activeElement.checkVisibility()) element.focus({ preventScroll: true });
     }
 
     show(record) {

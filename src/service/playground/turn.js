@@ -203,11 +203,12 @@
 
     edit() {
       const chosen = this.view.chosen?.step;
-      editPlan(this.run, chosen, async (step, plan) => {
+      const go = async (step, plan) => {
         const { id } = await this.host.service.goOn(this.record.id, step, plan);
         const from = { run: this.record.id, step };
-        this.host.turn({ ...newRecord(id, this.record.question, this.record.settings), from, edited: Boolean(plan) });
-      });
+        return { ...newRecord(id, this.record.question, this.record.settings), from, edited: Boolean(plan) };
+      };
+      editPlan(this.run, chosen, go, (record) => this.host.turn(record));
     }
   }
 
