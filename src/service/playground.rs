@@ -1,7 +1,7 @@
 //! The playground: one page on which people ask, and watch their runs.
 //!
-//! It holds nothing of anybody's, so it wants no API key; what it asks the service for does. Its content security policy
-//! lets it run its own script, show images that it was given, and talk to this service alone.
+//! It holds nothing of anybody's, so it wants no API key; what it asks the service for does. Its content security
+//! policy lets it run its own script, show images that it was given, and talk to this service alone.
 
 use std::sync::LazyLock;
 

@@ -252,7 +252,8 @@
     // Says how long the steps have run that are running, `now` in milliseconds from the run's beginning.
     tick(now) {
       for (const node of this.nodes?.values() ?? [])
-        if (node.step?.state === 'running' && node.took) node.took.textContent = time(Math.max(0, now - node.step.began));
+        if (node.step?.state === 'running' && node.took)
+          node.took.textContent = time(Math.max(0, now - node.step.began));
     }
 
     node(run, node) {
@@ -276,7 +277,14 @@
       const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(run, step)}${differs ? `, ${differs}` : ''}`;
       node.button = h(
         'button',
-        { type: 'button', class: `node ${step.state}${thumb ? ' pictured' : ''}${fresh}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
+        {
+          type: 'button',
+          class: `node ${step.state}${thumb ? ' pictured' : ''}${fresh}`,
+          at,
+          'data-key': step.id,
+          'aria-pressed': 'false',
+          title,
+        },
         h(
           'span',
           { class: 'head' },

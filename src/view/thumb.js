@@ -3,7 +3,8 @@
   'use strict';
 
   const { boundsOf, h, images, s } = lavr;
-  const MOST_BOXES = 40;
+  const MOST_BOXES = 12;
+  const MOST_ITEMS = 400;
 
   function thumbOf(run, step) {
     if (step.result === undefined) return undefined;
@@ -12,10 +13,10 @@
       .map((image) => run.picture(image.blob))
       .find(Boolean);
     if (made) return h('img', { class: 'thumb', src: made.url, alt: '' });
-    const items = run.itemsOf(step).slice(0, MOST_BOXES);
+    const items = run.itemsOf(step);
     const looked = [...run.looksAt(step.id)];
     const source = looked.length === 1 ? run.picture(run.images[looked[0]]) : undefined;
-    return items.length && source ? placeOf(items.map(boundsOf), source) : undefined;
+    return items.length && source ? placeOf(items.slice(0, MOST_ITEMS).map(boundsOf), source) : undefined;
   }
 
   // A square part of an image with as much of these as there is room for, and a little around them.
@@ -28,9 +29,15 @@
     const view = [from(x1, x2, width), from(y1, y2, height), side, side];
     return s(
       'svg',
-      { class: 'thumb', viewBox: view.join(' '), preserveAspectRatio: 'xMidYMid slice', 'aria-hidden': 'true', focusable: 'false' },
+      {
+        class: 'thumb',
+        viewBox: view.join(' '),
+        preserveAspectRatio: 'xMidYMid slice',
+        'aria-hidden': 'true',
+        focusable: 'false',
+      },
       s('image', { href: url, width, height, preserveAspectRatio: 'none' }),
-      boxes.map(([left, top, right, bottom]) =>
+      boxes.slice(0, MOST_BOXES).map(([left, top, right, bottom]) =>
         s('rect', {
           x: Math.min(left, right),
           y: Math.min(top, bottom),

@@ -23,7 +23,7 @@
 
   class RunView {
     // `level` is that of the question's heading; `named` is the id of the run's name, where there are
-    // several; `differs(id)` says how a step differs from that of another run; `folded` folds time, course and use away.
+    // several; `differs(id)` says how a step differs from that of another run; `folded` folds the last parts away.
     constructor(run, { level = 1, named = '', differs = () => undefined, folded = false } = {}) {
       Object.assign(this, { run, level, differs, chosen: undefined, id: `run-${(views += 1)}` });
       this.head = h('div', { class: 'run-head' });

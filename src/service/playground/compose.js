@@ -9,7 +9,16 @@
     ['controller', 'controller: one plan'],
     ['decision-maker', 'decision maker: round by round'],
   ];
-  const CHAINS = ['critic=on', 'votes=3', 'verify=on', 'stages=two', 'stop=3', 'questions=ask', 'questions=split', 'think=on'];
+  const CHAINS = [
+    'critic=on',
+    'votes=3',
+    'verify=on',
+    'stages=two',
+    'stop=3',
+    'questions=ask',
+    'questions=split',
+    'think=on',
+  ];
   const STYLES = ['length=short', 'tone=formal', 'audience=children', 'language=zh-Hant', 'language=de'];
 
   class Compose {
@@ -40,7 +49,14 @@
         MODES.map(([value, words]) => h('option', { value }, words)),
       );
       const written = (id, words, known) => {
-        const input = h('input', { id, type: 'text', placeholder: words, list: `${id}s`, autocomplete: 'off', spellcheck: 'false' });
+        const input = h('input', {
+          id,
+          type: 'text',
+          placeholder: words,
+          list: `${id}s`,
+          autocomplete: 'off',
+          spellcheck: 'false',
+        });
         const choices = h(
           'datalist',
           { id: `${id}s` },

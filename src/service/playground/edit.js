@@ -37,13 +37,11 @@
     }
   }
 
-  // Shows the plan of a run; `go(step, plan)` runs it, and says in an error what is wrong; `show` gets what it returns. A
-  // plan that is not changed is left out.
+  // Shows the plan of a run; `go(step, plan)` runs it, and says in an error what is wrong; `show` gets what it
+  // returns. A plan that is not changed is left out.
   function editPlan(run, chosen, go, show) {
     const before = JSON.stringify(planOf(run), null, 2);
-    const steps = [...run.steps.values()]
-      .filter((step) => step.began !== undefined)
-      .sort((a, b) => a.began - b.began);
+    const steps = [...run.steps.values()].filter((step) => step.began !== undefined).sort((a, b) => a.began - b.began);
     const order = steps.map((step) => step.id);
     const from = h(
       'select',
@@ -69,7 +67,11 @@
         h('h2', { id: 'plan-title' }, 'Edit the plan'),
         h('label', { for: 'from-step' }, 'Run it again from'),
         from,
-        h('p', { class: 'note' }, 'Steps that began before it are taken over with their results; an edit of one of them moves this back to it.'),
+        h(
+          'p',
+          { class: 'note' },
+          'Steps that began before it are taken over with their results; an edit of one of them moves this back to it.',
+        ),
         h('label', { for: 'plan' }, 'The plan as JSON'),
         area,
         wrong,

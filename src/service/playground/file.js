@@ -1,4 +1,4 @@
-// Conversations as files: saved to be given to others, and opened again. A trace of `lavr ask --trace` can be opened, too.
+// Conversations as files: saved to be given to others, and opened again, as are traces of `lavr ask --trace`.
 (function (lavr) {
   'use strict';
 

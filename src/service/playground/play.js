@@ -2,10 +2,29 @@
 (function (lavr) {
   'use strict';
 
-  const { Compose, files, formOf, h, newRecord, number, opened, plural, replace, Service, Shelf, short, Turn, themeButton } = lavr;
+  const {
+    Compose,
+    files,
+    formOf,
+    h,
+    newRecord,
+    number,
+    opened,
+    plural,
+    replace,
+    Service,
+    Shelf,
+    short,
+    Turn,
+    themeButton,
+  } = lavr;
 
   const EXAMPLES = [
-    ['gallery.jpg', 'A wall with photos', ['What does the sign say, and how many people are there?', 'How many people are there?']],
+    [
+      'gallery.jpg',
+      'A wall with photos',
+      ['What does the sign say, and how many people are there?', 'How many people are there?'],
+    ],
     ['receipt.png', 'A receipt', ['What is the total?']],
     ['road.jpg', 'A road sign', ['How far is it to Lakeside?']],
   ];
@@ -19,9 +38,18 @@
       this.thread = h('div', { class: 'thread' });
       this.intro = this.makeIntro();
       this.fresh = h('button', { type: 'button', class: 'quiet', on: { click: () => this.begin(true) } }, 'New');
-      this.saver = h('button', { type: 'button', class: 'quiet wide-only', on: { click: () => this.saveFile() } }, 'Save all');
+      this.saver = h(
+        'button',
+        { type: 'button', class: 'quiet wide-only', on: { click: () => this.saveFile() } },
+        'Save all',
+      );
       this.opener = h('button', { type: 'button', class: 'quiet', on: { click: () => this.showShelf() } }, 'History');
-      this.file = h('input', { type: 'file', accept: '.json,.jsonl', hidden: true, on: { change: () => this.picked() } });
+      this.file = h('input', {
+        type: 'file',
+        accept: '.json,.jsonl',
+        hidden: true,
+        on: { change: () => this.picked() },
+      });
       this.clear();
       document.body.append(
         h(
@@ -62,7 +90,11 @@
         'div',
         { class: 'intro' },
         h('h1', null, 'Ask about your images'),
-        h('p', null, 'A small LLM plans, expert models look, and every statement of the answer shows what it rests on.'),
+        h(
+          'p',
+          null,
+          'A small LLM plans, expert models look, and every statement of the answer shows what it rests on.',
+        ),
       );
       const tail = h(
         'section',
@@ -177,7 +209,11 @@
     // What is kept goes on with the page, so it is kept as it is now.
     save() {
       const record = this.record();
-      const turns = record.turns.map((turn) => ({ ...turn, entries: turn.end ? turn.entries : [], made: { ...turn.made } }));
+      const turns = record.turns.map((turn) => ({
+        ...turn,
+        entries: turn.end ? turn.entries : [],
+        made: { ...turn.made },
+      }));
       return this.shelf.keep({ ...record, turns });
     }
 
@@ -245,7 +281,10 @@
           history.pushState(null, '', `#${id}`);
           await this.restore();
         };
-        replace(list, heads.map((head) => this.kept(head, open, draw)));
+        replace(
+          list,
+          heads.map((head) => this.kept(head, open, draw)),
+        );
         const where = this.shelf.isOn ? 'Kept in this browser, and nowhere else.' : 'Kept until this page is left.';
         note.textContent = this.shelf.trouble || (heads.length ? where : `Nothing was asked yet. ${where}`);
         clear.disabled = !heads.length;
@@ -311,7 +350,12 @@
         ),
         h(
           'button',
-          { type: 'button', class: 'quiet', 'aria-label': `Forget: ${short(questions[0] ?? '', 80)}`, on: { click: forget } },
+          {
+            type: 'button',
+            class: 'quiet',
+            'aria-label': `Forget: ${short(questions[0] ?? '', 80)}`,
+            on: { click: forget },
+          },
           'Forget',
         ),
       );

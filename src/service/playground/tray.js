@@ -160,7 +160,11 @@
           'form',
           { method: 'dialog' },
           h('h2', { id: 'point-title' }, 'Point at a place'),
-          h('p', { class: 'note' }, 'Draw a box over the image, or write its sides in pixels. “This” in the question is what is in it.'),
+          h(
+            'p',
+            { class: 'note' },
+            'Draw a box over the image, or write its sides in pixels. “This” in the question is what is in it.',
+          ),
           svg,
           h(
             'div',

@@ -155,7 +155,11 @@
     drawTools() {
       const { run, record } = this;
       const button = (words, key, click, props) =>
-        h('button', { type: 'button', class: 'quiet', 'data-key': key, on: { click: () => this.do(click) }, ...props }, words);
+        h(
+          'button',
+          { type: 'button', class: 'quiet', 'data-key': key, on: { click: () => this.do(click) }, ...props },
+          words,
+        );
       const canEdit = [...run.steps.values()].some((step) => step.began !== undefined);
       const key = JSON.stringify([run.live, this.isLost, this.trouble, canEdit, run.claims.length > 0]);
       if (key === this.drawn) return;
