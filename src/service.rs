@@ -29,6 +29,7 @@ mod health;
 pub(crate) mod images;
 mod listen;
 mod models;
+mod playground;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod run;
@@ -229,6 +230,7 @@ fn routes(shared: Shared) -> Router {
     let open = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
     guarded
         .merge(open)
+        .merge(playground::routes())
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_place))
@@ -236,7 +238,7 @@ fn routes(shared: Shared) -> Router {
 }
 
 async fn unknown_route() -> Refusal {
-    let message = "there is no such route; there are /v1/chat/completions, /v1/models, /v1/runs, /mcp, \
+    let message = "there is no such route; there are /, /v1/chat/completions, /v1/models, /v1/runs, /mcp, \
                    /health/live and /health/ready";
     Refusal::new(axum::http::StatusCode::NOT_FOUND, "unknown_route", message)
 }

@@ -22,12 +22,14 @@ use crate::trace::{self, BlobFolder, RawEntry, Source};
 pub use mermaid::mermaid;
 
 const PAGE: &str = include_str!("view/page.html");
-const STYLE: &str = include_str!("view/style.css");
-/// The page's script, in parts that each need those before them.
-const SCRIPTS: [&str; 12] = [
+pub(crate) const STYLE: &str = include_str!("view/style.css");
+/// What shows one run, in parts that each need those before them.
+pub(crate) const PARTS: [&str; 12] = [
     include_str!("view/dom.js"),
+    include_str!("view/theme.js"),
     include_str!("view/value.js"),
     include_str!("view/run.js"),
+    include_str!("view/thumb.js"),
     include_str!("view/graph.js"),
     include_str!("view/picture.js"),
     include_str!("view/timeline.js"),
@@ -35,9 +37,9 @@ const SCRIPTS: [&str; 12] = [
     include_str!("view/course.js"),
     include_str!("view/answer.js"),
     include_str!("view/viewer.js"),
-    include_str!("view/compare.js"),
-    include_str!("view/page.js"),
 ];
+/// What makes a page that stands alone of them.
+const ALONE: [&str; 2] = [include_str!("view/compare.js"), include_str!("view/page.js")];
 
 /// A run as its trace tells it, with the images that lie beside it.
 #[derive(Debug, Clone, Serialize)]
@@ -135,7 +137,7 @@ fn name_blobs<'a>(json: &'a Json, named: &mut BTreeSet<&'a str>) {
 /// A page that shows one run, or the first two beside one another with what differs between them.
 pub fn page(runs: &[Recorded]) -> String {
     // A browser reads line ends as `\n`, and takes its digests of that.
-    let (style, script) = (STYLE.replace('\r', ""), SCRIPTS.join("\n").replace('\r', ""));
+    let (style, script) = (STYLE.replace('\r', ""), [&PARTS[..], &ALONE[..]].concat().join("\n").replace('\r', ""));
     let policy = format!(
         "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
         digest(&style),
@@ -147,7 +149,7 @@ pub fn page(runs: &[Recorded]) -> String {
 }
 
 /// The digest of a script or a style, as a policy names it.
-fn digest(text: &str) -> String {
+pub(crate) fn digest(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text.as_bytes())))
 }
 

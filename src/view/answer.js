@@ -10,6 +10,7 @@
     unanswerable: ['∅', 'not answerable from the evidence'],
     budget: ['◔', 'a limit was reached'],
     failed: ['✕', 'failed'],
+    stopped: ['■', 'stopped'],
     cut: ['✂', 'cut off: the run was stopped before it ended'],
     running: ['…', 'running'],
   };
@@ -17,6 +18,16 @@
   function status(run) {
     const [mark, words] = ENDS[run.status] ?? ['?', run.status];
     return h('span', { class: `badge ${run.status}` }, h('i', { 'aria-hidden': 'true' }, mark), ` ${words}`);
+  }
+
+  // What a run that goes on is at.
+  function phase(run) {
+    const steps = [...run.steps.values()];
+    const running = steps.filter((step) => step.state === 'running').map((step) => step.id);
+    if (running.length) return `Looking: ${running.slice(0, 5).join(', ')}`;
+    if (!run.events) return 'Waiting for its turn';
+    if (!steps.length) return 'Planning';
+    return steps.some((step) => step.state === 'planned') ? 'Going on' : 'Weighing what was found';
   }
 
   class AnswerPart {
@@ -33,7 +44,9 @@
       replace(
         this.element,
         !answer.text &&
-          h('p', { class: 'big' }, run.status === 'running' ? 'Not answered yet.' : 'There is no answer.'),
+          (run.status === 'running'
+            ? h('p', { class: 'big waiting' }, phase(run))
+            : h('p', { class: 'big' }, 'There is no answer.')),
         worded && h('p', { class: 'big words' }, answer.text),
         claims.length > 0 &&
           h(
@@ -163,5 +176,5 @@
       .filter(Boolean)
       .join(' · ');
 
-  Object.assign(lavr, { AnswerPart, Used, status, facts });
+  Object.assign(lavr, { AnswerPart, Used, status, facts, phase });
 })((globalThis.lavr ??= {}));

@@ -238,7 +238,9 @@
             { class: 'note' },
             this.run.steps.size
               ? 'Choose a step, a bar or a mark to see what the step was given and what it returned.'
-              : 'There are no steps to choose.',
+              : this.run.status === 'running'
+                ? 'There is no step to choose yet.'
+                : 'There are no steps to choose.',
           ),
         );
       if (focused) this.element.firstElementChild?.focus({ preventScroll: true });

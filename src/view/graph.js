@@ -2,11 +2,12 @@
 (function (lavr) {
   'use strict';
 
-  const { h, s, imageIndex, number, plural, replace, rest, rove, short, summary, text } = lavr;
+  const { h, s, imageIndex, number, plural, replace, rest, rove, short, summary, text, thumbOf, time } = lavr;
 
   const NODE = { width: 176, height: 66 };
   const GAP = { x: 20, y: 46, edge: 12 };
   const MOST_NODES = 200;
+  const MOST_THUMBS = 60;
   const SWEEPS = 6;
 
   const MARKS = { planned: '○', running: '…', done: '✓', failed: '✕', skipped: '–', reused: '↺' };
@@ -172,6 +173,8 @@
   class Graph {
     constructor(view) {
       this.view = view;
+      this.thumbs = new Map();
+      this.states = new Map();
       this.box = h('div', { class: 'graph' });
       this.note = h('p', { class: 'note' });
       this.scroll = h('div', { class: 'scroll' }, this.box);
@@ -203,7 +206,8 @@
         : '';
       if (!run.steps.size) {
         this.edges = [];
-        replace(this.box, h('p', { class: 'note' }, 'No step was planned.'));
+        const none = run.status === 'running' ? 'No step is planned yet.' : 'No step was planned.';
+        replace(this.box, h('p', { class: 'note' }, none));
         return;
       }
       const { layers, edges } = layersOf(nodes, this.most);
@@ -233,6 +237,23 @@
           .map((node) => this.node(run, node)),
       );
       rest(this.box);
+      for (const { id, state } of run.steps.values()) this.states.set(id, state);
+    }
+
+    // Made once for each result: a picture that is put in anew flickers.
+    thumb(run, step) {
+      const known = this.thumbs.get(step.id);
+      if (known?.found && known.result === step.result) return known.found;
+      const found = run.steps.size <= MOST_THUMBS ? thumbOf(run, step) : undefined;
+      this.thumbs.set(step.id, { result: step.result, found });
+      return found;
+    }
+
+    // Says how long the steps have run that are running, `now` in milliseconds from the run's beginning.
+    tick(now) {
+      for (const node of this.nodes?.values() ?? [])
+        if (node.step?.state === 'running' && node.took)
+          node.took.textContent = time(Math.max(0, now - node.step.began));
     }
 
     node(run, node) {
@@ -248,10 +269,22 @@
       const { step } = node;
       const round = [...step.from].find((from) => from.startsWith('round'));
       const differs = this.view.differs(step.id);
+      const took = step.state === 'done' || step.state === 'failed' ? time(step.ms) : '';
+      const thumb = this.thumb(run, step);
+      const known = this.states.get(step.id);
+      const fresh = run.live && known !== step.state && step.state !== 'planned' ? ' fresh' : '';
+      node.took = h('small', null, step.began === undefined ? '' : took);
       const title = `${step.id}: ${step.tool || 'unknown tool'}, ${outcome(run, step)}${differs ? `, ${differs}` : ''}`;
       node.button = h(
         'button',
-        { type: 'button', class: `node ${step.state}`, at, 'data-key': step.id, 'aria-pressed': 'false', title },
+        {
+          type: 'button',
+          class: `node ${step.state}${thumb ? ' pictured' : ''}${fresh}`,
+          at,
+          'data-key': step.id,
+          'aria-pressed': 'false',
+          title,
+        },
         h(
           'span',
           { class: 'head' },
@@ -259,8 +292,10 @@
           h('b', null, step.id),
           differs && h('em', { 'aria-label': differs, role: 'img' }, '≠'),
           round && h('small', null, round),
+          !round && node.took,
         ),
         h('span', { class: 'tool' }, step.tool),
+        thumb,
         h('span', { class: 'out' }, short(outcome(run, step), 60)),
       );
       return this.view.choosable(node.button, { step: step.id });

@@ -175,7 +175,7 @@
         this.element,
         this.pictures.length
           ? this.pictures.map((picture) => picture.element)
-          : h('p', { class: 'note' }, 'The run had no image.'),
+          : h('p', { class: 'note' }, run.events ? 'The run had no image.' : 'Not begun yet.'),
       );
     }
 

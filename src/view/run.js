@@ -226,10 +226,10 @@
     arbitrated() {}
     infilled() {}
 
-    // How the run ended: `answered`, `guessed`, `unanswerable`, `budget`, `failed`, `cut`, or `running`.
+    // How the run ended: `answered`, `guessed`, `unanswerable`, `budget`, `failed`, `stopped`, `cut`, or `running`.
     get status() {
       if (!this.ended) return this.live ? 'running' : 'cut';
-      return text(this.answer?.status) || 'failed';
+      return text(this.answer?.status) || (this.error?.kind === 'cancelled' ? 'stopped' : 'failed');
     }
 
     get claims() {

@@ -23,8 +23,8 @@
 
   class RunView {
     // `level` is that of the question's heading; `named` is the id of the run's name, where there are
-    // several; `differs(id)` says how a step differs from that of another run.
-    constructor(run, { level = 1, named = '', differs = () => undefined } = {}) {
+    // several; `differs(id)` says how a step differs from that of another run; `folded` folds the last parts away.
+    constructor(run, { level = 1, named = '', differs = () => undefined, folded = false } = {}) {
       Object.assign(this, { run, level, differs, chosen: undefined, id: `run-${(views += 1)}` });
       this.head = h('div', { class: 'run-head' });
       this.title = `h${level}`;
@@ -47,6 +47,15 @@
           h(`h${level + 1}`, { id: `${this.id}-${name}` }, heading),
           children,
         );
+      const more = [
+        part('when', 'Time', timeline.element),
+        h(
+          'div',
+          { class: 'columns last' },
+          part('told', 'Course of the run', course.element),
+          part('spent', 'Used', used.element),
+        ),
+      ];
       this.element = h(
         'div',
         { class: 'run', on: { keydown: (event) => event.key === 'Escape' && this.choose(undefined) } },
@@ -67,13 +76,7 @@
             part('one', 'Step', detail.element),
           ),
         ),
-        part('when', 'Time', timeline.element),
-        h(
-          'div',
-          { class: 'columns last' },
-          part('told', 'Course of the run', course.element),
-          part('spent', 'Used', used.element),
-        ),
+        folded ? h('details', { class: 'more-parts' }, h('summary', null, 'Time, course and use'), more) : more,
         this.live,
       );
       this.refresh();
@@ -89,6 +92,11 @@
       this.each('draw', this.run);
       this.each('press', this.chosen);
       this.light(this.chosen);
+    }
+
+    // While a run is live: `now` in milliseconds from its beginning.
+    tick(now) {
+      this.each('tick', now);
     }
 
     each(what, ...args) {

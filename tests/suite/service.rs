@@ -4,6 +4,7 @@ mod access;
 mod binary;
 mod images;
 mod killed;
+mod playground;
 mod pressure;
 mod runs;
 mod streams;
