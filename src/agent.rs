@@ -276,7 +276,12 @@ impl Agent {
     /// As [`Agent::ask`].
     pub async fn ask_watched(&self, task: &Task, watch: Watch) -> Result<Report> {
         self.check_runnable(task)?;
-        let cx = Cx::with(task.budget.clone(), watch.cancel, watch.sinks).after(watch.past);
+        let mut budget = task.budget.clone();
+        if watch.past.as_ref().is_some_and(|past| past.is_all()) {
+            // How long it takes to do a run again is not how long it took.
+            budget.timeout_ms = u64::MAX;
+        }
+        let cx = Cx::with(budget, watch.cancel, watch.sinks).after(watch.past);
         for image in &task.images {
             cx.keep_image(image);
         }

@@ -18,7 +18,7 @@ use crate::plan::{ArgValue, Plan, Reference, Segment, Step};
 use crate::signature::{Arg, Signature, ValueType};
 use crate::task::image_name;
 use crate::tool::{Args, Catalog, Effects, SharedTool};
-use crate::trace::{Event, Verdict, Verification};
+use crate::trace::{Event, Past, Verdict, Verification};
 use crate::value::{Region, Value};
 
 /// Runs plans on the tools of a catalog.
@@ -100,6 +100,8 @@ struct Running<'a> {
     verified: Vec<Verification>,
     /// What steps that are being verified returned.
     unverified: HashMap<usize, call::Unverified>,
+    /// A run that is done again has come to a step that was dropped when it ended.
+    dropped: bool,
 }
 
 /// A step that is over.
@@ -127,6 +129,7 @@ impl<'a> Running<'a> {
             calls: HashMap::new(),
             verified: Vec::new(),
             unverified: HashMap::new(),
+            dropped: false,
         };
         for (index, step) in plan.steps.iter().enumerate() {
             match known.iter().find(|o| o.id == step.id) {
@@ -158,6 +161,14 @@ impl<'a> Running<'a> {
 
     async fn drive(&mut self) -> Result<()> {
         loop {
+            if self.dropped {
+                // The run ended with this step, and with those that ran beside it.
+                while let Some(Ok((index, result, took, verdict))) = self.active.join_next().await {
+                    self.end(index, result, took)?;
+                    self.note(index, verdict);
+                }
+                return self.cx.past().and_then(Past::end).map_or(Ok(()), Err);
+            }
             let held = self.start_ready().err();
             // Out of steps, what runs already may end; out of time, it may not.
             if let Some(error) = held
@@ -254,9 +265,6 @@ impl<'a> Running<'a> {
     }
 
     fn start(&mut self, index: usize, step: &Step) -> Result<()> {
-        self.cx.check()?;
-        self.cx.meter().take_step()?;
-        self.begun.insert(index, Instant::now());
         let tool = self.executor.catalog.find(&step.tool).cloned();
         let resolved = tool.and_then(|tool| Ok((self.resolve(step, &tool)?, tool)));
         let (record, images) = match &resolved {
@@ -264,6 +272,10 @@ impl<'a> Running<'a> {
             Err(_) => (args_as_written(step), Vec::new()),
         };
         let past = self.cx.past().and_then(|past| past.result(&step.id, &step.tool, &record));
+        // A run that is done again ends where it ended before: it never came to this step.
+        self.cx.check()?;
+        self.cx.meter().take_step()?;
+        self.begun.insert(index, Instant::now());
         let started = Event::StepStarted { id: step.id.clone(), tool: step.tool.clone(), args: record };
         self.cx.emit(started, &images.iter().collect::<Vec<&Image>>());
         let cx = self.cx.clone();
@@ -287,7 +299,10 @@ impl<'a> Running<'a> {
         self.begun.remove(&index);
         let Some(step) = self.plan.steps.get(index) else { return Ok(()) };
         let stops = match &result {
-            Err(e) if e.kind() == ErrorKind::Cancelled || e.kind() == ErrorKind::Budget => self.cx.check().err(),
+            Err(e) if e.kind() == ErrorKind::Cancelled || e.kind() == ErrorKind::Budget => {
+                self.dropped |= self.cx.past().is_some_and(Past::is_all);
+                self.cx.check().err()
+            }
             _ => None,
         };
         let outcome = match result {

@@ -130,7 +130,7 @@ impl Image {
     /// # Errors
     /// `InvalidInput` when the bytes are no image.
     pub(crate) fn restored(bytes: Vec<u8>, frame: Frame) -> Result<Self> {
-        let limits = ImageLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, ..ImageLimits::default() };
+        let limits = ImageLimits { max_bytes: u64::MAX, max_pixels: u64::MAX, max_alloc: u64::MAX };
         let image = Self::decode(bytes, &limits)?;
         if frame == Frame::ROOT {
             return Ok(image);

@@ -53,7 +53,10 @@ pub async fn serve(
     (input, output): (impl AsyncRead + Send + Unpin + 'static, impl AsyncWrite + Send + Unpin + 'static),
     stop: CancellationToken,
 ) -> Result<()> {
-    let shared = service::shared(agent, config, ApiKeys::none(), None, None)?;
+    // Runs are the service's alone, and one process uses their folder.
+    let mut own = config.clone();
+    own.service.runs.folder = None;
+    let shared = service::shared(agent, &own, ApiKeys::none(), None, None)?;
     let longest = config.service.max_body_bytes;
     let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(longest);
     let _all = shared.stop.clone().drop_guard();

@@ -38,6 +38,9 @@ pub struct Accepted {
     pub key: Option<Idempotency>,
 }
 
+/// An image's digest, and its encoded bytes.
+pub type Blob<'a> = (&'a str, &'a [u8]);
+
 /// What tells a request that is sent again from a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Idempotency {
@@ -78,6 +81,8 @@ fn is_id(name: &str) -> bool {
 pub struct Kept {
     /// As it was accepted.
     pub accepted: Accepted,
+    /// Its client has cancelled it.
+    pub cancelled: bool,
     /// What it came to, when it is over.
     pub end: Option<Json>,
     /// How much room it takes, in bytes.
@@ -91,13 +96,19 @@ pub trait RunStore: Send + Sync {
     ///
     /// # Errors
     /// `Io` when it cannot be kept; then nothing of it is.
-    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()>;
+    fn accept(&self, run: &Accepted, images: &[Blob<'_>], entries: &[Entry]) -> Result<()>;
 
     /// Notes that a run begins, or goes on, and tells how often it did so from where its trace ends now.
     ///
     /// # Errors
     /// `NotFound` when there is no such run, `Io` when that cannot be noted.
     fn begin(&self, id: &str) -> Result<u32>;
+
+    /// Notes that a run is cancelled, so that it does not go on after a restart.
+    ///
+    /// # Errors
+    /// As [`RunStore::begin`].
+    fn cancel(&self, id: &str) -> Result<()>;
 
     /// Appends to a run's trace.
     ///

@@ -70,7 +70,7 @@ pub(crate) struct Parts {
     /// Fetches images at addresses, where that is allowed.
     fetcher: Option<Fetcher>,
     /// How many requests for runs may have their images decoded at a time.
-    decoding: Arc<Semaphore>,
+    pub(crate) decoding: Arc<Semaphore>,
     runs: Runs,
     /// Where it listens, as far as that is known here.
     listens: Option<SocketAddr>,
@@ -118,9 +118,7 @@ fn mounted(agent: Agent, config: &Config, keys: ApiKeys, fetcher: Option<Fetcher
         return Err(Error::invalid(message));
     }
     let shared = shared(agent, config, keys, fetcher, None)?;
-    if tokio::runtime::Handle::try_current().is_ok() {
-        runs::go_on(&shared);
-    }
+    runs::go_on(&shared)?;
     Ok(routes(shared))
 }
 
@@ -142,7 +140,7 @@ pub async fn serve(
     let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
     let drain = Duration::from_millis(config.service.drain_ms);
     let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
-    runs::go_on(&shared);
+    runs::go_on(&shared)?;
     let listened = async {
         listen::listen(listener, routes(Shared::clone(&shared)), &config.service, &stop).await;
         // Runs without a client that waits for them end too, or are stopped with the others.

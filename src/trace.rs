@@ -50,6 +50,8 @@ pub enum Event {
     Shown {
         /// Who is shown them.
         to: String,
+        /// The question.
+        question: String,
         /// Their questions, in the order in which they are shown.
         demos: Vec<String>,
     },

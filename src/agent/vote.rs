@@ -36,7 +36,9 @@ impl Run<'_> {
             let result = plan.result.clone();
             let verdict = match self.refine_alone(&self.trace.of(plan)).await {
                 // A reply that cannot be read answers nothing.
-                Err(error) if error.kind() == ErrorKind::Model => Verdict::NotEnough { missing: error.to_string() },
+                Err(error) if error.kind() == ErrorKind::Model => {
+                    Verdict::NotEnough { missing: error.for_model().to_owned() }
+                }
                 verdict => verdict?,
             };
             let answer = said(&verdict);

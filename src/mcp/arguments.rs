@@ -88,7 +88,8 @@ fn is(json: &Json, of: &ValueType) -> bool {
         ValueType::Number => json.is_number(),
         ValueType::Bool => json.is_boolean(),
         ValueType::List(of) => json.as_array().is_some_and(|items| items.iter().all(|item| is(item, of))),
-        ValueType::Region => region(json).is_some(),
+        // A thing with its outline stands wherever a region may; one whose outline cannot be had stands nowhere.
+        ValueType::Region => region(json).is_some() && json.get("mask").is_none_or(Json::is_string),
         ValueType::Mask => region(json).is_some() && json.get("mask").is_some_and(Json::is_string),
         ValueType::Line => line(json).is_some(),
         ValueType::Points => parsed::<Vec<Point>>(json).is_some(),
@@ -110,7 +111,7 @@ fn take(json: Json, of: &ValueType, sources: &mut Vec<String>) -> Given {
         (ValueType::List(of), Json::Array(items)) => {
             return Given::List(items.into_iter().map(|item| take(item, of, sources)).collect());
         }
-        (ValueType::Mask, mut json) => {
+        (ValueType::Mask | ValueType::Region, mut json) if json.get("mask").is_some() => {
             let source = json.get_mut("mask").map(Json::take);
             return match (region(&json), source) {
                 (Some(region), Some(Json::String(source))) => {

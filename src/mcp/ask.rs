@@ -1,5 +1,7 @@
 //! `ask_image`: a question about images, answered by the whole agent.
 
+use std::sync::Arc;
+
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -111,7 +113,13 @@ pub(super) async fn ask(call: Call, arguments: JsonObject) -> Result<CallToolRes
     }
     let report = call.unless_gone(run.report()).await?.map_err(Refused::Run)?;
     let reach = call.reach;
-    let answer = move || result(&report, reach, if annotate { &images } else { &[] });
+    // Drawing takes a turn of its own kind.
+    let decoding = Arc::clone(&call.shared.decoding);
+    let permit = if annotate { call.unless_gone(decoding.acquire_owned()).await?.ok() } else { None };
+    let answer = move || {
+        let _permit = permit;
+        result(&report, reach, if annotate { &images } else { &[] })
+    };
     call.unless_gone(aside(answer)).await?
 }
 

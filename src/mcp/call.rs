@@ -125,19 +125,21 @@ pub(super) async fn tool(call: Call, tool: SharedTool, arguments: JsonObject) ->
     let running = tokio::spawn({
         let tool = Arc::clone(&tool);
         async move {
-            let value = run(tool, args, budget, cancel).await;
-            // The turn is given back when the work has really ended, whether or not somebody waits for it.
-            drop(turn);
-            value
+            // The turn goes with the value: it is given back when all work on it is done, or nobody waits for it.
+            (run(tool, args, budget, cancel).await, turn)
         }
     });
-    let value = call.unless_gone(running).await?.map_err(|e| {
+    let (value, turn) = call.unless_gone(running).await?.map_err(|e| {
         tracing::error!("a tool ended in a panic: {e}");
         Refused::Run(Refusal::internal())
     })?;
     let value = value.map_err(|e| failed(&call, &e))?;
     call.unless_gone(call.progress.say(format!("{} ended", spec.name))).await?;
-    call.unless_gone(aside(move || result(&value))).await?
+    let drawn = move || {
+        let _turn = turn;
+        result(&value)
+    };
+    call.unless_gone(aside(drawn)).await?
 }
 
 /// The arguments with their images.

@@ -29,8 +29,9 @@ const SESSION: &str = "mcp-session-id";
 /// Largest body that is read before its request has a place, in bytes: what is no call has to come through when all
 /// places are taken, and it is small.
 const SMALL: u64 = 64 << 10;
-/// Most values in a body: each takes memory of its own, however short it is written.
-const MAX_VALUES: usize = 500_000;
+/// Most values in a body: each takes memory of its own, however short it is written, and time on a thread that answers
+/// others.
+const MAX_VALUES: usize = 25_000;
 
 type Sdk = StreamableHttpService<Server, NeverSessionManager>;
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::service::access::Caller;
 
@@ -31,24 +32,26 @@ impl Name {
 
 /// The calls that run now.
 #[derive(Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<Name, CancellationToken>>>);
+pub(super) struct Running(Arc<Mutex<HashMap<Name, (Uuid, CancellationToken)>>>);
 
 /// A call in the list; it is taken off when this is dropped.
 pub(super) struct Listed {
     running: Running,
     name: Name,
+    own: Uuid,
 }
 
 impl Running {
     /// Lists a call. A second one of the same name takes the place of the first.
     pub(super) fn list(&self, name: Name, cancel: CancellationToken) -> Listed {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), cancel);
-        Listed { running: self.clone(), name }
+        let own = Uuid::new_v4();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), (own, cancel));
+        Listed { running: self.clone(), name, own }
     }
 
     /// Cancels the call of this name, when it runs.
     pub(super) fn cancel(&self, name: &Name) {
-        if let Some(cancel) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some((_, cancel)) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
             cancel.cancel();
         }
     }
@@ -56,6 +59,9 @@ impl Running {
 
 impl Drop for Listed {
     fn drop(&mut self) {
-        self.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+        let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.get(&self.name).is_some_and(|(own, _)| *own == self.own) {
+            running.remove(&self.name);
+        }
     }
 }

@@ -68,7 +68,8 @@ fn forms(types: &[ValueType]) -> Map<String, Json> {
     let mut forms: Vec<Json> = Vec::new();
     for of in types {
         let form = match of {
-            ValueType::List(of) if types.contains(of) => json!({ "type": "array" }),
+            // Some clients take no array without a word on its items.
+            ValueType::List(of) if types.contains(of) => json!({ "type": "array", "items": kind(of) }),
             of => form(of),
         };
         if !forms.contains(&form) {
@@ -78,6 +79,16 @@ fn forms(types: &[ValueType]) -> Map<String, Json> {
     match forms.as_mut_slice() {
         [Json::Object(only)] => std::mem::take(only),
         _ => object([("anyOf", Json::Array(forms))]),
+    }
+}
+
+/// What kind of JSON a value is, and no more.
+fn kind(of: &ValueType) -> Json {
+    match of {
+        ValueType::Image | ValueType::Text => text(),
+        ValueType::Number => number(),
+        ValueType::Bool => json!({ "type": "boolean" }),
+        _ => json!({ "type": "object" }),
     }
 }
 

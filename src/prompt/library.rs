@@ -166,14 +166,14 @@ impl PlanLibrary {
         if !pool.serves(to) {
             return Ok(Vec::new());
         }
-        let before = cx.past().and_then(|past| past.shown(&to.to_string()));
+        let before = cx.past().and_then(|past| past.shown(&to.to_string(), asked.question));
         let picked = match before.and_then(|questions| pool.asking(to, &questions)) {
             Some(picked) => picked,
             None => self.picked(cx, asked, pool, catalog).await?,
         };
         if !picked.is_empty() {
             let demos = picked.iter().map(|pick| pick.demo.question.clone()).collect();
-            cx.emit(Event::Shown { to: to.to_string(), demos }, &[]);
+            cx.emit(Event::Shown { to: to.to_string(), question: asked.question.to_owned(), demos }, &[]);
         }
         let chosen = picked.into_iter().map(|pick| Chosen {
             place: pick.demo.place.clone(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::{Accepted, Begun, Kept, RunStore, is_id};
+use super::{Accepted, Begun, Blob, Kept, RunStore, is_id};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::trace::{self, BlobFolder, Entry, Source as _, TraceWriter};
@@ -23,12 +23,13 @@ const TRACE: &str = "trace.jsonl";
 const END: &str = "end.json";
 /// How often the run began, and from where.
 const BEGUN: &str = "begun.json";
+/// There where the run's client has cancelled it.
+const CANCELLED: &str = "cancelled.json";
 
 /// Keeps runs in a folder, which one process uses at a time.
 ///
-/// A run is accepted when its files are written and flushed to the disk. Its trace is handed to the operating system
-/// event by event: killing the process loses nothing of it, and a power failure may lose its last events, from before
-/// which the run then goes on.
+/// Files are handed to the operating system before a run counts as accepted, and its trace event by event: killing the
+/// process loses nothing. A power failure may lose what the system had not written yet.
 pub struct FolderRuns {
     folder: PathBuf,
     /// Held as long as the folder is used.
@@ -85,7 +86,8 @@ impl FolderRuns {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("`{}` is no run", folder.display())))?;
         let files = [folder.to_owned(), folder.join(format!("{TRACE}.blobs"))];
         let bytes = files.iter().map(|folder| size_of(folder)).sum();
-        Ok(Kept { accepted, end: read_json(&folder.join(END))?, bytes })
+        let cancelled = folder.join(CANCELLED).exists();
+        Ok(Kept { accepted, cancelled, end: read_json(&folder.join(END))?, bytes })
     }
 }
 
@@ -122,7 +124,7 @@ fn write_json(path: &Path, json: &impl Serialize) -> Result<()> {
 }
 
 impl RunStore for FolderRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
+    fn accept(&self, run: &Accepted, images: &[Blob<'_>], entries: &[Entry]) -> Result<()> {
         if !is_id(&run.id) {
             return Err(Error::internal(format!("`{}` is no name of a run", run.id)));
         }
@@ -130,7 +132,7 @@ impl RunStore for FolderRuns {
         let keep = || {
             fs::create_dir_all(&folder)?;
             let blobs = BlobFolder::beside(folder.join(TRACE));
-            images.iter().try_for_each(|image| blobs.put(image))?;
+            images.iter().try_for_each(|(digest, bytes)| blobs.put_bytes(digest, bytes))?;
             if !entries.is_empty() {
                 let writer = TraceWriter::create(folder.join(TRACE))?;
                 entries.iter().try_for_each(|entry| writer.append(entry, &[]))?;
@@ -149,6 +151,10 @@ impl RunStore for FolderRuns {
         let times = begun.count(self.entries(id)?.len());
         write_json(&path, &begun)?;
         Ok(times)
+    }
+
+    fn cancel(&self, id: &str) -> Result<()> {
+        write_json(&self.of(id)?.join(CANCELLED), &true)
     }
 
     fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value as Json;
 
-use super::{Accepted, Begun, Kept, RunStore};
+use super::{Accepted, Begun, Blob, Kept, RunStore};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
 use crate::trace::Entry;
@@ -20,6 +20,9 @@ struct Run {
     entries: Vec<Entry>,
     blobs: HashMap<String, Vec<u8>>,
     end: Option<Json>,
+    cancelled: bool,
+    /// How much room the entries take, about.
+    bytes: u64,
 }
 
 impl MemoryRuns {
@@ -42,21 +45,32 @@ impl Run {
     }
 
     fn kept(&self) -> Kept {
-        let bytes = self.blobs.values().map(|blob| blob.len() as u64).sum();
-        Kept { accepted: self.accepted.clone(), end: self.end.clone(), bytes }
+        let blobs: u64 = self.blobs.values().map(|blob| blob.len() as u64).sum();
+        let (accepted, end) = (self.accepted.clone(), self.end.clone());
+        Kept { accepted, cancelled: self.cancelled, end, bytes: blobs + self.bytes }
     }
 }
 
+/// How long an entry is as JSON.
+fn size_of(entry: &Entry) -> u64 {
+    serde_json::to_vec(entry).map_or(0, |json| json.len() as u64)
+}
+
 impl RunStore for MemoryRuns {
-    fn accept(&self, run: &Accepted, images: &[&Image], entries: &[Entry]) -> Result<()> {
+    fn accept(&self, run: &Accepted, images: &[Blob<'_>], entries: &[Entry]) -> Result<()> {
         let mut kept = Run {
             accepted: run.clone(),
             begun: Begun::default(),
             entries: entries.to_vec(),
             blobs: HashMap::new(),
             end: None,
+            cancelled: false,
+            bytes: 0,
         };
-        kept.keep(images);
+        for (digest, bytes) in images {
+            kept.blobs.insert((*digest).to_owned(), bytes.to_vec());
+        }
+        kept.bytes = entries.iter().map(size_of).sum();
         self.runs().insert((run.at_ms, run.id.clone()), kept);
         Ok(())
     }
@@ -65,9 +79,14 @@ impl RunStore for MemoryRuns {
         self.with(id, |run| run.begun.count(run.entries.len()))
     }
 
+    fn cancel(&self, id: &str) -> Result<()> {
+        self.with(id, |run| run.cancelled = true)
+    }
+
     fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {
         self.with(id, |run| {
             run.keep(images);
+            run.bytes += size_of(entry);
             run.entries.push(entry.clone());
         })
     }

@@ -26,11 +26,11 @@ use super::told::Told;
 use crate::agent::{Report, Watch};
 use crate::config::RunsConfig;
 use crate::error::{Error, ErrorKind, Result};
-use crate::image::{Frame, Image};
+use crate::image::Image;
 use crate::observation::Failure;
 use crate::run_store::{Accepted, FolderRuns, MemoryRuns, RunStore};
 use crate::task::Task;
-use crate::trace::{Entry, Past, Source};
+use crate::trace::{Entry, Event, Past, Source};
 
 /// How often a run is begun from one place: one that comes no further, and may bring the process down, is given up.
 const MAX_BEGUN: u32 = 25;
@@ -110,30 +110,34 @@ impl Runs {
 
     /// Keeps a run, and forgets the oldest that are over where there is no room for all.
     fn accept(&self, accepted: Accepted, images: &[&Image], entries: &[Entry], old: Option<&One>) -> Result<Arc<One>> {
-        let taken = old.map(|old| self.images_of(entries, old)).unwrap_or_default();
-        let images: Vec<&Image> = images.iter().copied().chain(&taken).collect();
-        self.store.accept(&accepted, &images, entries)?;
-        let bytes = images.iter().map(|image| image.encoded().len() as u64).sum();
-        let run = Arc::new(One::new(accepted, bytes));
-        let forgotten = {
-            let mut index = self.index();
-            index.add(Arc::clone(&run));
-            index.forget(&self.config)
-        };
+        let taken = old.map_or(Ok(Vec::new()), |old| self.blobs_of(entries, old))?;
+        let own = images.iter().map(|image| (image.digest(), image.encoded()));
+        let taken = taken.iter().map(|(digest, bytes)| (digest.as_str(), bytes.as_slice()));
+        let blobs: Vec<(&str, &[u8])> = own.chain(taken).collect();
+        self.store.accept(&accepted, &blobs, entries)?;
+        let run = Arc::new(One::new(accepted, blobs.iter().map(|(_, bytes)| bytes.len() as u64).sum()));
+        self.index().add(Arc::clone(&run));
+        self.forget();
+        Ok(run)
+    }
+
+    /// Forgets the oldest runs that are over, where there is no room for all.
+    fn forget(&self) {
+        let forgotten = self.index().forget(&self.config);
         for old in forgotten {
             if let Err(error) = self.store.remove(&old) {
                 tracing::warn!("an old run could not be removed: {}", error.for_log());
             }
         }
-        Ok(run)
     }
 
-    /// The images that events of a run name.
-    fn images_of(&self, entries: &[Entry], run: &One) -> Vec<Image> {
+    /// The images that events of a run name, by their digests.
+    fn blobs_of(&self, entries: &[Entry], run: &One) -> Result<Vec<(String, Vec<u8>)>> {
         let mut digests = Vec::new();
         entries.iter().for_each(|entry| named_blobs(&json!(entry), &mut digests));
-        let blobs = digests.iter().filter_map(|digest| self.store.blob(&run.accepted.id, digest).ok());
-        blobs.filter_map(|bytes| Image::restored(bytes, Frame::ROOT).ok()).collect()
+        digests.sort_unstable();
+        digests.dedup();
+        digests.into_iter().map(|digest| Ok((digest.clone(), self.store.blob(&run.accepted.id, &digest)?))).collect()
     }
 
     /// Where the images of a run are.
@@ -162,7 +166,7 @@ impl Index {
 
     /// Takes out the oldest runs that are over, as many as there is no room for.
     fn forget(&mut self, config: &RunsConfig) -> Vec<String> {
-        let mut bytes: u64 = self.runs.values().map(|run| run.bytes).sum();
+        let mut bytes: u64 = self.runs.values().map(|run| run.bytes()).sum();
         let mut count = self.order.len();
         let mut forgotten = Vec::new();
         for id in &self.order {
@@ -170,7 +174,7 @@ impl Index {
                 break;
             }
             if let Some(run) = self.runs.get(id).filter(|run| run.is_over()) {
-                bytes = bytes.saturating_sub(run.bytes);
+                bytes = bytes.saturating_sub(run.bytes());
                 count -= 1;
                 forgotten.push(id.clone());
             }
@@ -184,19 +188,27 @@ impl Index {
 }
 
 /// Goes on with the runs that have no end.
-pub(super) fn go_on(shared: &Shared) {
+///
+/// # Errors
+/// `InvalidInput` when there are some, and no Tokio runtime around this.
+pub(super) fn go_on(shared: &Shared) -> Result<()> {
     let unfinished: Vec<Arc<One>> = {
         let index = shared.runs.index();
         index.order.iter().filter_map(|id| index.runs.get(id)).filter(|run| !run.is_over()).cloned().collect()
     };
     if unfinished.is_empty() {
-        return;
+        return Ok(());
+    }
+    if tokio::runtime::Handle::try_current().is_err() {
+        let why = "there are runs to go on with, which needs a Tokio runtime: make the routes within one";
+        return Err(Error::invalid(why));
     }
     tracing::warn!("{} runs go on that had no end when the service was stopped", unfinished.len());
     for run in unfinished {
         let caller = run.accepted.caller.as_deref().map_or(Caller::OWNER, |name| shared.keys.named(name));
         begin(shared, run, shared.admission.return_to(caller));
     }
+    Ok(())
 }
 
 /// Lets a run go on by itself. Its place is given back when it is over.
@@ -216,6 +228,10 @@ fn begin(shared: &Shared, run: Arc<One>, place: Place) {
 }
 
 async fn go(shared: Shared, run: Arc<One>, place: Place) {
+    if run.is_cancelled() {
+        finish(&shared, &run, failed(&Error::new(ErrorKind::Cancelled, "the run was cancelled"))).await;
+        return;
+    }
     let cancel = shared.stop.child_token();
     run.stops_with(&cancel);
     let turn = match cancel.run_until_cancelled(place.turn()).await {
@@ -255,7 +271,12 @@ async fn answered(shared: &Shared, run: &Arc<One>, cancel: tokio_util::sync::Can
     })
     .await?;
     run.knows(&entries);
-    let past = (!entries.is_empty()).then(|| Arc::new(Past::new(&entries, shared.runs.source(run))));
+    let ends = |entry: &Entry| matches!(entry.event, Event::Answered { .. } | Event::Failed { .. });
+    let past = (!entries.is_empty()).then(|| {
+        let past = Past::new(&entries, shared.runs.source(run));
+        // Of a run that has come to its end nothing but the report is missing.
+        Arc::new(if entries.iter().any(ends) { past.only() } else { past })
+    });
     let keeper = keeper::Keeper::new(shared, run, &entries);
     let watch = Watch { cancel, sinks: vec![Arc::new(keeper)], past };
     shared.agent.ask_watched(&task, watch).await
@@ -276,12 +297,24 @@ async fn blocking<T: Send + 'static>(
 async fn finish(shared: &Shared, run: &Arc<One>, end: Value) {
     let kept = {
         let end = end.clone();
-        blocking(shared, run, move |runs, run| runs.store.end(&run.accepted.id, &end)).await
+        let keep = move |runs: &Runs, run: &One| {
+            runs.store.end(&run.accepted.id, &end)?;
+            runs.store.one(&run.accepted.id)
+        };
+        blocking(shared, run, keep).await.map(|kept| run.takes(kept.bytes))
     };
     if let Err(error) = kept {
         tracing::error!("what the run {} came to is not kept: {}", run.accepted.id, error.for_log());
     }
     run.ends(end);
+    // What its steps made counts now, too.
+    let forgotten = blocking(shared, run, |runs, _| {
+        runs.forget();
+        Ok(())
+    });
+    if let Err(error) = forgotten.await {
+        tracing::warn!("old runs could not be forgotten: {}", error.for_log());
+    }
 }
 
 /// What a run came to that has a report.

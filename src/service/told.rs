@@ -70,10 +70,16 @@ impl Told {
             Event::LlmCall { .. } => &["prompt", "schema", "reply"],
             // It is the LLM's reply where that was no plan.
             Event::Faults { .. } => &["plan"],
+            Event::Shown { .. } => &["demos"],
             _ => &[],
         };
         for name in hidden {
             told.as_object_mut().and_then(|object| object.shift_remove(*name));
+        }
+        if let Event::Started { model, .. } = &entry.event {
+            // Where an LLM is, and how this service words its answers, is its own affair.
+            told["model"] = json!(model.rsplit_once('#').map_or(model.as_str(), |(_, name)| name));
+            told.get_mut("task").and_then(Value::as_object_mut).and_then(|task| task.shift_remove("style"));
         }
         if let Some(failure) = told.get("error").and_then(|error| Failure::deserialize(error).ok()) {
             self.hide(&failure);

@@ -11,6 +11,9 @@ use crate::message::Message;
 use crate::observation::Failure;
 use crate::value::Value;
 
+/// The tools that are calls of the LLM.
+const OF_LLM: [&str; 2] = ["look", "recall"];
+
 /// What came of verifying a step's result, and why.
 pub(crate) type Verdict = Option<(Finding, String)>;
 
@@ -24,7 +27,7 @@ pub(crate) type Verdict = Option<(Finding, String)>;
 pub struct Past {
     calls: Mutex<Vec<Option<Call>>>,
     steps: Mutex<Vec<Option<Step>>>,
-    shown: Mutex<VecDeque<(String, Vec<String>)>>,
+    shown: Mutex<VecDeque<Shown>>,
     source: Arc<dyn Source>,
     only: bool,
     /// Which limit ended the run, or that it was cancelled.
@@ -52,6 +55,13 @@ pub(crate) struct Recalled {
     pub(crate) edited: bool,
 }
 
+/// Demos that were shown, by their questions, to somebody who was asked this.
+struct Shown {
+    to: String,
+    question: String,
+    demos: Vec<String>,
+}
+
 struct Step {
     id: String,
     tool: String,
@@ -77,7 +87,9 @@ impl Past {
             _ => None,
         });
         let shown = entries.iter().filter_map(|entry| match &entry.event {
-            Event::Shown { to, demos } => Some((to.clone(), demos.clone())),
+            Event::Shown { to, question, demos } => {
+                Some(Shown { to: to.clone(), question: question.clone(), demos: demos.clone() })
+            }
             _ => None,
         });
         Self {
@@ -107,6 +119,13 @@ impl Past {
         self.over.get().map(|failure| Error::new(failure.kind, failure.message.clone()))
     }
 
+    /// Ends the run where a limit ended it before; nothing where none did, or the run goes on by itself.
+    pub(crate) fn end(&self) -> Option<Error> {
+        let failure = self.ended.as_ref().filter(|_| self.only)?;
+        self.over.get_or_init(|| failure.clone());
+        self.over()
+    }
+
     /// The recorded reply to a call of an LLM; nothing when the run goes on by itself from here.
     ///
     /// # Errors
@@ -130,8 +149,8 @@ impl Past {
     /// # Errors
     /// Those of [`Value::from_record`]; `InvalidInput` when there is nothing but the past, and this step is not in it.
     pub(crate) fn result(&self, id: &str, tool: &str, args: &Json) -> Option<Result<(Result<Value>, Verdict)>> {
-        // What such a step asked the LLM has a record of its own.
-        if lock(&self.calls).iter().flatten().any(|call| call.purpose == tool) {
+        // What such a step asks the LLM has a record of its own.
+        if OF_LLM.contains(&tool) && lock(&self.calls).iter().flatten().any(|call| call.purpose == tool) {
             return None;
         }
         let mut steps = lock(&self.steps);
@@ -141,7 +160,8 @@ impl Past {
         };
         let Step { outcome, verdict, .. } = place.take()?;
         Some(match outcome {
-            Err(failure) if ends_early(&failure) => return self.missing(|| failure.message.clone()),
+            // It was dropped when the run ended; beside it others may have come to their ends.
+            Err(failure) if ends_early(&failure) && !self.only => return None,
             Err(failure) => Ok((Err(Error::new(failure.kind, failure.message)), verdict)),
             Ok((record, kind)) => {
                 let kind = kind.unwrap_or(crate::signature::ValueType::Any);
@@ -153,10 +173,10 @@ impl Past {
     }
 
     /// The questions of the demos that were shown; nothing when they have to be chosen.
-    pub(crate) fn shown(&self, to: &str) -> Option<Vec<String>> {
+    pub(crate) fn shown(&self, to: &str, question: &str) -> Option<Vec<String>> {
         let mut shown = lock(&self.shown);
-        match shown.iter().position(|(other, _)| other == to) {
-            Some(place) => shown.remove(place).map(|(_, demos)| demos),
+        match shown.iter().position(|other| other.to == to && other.question == question) {
+            Some(place) => shown.remove(place).map(|shown| shown.demos),
             None => self.only.then(Vec::new),
         }
     }
@@ -167,11 +187,7 @@ impl Past {
         if !self.only {
             return None;
         }
-        if let Some(failure) = &self.ended {
-            let failure = self.over.get_or_init(|| failure.clone());
-            return Some(Err(Error::new(failure.kind, failure.message.clone())));
-        }
-        Some(Err(Error::invalid(why())))
+        Some(Err(self.end().unwrap_or_else(|| Error::invalid(why()))))
     }
 }
 
@@ -318,7 +334,7 @@ impl Following {
 fn timeless(event: &Event) -> Json {
     let mut json = json!(event);
     if let Some(object) = json.as_object_mut() {
-        for name in ["ms", "lavr"] {
+        for name in ["ms", "lavr", "task"] {
             object.shift_remove(name);
         }
         if let Some(usage) = object.get_mut("usage").and_then(Json::as_object_mut) {

@@ -43,14 +43,22 @@ impl BlobFolder {
     /// # Errors
     /// `Io` naming the file, e.g. when the disk is full.
     pub fn put(&self, image: &Image) -> Result<()> {
-        let path = self.path(image.digest())?;
+        self.put_bytes(image.digest(), image.encoded())
+    }
+
+    /// As [`BlobFolder::put`], with the image's digest and its encoded bytes.
+    ///
+    /// # Errors
+    /// As [`BlobFolder::put`]; `InvalidInput` when it is no digest.
+    pub fn put_bytes(&self, digest: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path(digest)?;
         if path.exists() {
             return Ok(());
         }
         let part = path.with_extension(format!("{}.part", std::process::id()));
         let write = || {
             std::fs::create_dir_all(&self.0)?;
-            std::fs::write(&part, image.encoded())?;
+            std::fs::write(&part, bytes)?;
             std::fs::rename(&part, &path)
         };
         write().map_err(|e| {

@@ -29,7 +29,9 @@ impl TraceWriter {
     /// `Io` or `NotFound` naming the file.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Ok(Self::to(path, File::create(path).map_err(|e| place(e, path))?))
+        // What stands in it goes; from here on lines are only added.
+        let open = || File::create(path).and_then(|_| File::options().append(true).open(path));
+        Ok(Self::to(path, open().map_err(|e| place(e, path))?))
     }
 
     /// Goes on with a file; a last line that was cut off when its run was killed is taken away. The file is made when
@@ -44,7 +46,13 @@ impl TraceWriter {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-            file.set_len(whole as u64)?;
+            let rest = bytes.get(whole..).unwrap_or_default();
+            if serde_json::from_slice::<Entry>(rest).is_ok() {
+                // Only its end is missing.
+                file.write_all(b"\n")?;
+            } else {
+                file.set_len(whole as u64)?;
+            }
             Ok(file)
         };
         Ok(Self::to(path, open().map_err(|e| place(e, path))?))
@@ -70,7 +78,12 @@ impl TraceWriter {
         let mut line =
             serde_json::to_vec(entry).map_err(|e| Error::internal("a trace entry has no JSON form").with_source(e))?;
         line.push(b'\n');
-        state.0.write_all(&line).map_err(|e| place(e, &self.path))
+        let end = state.0.metadata().map_err(|e| place(e, &self.path))?.len();
+        state.0.write_all(&line).map_err(|e| {
+            // Half a line would spoil the lines after it.
+            drop(state.0.set_len(end));
+            place(e, &self.path)
+        })
     }
 
     /// The first error since the last call, when entries arrived as events: a sink cannot return it.

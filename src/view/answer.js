@@ -16,8 +16,9 @@
   };
 
   function status(run) {
-    const [mark, words] = ENDS[run.status] ?? ['?', run.status];
-    return h('span', { class: `badge ${run.status}` }, h('i', { 'aria-hidden': 'true' }, mark), ` ${words}`);
+    const known = Object.hasOwn(ENDS, run.status);
+    const [mark, words] = known ? ENDS[run.status] : ['?', run.status];
+    return h('span', { class: `badge ${known ? run.status : ''}` }, h('i', { 'aria-hidden': 'true' }, mark), ` ${words}`);
   }
 
   // What a run that goes on is at.

@@ -2,7 +2,7 @@
 (function (lavr) {
   'use strict';
 
-  const { count, fold, h, isObject, letters, list, many, MARKS, number, plural, replace, text, time, written } = lavr;
+  const { count, fold, h, isNumber, isObject, letters, list, many, MARKS, number, plural, replace, text, time, written } = lavr;
 
   // What an LLM call was for.
   const PURPOSES = {
@@ -85,7 +85,7 @@
     on_llm_call(entry, { call }) {
       const tokens = `${number(count(entry.completion_tokens))} tokens from ${number(count(entry.prompt_tokens))}`;
       const cached = count(entry.cached_tokens) ? ` (+${number(entry.cached_tokens)} cached)` : '';
-      const purpose = PURPOSES[call.purpose] ?? call.purpose;
+      const purpose = Object.hasOwn(PURPOSES, call.purpose) ? PURPOSES[call.purpose] : call.purpose;
       const head = h(
         'span',
         null,
@@ -192,7 +192,7 @@
 
     on_voted(entry) {
       const votes = list(entry.votes).filter(isObject);
-      const most = Math.max(1, ...votes.map((vote) => count(vote.plans)));
+      const most = votes.reduce((most, vote) => Math.max(most, count(vote.plans)), 1);
       return [
         h(
           'p',
@@ -218,7 +218,7 @@
                 h(
                   'span',
                   { class: 'note' },
-                  `${plural(count(vote.plans), 'plan')} · ${list(vote.results).join(', ').replaceAll('$', '')}`,
+                  `${plural(count(vote.plans), 'plan')} · ${list(vote.results).map(text).join(', ').replaceAll('$', '')}`,
                 ),
               ),
             ),
@@ -282,7 +282,7 @@
           null,
           h('b', null, 'Gap: '),
           text(entry.missing),
-          entry.after_image != null && ` (after image ${entry.after_image})`,
+          isNumber(entry.after_image) && ` (after image ${entry.after_image})`,
         ),
         h('p', null, entry.fill == null ? h('em', null, 'Nothing fits.') : ['Filled with ', quoted(entry.fill)]),
         list(entry.tried)

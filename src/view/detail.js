@@ -20,6 +20,7 @@
     stateOf,
     summary,
     text,
+    str,
     time,
   } = lavr;
 
@@ -27,7 +28,7 @@
 
   // Long text in part, and a button for the rest.
   function letters(words, tag = 'pre') {
-    const whole = String(words);
+    const whole = str(words);
     const box = h(tag, { class: 'letters' }, whole.slice(0, MOST_LETTERS));
     if (whole.length <= MOST_LETTERS) return box;
     const more = h(
@@ -78,7 +79,8 @@
       'aria-label': `${summary(map)}, from ${least} to ${most}`,
     });
     const context = canvas.getContext('2d');
-    if (!context || !(width > 0 && height > 0)) return written(map);
+    const whole = [width, height, map.width].every((n) => Number.isInteger(n) && n > 0);
+    if (!context || !whole) return written(map);
     const pixels = context.createImageData(width, height);
     for (let n = 0; n < width * height; n += 1) {
       const at = (map.data[Math.floor(n / width) * map.width + (n % width)] - least) / (most - least || 1);

@@ -4,6 +4,13 @@
 
   const SVG = 'http://www.w3.org/2000/svg';
 
+  // Any value as text. What a trace says need not be what its place is for, and objects may not know their own text.
+  function str(value) {
+    if (typeof value === 'string') return value;
+    if (value === null || typeof value !== 'object') return String(value);
+    return JSON.stringify(value) ?? '';
+  }
+
   function fill(element, props, children) {
     for (const [name, value] of Object.entries(props ?? {})) {
       if (value === undefined || value === null || value === false) continue;
@@ -11,7 +18,7 @@
         for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
       else if (name === 'at')
         for (const [side, length] of Object.entries(value)) element.style.setProperty(side, length);
-      else element.setAttribute(name, value === true ? '' : String(value));
+      else element.setAttribute(name, value === true ? '' : str(value));
     }
     add(element, children);
     return element;
@@ -20,7 +27,7 @@
   function add(element, children) {
     for (const child of children.flat(Infinity)) {
       if (child === undefined || child === null || child === false) continue;
-      element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+      element.append(child instanceof Node ? child : document.createTextNode(str(child)));
     }
   }
 
@@ -112,9 +119,9 @@
   }
 
   function short(text, most) {
-    const letters = Array.from(String(text).slice(0, most * 2 + 2));
+    const letters = Array.from(str(text).slice(0, most * 2 + 2));
     return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
   }
 
-  Object.assign(lavr, { h, s, replace, fold, many, rove, rest, number, plural, percent, time, short });
+  Object.assign(lavr, { str, h, s, replace, fold, many, rove, rest, number, plural, percent, time, short });
 })((globalThis.lavr ??= {}));

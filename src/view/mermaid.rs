@@ -67,7 +67,9 @@ struct Step {
 impl Step {
     /// `people: detect_objects`, and how it ended where it failed.
     fn title(&self, entries: &[RawEntry]) -> String {
-        let ends = |entry: &&RawEntry| entry.event == "step_ended" && entry.rest.get("id") == Some(&Json::from(self.id.as_str()));
+        let ends = |entry: &&RawEntry| {
+            entry.event == "step_ended" && entry.rest.get("id") == Some(&Json::from(self.id.as_str()))
+        };
         let failed = entries.iter().find(ends).is_some_and(|entry| entry.rest.contains_key("error"));
         format!("{}: {}{}", self.id, self.tool, if failed { " (failed)" } else { "" })
     }

@@ -51,6 +51,8 @@
       Object.assign(this, { steps: new Map(), calls: [], story: [], plans: 0, rounds: 0, result: undefined });
       Object.assign(this, { answer: undefined, error: undefined, used: undefined, ended: false, last: 0, events: 0 });
       this.signatures = new Map();
+      // The number that the next step of a name gets that is taken.
+      this.numbers = new Map();
       this.memory = new Map();
     }
 
@@ -122,7 +124,10 @@
           continue;
         }
         let free = id;
-        for (let n = 2; this.steps.has(free); n += 1) free = `${id.slice(0, 20)}_${n}`;
+        for (let n = this.numbers.get(id) ?? 2; this.steps.has(free); n += 1) {
+          free = `${id.slice(0, 20)}_${n}`;
+          this.numbers.set(id, n + 1);
+        }
         if (free !== id) names.set(id, free);
         this.plan(free, tool, args, from);
         added.push([signature, free]);
@@ -304,12 +309,13 @@
         if (!step || seen.has(step.id)) continue;
         seen.add(step.id);
         const own = this.itemsOf(step);
-        for (const n of this.looksAt(step.id)) found.get(n)?.push(...own.slice(0, MOST_ITEMS));
+        for (const n of this.looksAt(step.id)) for (const item of own) found.get(n)?.push(item);
         if (!own.length) for (const ref of step.refs) open.push(ref.id);
       }
       for (const [n, items] of found) {
         const quotes = claim !== undefined && items.some((item) => isQuoted(item, claim));
-        found.set(n, distinct(items.filter((item) => !quotes || item.kind !== 'line' || isQuoted(item, claim))));
+        const kept = items.filter((item) => !quotes || item.kind !== 'line' || isQuoted(item, claim));
+        found.set(n, distinct(kept.slice(0, MOST_ITEMS)));
       }
       return found;
     }
@@ -349,7 +355,8 @@
       // Without any claim: what was found by then.
       if (!parts.length) parts.push(this.evidence([...this.steps.keys()]));
       const pointed = [...this.steps.values()].filter((step) => step.tool === 'point_at').map((step) => step.id);
-      for (const part of [this.evidence(pointed), ...parts]) for (const [n, items] of part) all.get(n).push(...items);
+      for (const part of [this.evidence(pointed), ...parts]) 
+        for (const [n, items] of part) for (const item of items) all.get(n).push(item);
       return new Map([...all].map(([n, items]) => [n, distinct(items)]));
     }
 

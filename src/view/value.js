@@ -2,7 +2,7 @@
 (function (lavr) {
   'use strict';
 
-  const { number, percent, plural, short } = lavr;
+  const { number, percent, plural, short, str } = lavr;
 
   const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
   const isNumber = (value) => typeof value === 'number' && Number.isFinite(value);
@@ -64,15 +64,20 @@
     return found;
   }
 
-  const nameOf = ({ kind: what, value }) => String((what === 'line' ? value.text : value.label) ?? '');
+  const nameOf = ({ kind: what, value }) => str((what === 'line' ? value.text : value.label) ?? '');
 
   // A box around an item: left, top, right, bottom.
   function boundsOf({ kind: what, value }) {
     if (what === 'point') return [value.x, value.y, value.x, value.y];
     if (what !== 'line') return value.box;
-    const xs = value.polygon.map((p) => p[0]);
-    const ys = value.polygon.map((p) => p[1]);
-    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+    const box = [Infinity, Infinity, -Infinity, -Infinity];
+    for (const [x, y] of value.polygon) {
+      box[0] = Math.min(box[0], x);
+      box[1] = Math.min(box[1], y);
+      box[2] = Math.max(box[2], x);
+      box[3] = Math.max(box[3], y);
+    }
+    return box;
   }
 
   function labelOf(item) {
@@ -83,9 +88,9 @@
 
   const squash = (text) =>
     (
-      String(text)
+      str(text)
         .toLowerCase()
-        .match(/[\p{L}\p{N}]/gu) ?? []
+        .match(/[\p{Alphabetic}\p{N}]/gu) ?? []
     ).join('');
 
   // Whether a claim quotes this line of text.
@@ -97,7 +102,7 @@
 
   function counted(items) {
     const counts = new Map();
-    for (const item of items) counts.set(String(item.label), (counts.get(String(item.label)) ?? 0) + 1);
+    for (const item of items) counts.set(str(item.label), (counts.get(str(item.label)) ?? 0) + 1);
     const told = [...counts].slice(0, 4).map(([label, n]) => `${number(n)} ${short(label, 24)}`);
     return told.join(', ') + (counts.size > 4 ? ' …' : '');
   }

@@ -100,7 +100,14 @@
     }
 
     each(what, ...args) {
-      for (const part of Object.values(this.parts)) part[what]?.(...args);
+      for (const part of Object.values(this.parts)) {
+        try {
+          part[what]?.(...args);
+        } catch (error) {
+          // What cannot be drawn costs its own part, and not the page.
+          console.error(error);
+        }
+      }
     }
 
     light(chosen) {

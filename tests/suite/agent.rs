@@ -572,7 +572,11 @@ fn any_event() -> impl Strategy<Value = Event> {
                 Event::Started { lavr, question, images, model, task }
             }
         ),
-        (text(), prop::collection::vec(text(), 0..3)).prop_map(|(to, demos)| Event::Shown { to, demos }),
+        (text(), text(), prop::collection::vec(text(), 0..3)).prop_map(|(to, question, demos)| Event::Shown {
+            to,
+            question,
+            demos
+        }),
         (text(), text(), prop::option::of(text()), any_failure(), any::<[u64; 4]>()).prop_map(
             |(purpose, content, reply, error, [a, b, c, d])| Event::LlmCall {
                 purpose,

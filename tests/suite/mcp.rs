@@ -512,3 +512,59 @@ async fn a_tool_that_panics_harms_no_other() {
     let reply = client.ask(&quiet(2, "fine", &json!({}))).await;
     assert_eq!(text(&reply), "1");
 }
+
+/// Some clients refuse a tool, or all of them, for an array that says nothing of its items.
+fn arrays_without_items(schema: &Json, found: &mut Vec<String>) {
+    match schema {
+        Json::Object(object) => {
+            if object.get("type") == Some(&json!("array")) && !object.contains_key("items") {
+                found.push(schema.to_string());
+            }
+            object.values().for_each(|part| arrays_without_items(part, found));
+        }
+        Json::Array(parts) => parts.iter().for_each(|part| arrays_without_items(part, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn all_arrays_in_schemas_say_what_they_hold() {
+    let progress: Arc<dyn lavr::store::Progress> = Arc::new(lavr::store::Silent);
+    let real = Config::default().catalog(&progress).unwrap();
+    let mut client = Client::start(Script::new(Vec::<String>::new()), real, config()).await;
+    let reply = client.ask(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await;
+    let listed = reply["result"]["tools"].as_array().unwrap();
+    assert!(listed.len() > 10, "{reply}");
+    let mut found = Vec::new();
+    listed.iter().for_each(|tool| arrays_without_items(&tool["inputSchema"], &mut found));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_thing_keeps_its_outline_or_is_refused() {
+    let fills = quick("fill", &["of: Region"], "Number", |args| match args.get("of") {
+        Some(Value::Mask(mask)) => Ok(Value::Number(mask.fill())),
+        other => Ok(Value::Text(format!("{other:?}"))),
+    });
+    let mut client = Client::with_tools([fills]).await;
+    let thing = |mask: Json| json!({ "of": { "box": [0, 0, 10, 10], "label": "dog", "score": 1, "mask": mask } });
+    let black = Image::from_pixels(RgbImage::new(4, 4), Frame::ROOT);
+    let black = format!("data:image/png;base64,{}", STANDARD.encode(black.encoded()));
+    let reply = client.ask(&quiet(1, "fill", &thing(json!(black)))).await;
+    assert_eq!(reply["result"]["structuredContent"]["result"], 0, "{reply}");
+    // As results name it: there is nothing behind the name here.
+    let reply = client.ask(&quiet(2, "fill", &thing(json!({ "blob": "sha256:00" })))).await;
+    assert_eq!(reply["error"]["code"], -32602, "{reply}");
+}
+
+#[tokio::test]
+async fn the_folder_of_runs_is_left_to_the_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let used = lavr::run_store::FolderRuns::open(folder.path()).unwrap();
+    let mut shared = config();
+    shared.service.runs.folder = Some(folder.path().to_owned());
+    let mut client = Client::start(Script::new(Vec::<String>::new()), tools(), shared).await;
+    let reply = client.ask(&json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" })).await;
+    assert_eq!(reply["result"], json!({}), "{reply}");
+    drop(used);
+}

@@ -290,7 +290,7 @@ fn values_come_back_from_their_records() {
         image::RgbImage::from_pixel(3, 2, image::Rgb([9, 8, 7])),
         Frame { x: 4.25, y: 7.0, scale: 0.5 },
     );
-    let found = Region { label: "dog".to_owned(), score: 0.1 + 0.2, bounds: [1.0 / 3.0, 2.0, 3.5, 1e-7] };
+    let found = Region { label: "dog".to_owned(), score: 0.1 + 0.2, bounds: [22.441_860_465_116_278, 2.0, 3.5, 1e-7] };
     let mask = Value::Mask(Mask { region: found.clone(), pixels: picture() });
     let values = [
         Value::Image(picture()),

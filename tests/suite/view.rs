@@ -175,7 +175,7 @@ fn the_command_never_replaces_a_trace() {
     for (args, said) in [
         (vec![page_like, "-o", page_like], "is the trace itself"),
         (vec!["--compare", a, page_like, "-o", page_like], "is the trace itself"),
-        (vec![page_like, "-o", a], "ends in .html"),
+        (vec![page_like, "-o", a], "ends in .html, .mmd"),
         (vec![a, "-o", elsewhere.to_str().unwrap()], "does not exist"),
         (vec!["-o", "run.html"], "TRACE"),
         (vec![a], "--output"),
@@ -185,6 +185,38 @@ fn the_command_never_replaces_a_trace() {
         assert!(stderr(&output).contains(said), "{args:?}: {}", stderr(&output));
     }
     assert_eq!((std::fs::read(a).unwrap(), std::fs::read(page_like).unwrap()), before);
+}
+
+/// Not in a page: a chart for documents, and the trace as one array.
+#[test]
+fn a_plan_is_written_as_a_flowchart_and_a_trace_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = json!([
+        { "id": "people", "tool": "detect_objects", "args": { "image": "$image", "labels": ["person"] } },
+        { "id": "n", "tool": "count", "args": { "items": "$people.found[0]" } },
+    ]);
+    let answer = json!({ "text": "3 \"people\"]; click n0 <b>", "claims": [{ "text": "3", "steps": ["n"] }] });
+    let run = trace(
+        folder.path(),
+        "a.jsonl",
+        &[
+            started("How many?", &[]),
+            json!({ "t_ms": 1, "event": "planned", "plan": { "steps": steps, "result": "$n" }, "repairs": 0 }),
+            json!({ "t_ms": 2, "event": "step_ended", "id": "people", "tool": "detect_objects", "error": {} }),
+            json!({ "t_ms": 3, "event": "answered", "answer": answer }),
+        ],
+    );
+    let (run, chart, json) = (run.to_str().unwrap(), folder.path().join("a.mmd"), folder.path().join("a.json"));
+    assert_eq!(lavr(&[run, "-o", chart.to_str().unwrap()]).status.code(), Some(0));
+    let expected = "flowchart TD\n    n0[\"people: detect_objects (failed)\"]\n    n1[/\"image\"/]\n    \
+                    n2[\"n: count\"]\n    answer([\"3 #34;people#34;#93;; click n0 #60;b#62;\"])\n    \
+                    n1 --> n0\n    n0 --> n2\n    n2 --> answer\n";
+    assert_eq!(std::fs::read_to_string(&chart).unwrap(), expected);
+    assert_eq!(lavr(&[run, "-o", json.to_str().unwrap()]).status.code(), Some(0));
+    let entries: Json = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!((entries.as_array().unwrap().len(), &entries[0]["question"]), (4, &json!("How many?")));
+    let output = lavr(&["--compare", run, run, "-o", chart.to_str().unwrap()]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("two runs are compared on a page"));
 }
 
 #[test]

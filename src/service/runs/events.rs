@@ -8,43 +8,51 @@ use axum::response::sse::{Event as Sent, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::{One, blocking};
-use crate::error::Result;
+use crate::error::Error;
 use crate::service::Shared;
+use crate::service::refusal::Refusal;
 use crate::service::told::Told;
 use crate::trace::Entry;
 
 /// How often a silent stream shows that it lives.
 const ALIVE: Duration = Duration::from_secs(10);
 
-type Out = UnboundedSender<Sent>;
+type Out = Sender<Sent>;
 
-/// What happened in a run, from the store where it is over.
+/// How many events wait for a client that reads slowly.
+const WAITING: usize = 16;
+
+/// What happened in a run from the n-th event on (from 0), from the store where it is over.
 ///
 /// # Errors
-/// Those of the store.
-pub(super) async fn entries(shared: &Shared, run: &Arc<One>) -> Result<Vec<Entry>> {
-    match run.so_far() {
-        Some(entries) => Ok(entries),
-        None => blocking(shared, run, |runs, run| runs.store.entries(&run.accepted.id)).await,
+/// When the store cannot be read: that is a defect of this side, and its log says more.
+pub(super) async fn entries(shared: &Shared, run: &Arc<One>, from: usize) -> Result<Vec<Entry>, Refusal> {
+    if let Some(entries) = run.so_far(from) {
+        return Ok(entries);
     }
+    let entries = blocking(shared, run, |runs, run| runs.store.entries(&run.accepted.id)).await;
+    let mut entries = entries.map_err(|error| kept_badly(&error))?;
+    Ok(entries.split_off(from.min(entries.len())))
+}
+
+/// A run that cannot be read. Where it is kept is no client's affair.
+pub(super) fn kept_badly(error: &Error) -> Refusal {
+    tracing::error!("a run cannot be read: {}", error.for_log());
+    Refusal::internal()
 }
 
 /// The events of a run after the one of this number, as they come, and at last its end.
 pub(super) fn respond(shared: &Shared, run: Arc<One>, after: Option<u64>) -> Response {
-    let (out, events) = unbounded_channel();
+    let (out, events) = channel(WAITING);
     let shared = Shared::clone(shared);
     tokio::spawn(async move {
         tokio::select! {
             () = out.closed() => {}
             () = shared.stop.cancelled() => {}
-            told = tell(&shared, &run, after, &out) => {
-                if let Err(error) = told {
-                    tracing::error!("the events of a run cannot be told: {}", error.for_log());
-                }
-            }
+            () = tell(&shared, &run, after, &out) => {}
         }
     });
     let events = stream::unfold(events, |mut events| async move {
@@ -54,37 +62,40 @@ pub(super) fn respond(shared: &Shared, run: Arc<One>, after: Option<u64>) -> Res
     ([("x-accel-buffering", "no")], events).into_response()
 }
 
-async fn tell(shared: &Shared, run: &Arc<One>, after: Option<u64>, out: &Out) -> Result<()> {
+async fn tell(shared: &Shared, run: &Arc<One>, after: Option<u64>, out: &Out) {
     let mut state = run.watch();
     let (mut told, mut next) = (Told::default(), 0);
+    let is_new = |n: usize| after.is_none_or(|after| n as u64 > after);
     loop {
         // What happens while this is told is told in the next turn.
         let over = state.borrow_and_update().end.is_some();
-        let entries = entries(shared, run).await?;
-        for entry in entries.get(next..).unwrap_or_default() {
-            let event = told.line(entry);
-            if after.is_none_or(|after| next as u64 > after) {
-                send(out, next, None, &event);
+        // Where the trace cannot be read, the end is told all the same.
+        for entry in entries(shared, run, next).await.unwrap_or_default() {
+            let event = told.line(&entry);
+            if is_new(next) {
+                send(out, next, None, &event).await;
             }
             next += 1;
         }
         if over {
-            if after.is_none_or(|after| next as u64 > after) {
-                send(out, next, Some("end"), &run.to_json());
+            if is_new(next) {
+                send(out, next, Some("end"), &run.to_json()).await;
             }
-            return Ok(());
+            return;
         }
         if state.changed().await.is_err() {
-            return Ok(());
+            return;
         }
     }
 }
 
-fn send(out: &Out, number: usize, name: Option<&str>, event: &Value) {
+async fn send(out: &Out, number: usize, name: Option<&str>, event: &Value) {
     let sent = Sent::default().id(number.to_string()).data(event.to_string());
     // A reader that is gone ends the telling elsewhere.
-    let _ = out.send(match name {
-        Some(name) => sent.event(name),
-        None => sent,
-    });
+    let _ = out
+        .send(match name {
+            Some(name) => sent.event(name),
+            None => sent,
+        })
+        .await;
 }

@@ -1,6 +1,6 @@
 //! One run, and what is known of it while it goes on.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::trace::Entry;
 pub(in crate::service) struct One {
     pub(super) accepted: Accepted,
     /// How much room it takes, about.
-    pub(super) bytes: u64,
+    bytes: AtomicU64,
     state: watch::Sender<State>,
     /// What happened, as long as the run goes on: after that it is in the store.
     entries: Mutex<Vec<Entry>>,
@@ -34,17 +34,27 @@ pub(super) struct State {
 
 impl One {
     pub(super) fn new(accepted: Accepted, bytes: u64) -> Self {
-        Self::of(accepted, bytes, None)
+        Self::of(accepted, bytes, None, false)
     }
 
     pub(super) fn kept(kept: Kept) -> Self {
-        Self::of(kept.accepted, kept.bytes, kept.end)
+        Self::of(kept.accepted, kept.bytes, kept.end, kept.cancelled)
     }
 
-    fn of(accepted: Accepted, bytes: u64, end: Option<Value>) -> Self {
+    fn of(accepted: Accepted, bytes: u64, end: Option<Value>, cancelled: bool) -> Self {
         let state = watch::Sender::new(State { events: 0, running: false, end });
-        let (entries, cancelled, stop) = (Mutex::default(), AtomicBool::new(false), Mutex::default());
+        let (entries, cancelled, stop) = (Mutex::default(), AtomicBool::new(cancelled), Mutex::default());
+        let bytes = AtomicU64::new(bytes);
         Self { accepted, bytes, state, entries, cancelled, stop }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// So much room it takes.
+    pub(super) fn takes(&self, bytes: u64) {
+        self.bytes.store(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -100,10 +110,10 @@ impl One {
         *self.entries() = Vec::new();
     }
 
-    /// What has happened so far; nothing when that is in the store.
-    pub(super) fn so_far(&self) -> Option<Vec<Entry>> {
+    /// What has happened from the n-th event on (from 0); nothing when that is in the store.
+    pub(super) fn so_far(&self, from: usize) -> Option<Vec<Entry>> {
         let entries = self.entries();
-        (!self.is_over()).then(|| entries.clone())
+        (!self.is_over()).then(|| entries.get(from..).unwrap_or_default().to_vec())
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<State> {

@@ -11,12 +11,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use image::ImageFormat;
 use serde_json::{Value, json};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::request::{self, RunRequest};
-use super::{One, begin, blocking, events};
+use super::{One, begin, blocking, ended, events};
 use crate::agent::Watch;
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::image::Image;
 use crate::pointed::Pointed;
 use crate::replay::Recorded;
@@ -52,21 +53,25 @@ async fn ask(
     request: Request,
 ) -> Result<Response, Refusal> {
     let (parts, sent) = request.into_parts();
-    let place = match shared.admission.enter(caller) {
+    let (key, name) = (request::key(&parts.headers)?, shared.keys.name(caller));
+    // What is sent again needs no place: its run has one, or had it.
+    let again = key.as_ref().is_some_and(|key| shared.runs.asked_as(key, name.as_deref()).is_some());
+    let place = if again { None } else { Some(shared.admission.enter(caller)) };
+    let place = match place.transpose() {
         Ok(place) => place,
         Err(refusal) => {
             body::forget(sent, &shared.config).await;
             return Err(refusal);
         }
     };
-    let key = request::key(&parts.headers)?;
     let bytes = body::read_any(sent, &shared.config).await?;
     let asked = RunRequest::read(&parts.headers, bytes, &shared.config).await?;
-    let name = shared.keys.name(caller);
     let key = key.map(|key| Idempotency { key, request: asked.digest.clone() });
     if let Some(known) = known(&shared, key.as_ref(), name.as_deref())? {
         return Ok(told(StatusCode::OK, &known));
     }
+    // It was forgotten meanwhile, if it was known.
+    let place = place.map_or_else(|| shared.admission.enter(caller), Ok)?;
     let id = new_id();
     if let Some((from, plan)) = asked.origin()? {
         let old = shared.runs.find(&from.run, name.as_deref())?;
@@ -124,20 +129,16 @@ async fn origin(
     step: &str,
     plan: Option<Value>,
 ) -> Result<(Vec<Entry>, Task), Refusal> {
-    let entries = events::entries(shared, old).await?;
-    let (agent, step) = (shared.agent.clone(), step.to_owned());
-    let made = blocking(shared, old, move |runs, old| {
+    let entries = events::entries(shared, old, 0).await?;
+    let read = blocking(shared, old, move |runs, old| {
         let recorded = Recorded::new(entries, runs.source(old))?;
         let task = recorded.task()?;
-        let plan = plan.map(|plan| agent.plan_of(&plan, &task)).transpose()?;
-        Ok((recorded.before(&step, plan.as_ref())?, task))
+        Ok((recorded, task))
     });
-    made.await.map_err(|error| match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::NotFound => {
-            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_plan", error.to_string())
-        }
-        _ => error.into(),
-    })
+    let (recorded, task) = read.await.map_err(|error| events::kept_badly(&error))?;
+    let unfit = |error: Error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_plan", error.to_string());
+    let plan = plan.map(|plan| shared.agent.plan_of(&plan, &task)).transpose().map_err(unfit)?;
+    Ok((recorded.before(step, plan.as_ref()).map_err(unfit)?, task))
 }
 
 /// The run that was asked for by this name before.
@@ -152,27 +153,6 @@ fn known(shared: &Shared, key: Option<&Idempotency>, caller: Option<&str>) -> Re
     }
     let message = format!("something else was asked by the idempotency key `{}` before; take another one", key.key);
     Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message))
-}
-
-/// The task of a request, checked. As many are made at a time as there are turns.
-async fn task(
-    shared: &Shared,
-    config: Config,
-    (question, sent): (String, Vec<Sent>),
-    region: Option<Pointed>,
-) -> Result<Task, Refusal> {
-    let permit = Arc::clone(&shared.decoding).acquire_owned().await.map_err(|_| Refusal::internal())?;
-    let shared = Shared::clone(shared);
-    let make = move || {
-        let _permit = permit;
-        let mut task = config.task(question, images::open(sent, &shared.config)?);
-        if let Some(region) = region {
-            task = task.with_region(region);
-        }
-        task.validate()?;
-        Ok(task)
-    };
-    tokio::task::spawn_blocking(make).await.unwrap_or_else(|_| Err(Refusal::internal()))
 }
 
 /// Keeps a run and lets it begin; or finds that it was accepted a moment ago. It goes on whether or not the client waits.
@@ -227,11 +207,19 @@ async fn follow(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
-    let last = match headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse().ok())) {
-        None => None,
-        Some(Some(id)) => Some(id),
-        Some(None) => return Err(Refusal::bad("the header `last-event-id` is the number of an event")),
-    };
+    let last: Option<u64> =
+        match headers.get("last-event-id").map(|id| id.to_str().ok().and_then(|id| id.trim().parse().ok())) {
+            None => None,
+            Some(Some(id)) => Some(id),
+            Some(None) => return Err(Refusal::bad("the header `last-event-id` is the number of an event")),
+        };
+    if let Some(last) = last.filter(|_| run.is_over()) {
+        let events = events::entries(&shared, &run, 0).await?.len() as u64;
+        if last >= events {
+            // All was told; a client that is told so does not ask again.
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
+    }
     Ok(events::respond(&shared, run, last))
 }
 
@@ -243,6 +231,8 @@ async fn cancel(
 ) -> Result<Json<Value>, Refusal> {
     let run = find(&shared, caller, &id)?;
     if !run.is_over() {
+        let noted = blocking(&shared, &run, |runs, run| runs.store.cancel(&run.accepted.id)).await;
+        noted.map_err(|error| events::kept_badly(&error))?;
         run.cancel();
     }
     Ok(Json(run.to_json()))
@@ -251,7 +241,7 @@ async fn cancel(
 /// A run's events so far, as they are told.
 async fn lines(shared: &Shared, run: &Arc<One>) -> Result<Vec<Value>, Refusal> {
     let mut told = Told::default();
-    let entries = events::entries(shared, run).await?;
+    let entries = events::entries(shared, run, 0).await?;
     Ok(entries.iter().map(|entry| told.line(entry)).collect())
 }
 
@@ -274,7 +264,9 @@ async fn page(
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let lines = lines(&shared, &run).await?;
+    let permit = permit(&shared).await?;
     let page = blocking(&shared, &run, move |runs, run| {
+        let _permit = permit;
         let entries: Vec<RawEntry> = lines.into_iter().filter_map(|line| serde_json::from_value(line).ok()).collect();
         Ok(view::page(&[view::Recorded::new(run.accepted.id.clone(), entries, runs.source(run).as_ref())]))
     });
@@ -299,20 +291,30 @@ async fn annotated(
         let message = format!("the run has {} images, counted from 1", run.accepted.images.len());
         Refusal::new(StatusCode::NOT_FOUND, "image_not_found", message)
     })?;
-    let _permit = Arc::clone(&shared.decoding).acquire_owned().await.map_err(|_| Refusal::internal())?;
-    let entries = events::entries(&shared, &run).await?;
-    let task = blocking(&shared, &run, |runs, run| {
+    let permit = Arc::new(permit(&shared).await?);
+    let entries = events::entries(&shared, &run, 0).await?;
+    let held = Arc::clone(&permit);
+    let task = blocking(&shared, &run, move |runs, run| {
+        let _held = held;
         let Accepted { id, question, images, task, .. } = &run.accepted;
         Task::from_record(question, images, task, &|digest| runs.store.blob(id, digest))
     });
-    let task = task.await?;
+    let task = task.await.map_err(|error| events::kept_badly(&error))?;
     // The run is done again from its trace: what the answer rests on are values, which only a run has.
     let past = Arc::new(Past::new(&entries, shared.runs.source(&run)).only());
     let watch = Watch { cancel: shared.stop.child_token(), past: Some(past), ..Watch::default() };
     let report = shared.agent.ask_watched(&task, watch).await?;
+    if run.to_json()["answer"] != ended(&report)["answer"] {
+        let message = "prompts or tools have changed since the run, so what its answer rests on cannot be told anew";
+        return Err(Refusal::new(StatusCode::CONFLICT, "run_outdated", message));
+    }
     let image = task.images.get(index).cloned().ok_or_else(Refusal::internal)?;
     let marks = report.marks(index);
-    let png = blocking(&shared, &run, move |_, _| png(&annotate::draw(&image, &marks))).await?;
+    let drawn = blocking(&shared, &run, move |_, _| {
+        let _held = permit;
+        png(&annotate::draw(&image, &marks))
+    });
+    let png = drawn.await?;
     Ok(([(header::CONTENT_TYPE, "image/png")], Body::from(png)).into_response())
 }
 

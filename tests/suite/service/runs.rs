@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
+use lavr::chat::{Capabilities, ChatModel, ChatReply, ChatRequest};
 use lavr::config::{Config, RunsConfig, ServiceConfig};
+use lavr::cx::Cx;
 use lavr::error::{Error, ErrorKind};
 use lavr::image::{Image, ImageLimits};
 use lavr::run_store::{FolderRuns, RunStore as _};
@@ -91,6 +92,8 @@ async fn a_run_is_taken_on_and_goes_by_itself() {
     // What a client has seen already is not sent again.
     let rest = super::runs::events(&service, id, Some("8")).await;
     assert_eq!(rest.iter().map(|(n, ..)| *n).collect::<Vec<_>>(), [9, 10]);
+    let all = service.get(&format!("/v1/runs/{id}/events")).header("last-event-id", "10").send().await.unwrap();
+    assert_eq!(all.status(), 204, "there is nothing more to come");
     let faulty = service.get(&format!("/v1/runs/{id}/events")).header("last-event-id", "x").send().await.unwrap();
     assert_eq!(faulty.status(), 400);
 }
@@ -197,8 +200,8 @@ async fn a_run_belongs_to_the_key_that_asked_for_it() {
     let post = client().post(service.url("/v1/runs")).json(&asked());
     let run: Json = with("the-first-key-of-all", post).await.unwrap().json().await.unwrap();
     let id = run["id"].as_str().unwrap();
-    for path in ["", "/events", "/trace", "/view", "/images/1/annotated", "/blobs/sha256:0"] {
-        let path = format!("/v1/runs/{id}{path}");
+    for path in ["", "/events", "/trace", "/view", "/images/1/annotated", "/blobs/DIGEST"] {
+        let path = format!("/v1/runs/{id}{path}").replace("DIGEST", picture().digest());
         let other = with("the-second-key-of-all", service.get(&path)).await.unwrap();
         assert_eq!(other.status(), 404, "{path}");
         assert_eq!(service.get(&path).send().await.unwrap().status(), 401, "{path}");
@@ -378,19 +381,69 @@ async fn a_run_that_brings_the_process_down_is_given_up() {
     assert!(folder.path().join("photos").exists() && !unaccepted.exists(), "what is no run is left alone");
 }
 
+/// An LLM that panics when it is asked about poison, and else does as its script says.
+struct Poisoned(Arc<Script>);
+
+#[async_trait::async_trait]
+impl ChatModel for Poisoned {
+    async fn complete(&self, cx: &Cx, request: &ChatRequest) -> lavr::error::Result<ChatReply> {
+        assert!(!request.messages.iter().any(|message| message.content.contains("poison")), "poison");
+        self.0.complete(cx, request).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
 #[tokio::test]
 async fn a_poisoned_run_ends_alone() {
-    let poison =
-        quick("detect_objects", &["image: Image", "labels?: List<Text>"], "List<Region>", |_| panic!("poison"));
-    let service = Running::start(
-        Script::new(dogs()),
-        catalog([poison, quick("count", &["items: List<Any>"], "Number", |_| Ok(Value::Number(1.0)))]),
-        config(),
-        "",
-    )
-    .await;
+    let chat = Arc::new(Poisoned(Script::new(dogs())));
+    let service = Running::start(chat, tools(), config(), "").await;
+    let poison = begin(&service, &json!({ "question": "Is there poison?", "images": [data_url()] })).await;
+    let sound = begin(&service, &asked()).await;
+    let end = ended(&service, &poison).await;
+    assert_eq!((&end["status"], &end["error"]["kind"]), (&json!("failed"), &json!("internal")), "{end}");
+    assert_eq!(ended(&service, &sound).await["answer"], "There are 2 dogs.");
+}
+
+#[tokio::test]
+async fn a_cancelled_run_stays_cancelled_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = Running::start(Script::new(dogs()), tools(), kept_in(folder.path()), "").await;
     let id = begin(&service, &asked()).await;
-    let end = tokio::time::timeout(Duration::from_secs(60), ended(&service, &id)).await.unwrap();
-    assert_ne!(end["status"], "answered", "{end}");
-    assert_eq!(get(&service, "/health/ready").await.status(), 200);
+    ended(&service, &id).await;
+    service.stop.cancel();
+    service.ended.await.unwrap().unwrap();
+    // As if the process had been killed after the client was told so, and before anything came of it.
+    let run = folder.path().join(&id);
+    std::fs::remove_file(run.join("end.json")).unwrap();
+    std::fs::remove_file(run.join("trace.jsonl")).unwrap();
+    FolderRuns::open(folder.path()).unwrap().cancel(&id).unwrap();
+    let service = Running::start(Script::new(dogs()), tools(), kept_in(folder.path()), "").await;
+    assert_eq!(ended(&service, &id).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_run_that_came_to_its_end_ends_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let short =
+        Config { budget: lavr::budget::Budget { max_steps: 1, ..Default::default() }, ..kept_in(folder.path()) };
+    let service = Running::start(Script::new([dogs_plan()]), tools(), short.clone(), "").await;
+    let id = begin(&service, &asked()).await;
+    let end = ended(&service, &id).await;
+    assert_eq!(end["status"], "budget", "{end}");
+    service.stop.cancel();
+    service.ended.await.unwrap().unwrap();
+    std::fs::remove_file(folder.path().join(&id).join("end.json")).unwrap();
+    let chat = Script::new(dogs());
+    let service = Running::start(chat.clone(), tools(), short, "").await;
+    let again = ended(&service, &id).await;
+    assert_eq!((&again["status"], &again["answer"]), (&end["status"], &end["answer"]));
+    assert_eq!(chat.requests().len(), 0);
+    service.stop.cancel();
+    service.ended.await.unwrap().unwrap();
+    let entries = FolderRuns::open(folder.path()).unwrap().entries(&id).unwrap();
+    let ends = entries.iter().filter(|e| matches!(e.event, Event::Answered { .. } | Event::Failed { .. })).count();
+    assert_eq!(ends, 1, "{entries:?}");
 }
