@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 pub(super) use self::one::One;
+pub(super) use self::request::Asked;
 pub(super) use self::routes::routes;
 
 use super::Shared;
@@ -291,7 +292,7 @@ fn ended(report: &Report) -> Value {
         Some(failure) if failure.kind == ErrorKind::Cancelled => json!("cancelled"),
         _ => json!(report.answer.status),
     };
-    let error = report.error.as_ref().map(|failure| told_of(failure));
+    let error = report.error.as_ref().map(told_of);
     json!({ "status": status, "answer": told.text(&report.answer.text), "error": error, "report": told.report(report) })
 }
 

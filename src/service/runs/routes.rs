@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use image::ImageFormat;
 use serde_json::{Value, json};
 
@@ -25,7 +24,9 @@ use crate::service::access::Caller;
 use crate::service::admission::Place;
 use crate::service::images::{self, Sent};
 use crate::service::models::WHOLE;
+use crate::service::openapi::operations;
 use crate::service::refusal::Refusal;
+use crate::service::routes::{InPath, Route};
 use crate::service::told::Told;
 use crate::service::{Shared, body};
 use crate::task::Task;
@@ -33,16 +34,17 @@ use crate::tool::annotate;
 use crate::trace::{Entry, Past, RawEntry};
 use crate::view;
 
-pub(in crate::service) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/runs", post(ask))
-        .route("/v1/runs/{id}", get(show))
-        .route("/v1/runs/{id}/events", get(follow))
-        .route("/v1/runs/{id}/cancel", post(cancel))
-        .route("/v1/runs/{id}/trace", get(trace))
-        .route("/v1/runs/{id}/view", get(page))
-        .route("/v1/runs/{id}/images/{n}/annotated", get(annotated))
-        .route("/v1/runs/{id}/blobs/{digest}", get(blob))
+pub(in crate::service) fn routes() -> [Route; 8] {
+    [
+        Route::post("/v1/runs", ask, operations::ask()),
+        Route::get("/v1/runs/{id}", show, operations::show()),
+        Route::get("/v1/runs/{id}/events", follow, operations::follow()),
+        Route::post("/v1/runs/{id}/cancel", cancel, operations::cancel()),
+        Route::get("/v1/runs/{id}/trace", trace, operations::trace()),
+        Route::get("/v1/runs/{id}/view", page, operations::page()),
+        Route::get("/v1/runs/{id}/images/{n}/annotated", annotated, operations::annotated()),
+        Route::get("/v1/runs/{id}/blobs/{digest}", blob, operations::blob()),
+    ]
 }
 
 /// `POST /v1/runs`
@@ -214,7 +216,7 @@ fn find(shared: &Shared, caller: Caller, id: &str) -> Result<Arc<One>, Refusal> 
 async fn show(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Refusal> {
     find(&shared, caller, &id).map(|run| Json(run.to_json()))
 }
@@ -223,7 +225,7 @@ async fn show(
 async fn follow(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
@@ -239,7 +241,7 @@ async fn follow(
 async fn cancel(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Refusal> {
     let run = find(&shared, caller, &id)?;
     if !run.is_over() {
@@ -259,7 +261,7 @@ async fn lines(shared: &Shared, run: &Arc<One>) -> Result<Vec<Value>, Refusal> {
 async fn trace(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let text: String = lines(&shared, &run).await?.into_iter().map(|line| format!("{line}\n")).collect();
@@ -270,7 +272,7 @@ async fn trace(
 async fn page(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let lines = lines(&shared, &run).await?;
@@ -288,7 +290,7 @@ async fn page(
 async fn annotated(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path((id, n)): Path<(String, usize)>,
+    InPath((id, n)): InPath<(String, usize)>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     if !run.is_over() {
@@ -320,7 +322,7 @@ async fn annotated(
 async fn blob(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path((id, digest)): Path<(String, String)>,
+    InPath((id, digest)): InPath<(String, String)>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let bytes = blocking(&shared, &run, move |runs, run| runs.store.blob(&run.accepted.id, &digest)).await;
