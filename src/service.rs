@@ -28,6 +28,7 @@ mod chat;
 mod health;
 pub(crate) mod images;
 mod listen;
+pub(crate) mod metrics;
 mod models;
 mod openapi;
 pub(crate) mod refusal;
@@ -50,6 +51,7 @@ use tokio_util::sync::CancellationToken;
 pub use access::{ApiKeys, KEYS};
 
 use self::admission::Admission;
+use self::metrics::Metrics;
 use self::models::Models;
 use self::runs::Runs;
 use crate::agent::Agent;
@@ -64,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) config: ServiceConfig,
     keys: ApiKeys,
     pub(crate) admission: Admission,
+    pub(crate) metrics: Arc<Metrics>,
     /// Fetches images at addresses, where that is allowed.
     fetcher: Option<Fetcher>,
     /// How many requests for runs may have their images decoded at a time.
@@ -203,6 +206,7 @@ pub(crate) fn shared(
 ) -> Result<Shared> {
     config.service.validate()?;
     Ok(Arc::new(Parts {
+        metrics: Arc::new(Metrics::new(agent.catalog())),
         agent,
         models: Models::new(config)?,
         admission: Admission::new(&config.service),

@@ -1,6 +1,7 @@
 //! Calls: their turn, their end, and the call of a single tool.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::http::StatusCode;
 use rmcp::RoleServer;
@@ -121,11 +122,10 @@ pub(super) async fn tool(call: Call, tool: SharedTool, arguments: JsonObject) ->
     let (args, turn) = opened(&call, written, spec.signature.clone(), turn).await?;
     let cancel = call.shared.stop.child_token();
     let _stop = cancel.clone().drop_guard();
-    let budget = call.shared.whole().budget.clone();
     let running = tokio::spawn({
-        let tool = Arc::clone(&tool);
+        let (shared, tool) = (Shared::clone(&call.shared), Arc::clone(&tool));
         async move {
-            let value = run(tool, args, budget, cancel).await;
+            let value = run(&shared, tool, args, cancel).await;
             // The turn is given back when the work has really ended, whether or not somebody waits for it.
             drop(turn);
             value
@@ -152,12 +152,19 @@ async fn opened(call: &Call, written: Written, signature: Signature, turn: Turn)
     call.unless_gone(aside(open)).await??.map_err(Refused::Call)
 }
 
-async fn run(tool: SharedTool, args: Args, budget: Budget, cancel: CancellationToken) -> Result<Value, Error> {
+async fn run(shared: &Shared, tool: SharedTool, args: Args, cancel: CancellationToken) -> Result<Value, Error> {
+    let (budget, name) = (shared.whole().budget.clone(), tool.spec().name.clone());
     // Fetching and loading is over before the clock starts.
     let loading = Cx::with(Budget { timeout_ms: LOADING, ..budget.clone() }, cancel.clone(), Vec::new());
-    loading.within(tool.prepare(&loading)).await?;
+    let loaded = loading.within(tool.prepare(&loading)).await;
+    let began = Instant::now();
     let cx = Cx::with(budget, cancel, Vec::new());
-    cx.within(executor::call_tool(&cx, tool, args)).await
+    let value = match loaded {
+        Ok(()) => cx.within(executor::call_tool(&cx, tool, args)).await,
+        Err(error) => Err(error),
+    };
+    shared.metrics.called(&name, &value, began.elapsed());
+    value
 }
 
 fn failed(call: &Call, error: &Error) -> Refused {

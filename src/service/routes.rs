@@ -14,7 +14,7 @@ use utoipa::openapi::HttpMethod;
 use super::openapi;
 use super::openapi::operations::{self, Told};
 use super::refusal::Refusal;
-use super::{Shared, access, chat, health, models, runs};
+use super::{Shared, access, chat, health, metrics, models, runs};
 use crate::mcp;
 
 /// A route: how it is called and described, and what answers.
@@ -68,6 +68,7 @@ fn table(shared: &Shared) -> Vec<Route> {
         Route::get("/v1/models", models::list, operations::models()),
         Route::get("/v1/models/{name}", models::one, operations::model()),
         Route::new(HttpMethod::Post, "/mcp", mcp::http::route(shared), operations::mcp()),
+        Route::get("/metrics", metrics::tell, operations::metrics()),
         Route::get("/health/live", health::live, operations::live()).behind(Guard::Nothing),
         Route::get("/health/ready", health::ready, operations::ready()).behind(Guard::Nothing),
     ];
@@ -99,6 +100,7 @@ pub(super) fn router(shared: Shared) -> crate::error::Result<Router> {
         .fallback(unknown_route)
         .method_not_allowed_fallback(unknown_method)
         .layer(middleware::from_fn_with_state(Shared::clone(&shared), access::check_place))
+        .layer(middleware::from_fn_with_state(Shared::clone(&shared), metrics::count_refusals))
         .with_state(shared))
 }
 

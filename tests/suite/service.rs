@@ -3,6 +3,7 @@
 mod access;
 mod binary;
 mod images;
+mod metrics;
 mod openapi;
 mod pressure;
 mod runs;

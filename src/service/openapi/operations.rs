@@ -222,3 +222,9 @@ pub(in crate::service) fn openapi() -> Told {
     let described = named("openapi", "about", "Describes the routes");
     Told::new(described.response("200", ok("This document.", JSON, document)), &[])
 }
+
+/// `GET /metrics`
+pub(in crate::service) fn metrics() -> Told {
+    let described = named("metrics", "about", "Tells what the service has done, and how it stands");
+    Told::new(described.response("200", ok("The text format of Prometheus.", "text/plain", text())), &[])
+}
