@@ -2,6 +2,7 @@
 
 mod access;
 mod binary;
+mod fuzz;
 mod images;
 mod metrics;
 mod openapi;
