@@ -28,10 +28,13 @@ mod chat;
 mod health;
 pub(crate) mod images;
 mod listen;
+pub(crate) mod metrics;
 mod models;
+mod openapi;
 mod playground;
 pub(crate) mod refusal;
 pub(crate) mod request;
+mod routes;
 pub(crate) mod run;
 mod runs;
 mod stream;
@@ -42,8 +45,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware;
-use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -51,14 +52,13 @@ use tokio_util::sync::CancellationToken;
 pub use access::{ApiKeys, KEYS};
 
 use self::admission::Admission;
+use self::metrics::Metrics;
 use self::models::Models;
-use self::refusal::Refusal;
 use self::runs::Runs;
 use crate::agent::Agent;
 use crate::config::{Config, ServiceConfig};
 use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
-use crate::mcp;
 
 /// What all requests share.
 pub(crate) struct Parts {
@@ -67,6 +67,7 @@ pub(crate) struct Parts {
     pub(crate) config: ServiceConfig,
     keys: ApiKeys,
     pub(crate) admission: Admission,
+    pub(crate) metrics: Arc<Metrics>,
     /// Fetches images at addresses, where that is allowed.
     fetcher: Option<Fetcher>,
     /// How many requests for runs may have their images decoded at a time.
@@ -119,7 +120,7 @@ fn mounted(agent: Agent, config: &Config, keys: ApiKeys, fetcher: Option<Fetcher
     }
     let shared = shared(agent, config, keys, fetcher, None)?;
     runs::go_on(&shared)?;
-    Ok(routes(shared))
+    routes::router(shared)
 }
 
 /// Listens and answers until `stop` is cancelled. Then no more requests are taken; those that run may end, and are
@@ -139,10 +140,11 @@ pub async fn serve(
     guarded(at, &keys)?;
     let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
     let drain = Duration::from_millis(config.service.drain_ms);
+    let app = routes::router(Shared::clone(&shared))?;
     let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
     runs::go_on(&shared)?;
     let listened = async {
-        listen::listen(listener, routes(Shared::clone(&shared)), &config.service, &stop).await;
+        listen::listen(listener, app, &config.service, &stop).await;
         // Runs without a client that waits for them end too, or are stopped with the others.
         shared.runs.going.close();
         shared.runs.going.wait().await;
@@ -203,6 +205,7 @@ pub(crate) fn shared(
 ) -> Result<Shared> {
     config.service.validate()?;
     Ok(Arc::new(Parts {
+        metrics: Arc::new(Metrics::new(agent.catalog())),
         agent,
         models: Models::new(config)?,
         admission: Admission::new(&config.service),
@@ -215,32 +218,4 @@ pub(crate) fn shared(
         stopping: CancellationToken::new(),
         stop: CancellationToken::new(),
     }))
-}
-
-fn routes(shared: Shared) -> Router {
-    let guarded = Router::new()
-        .route("/v1/models", get(models::list))
-        .route("/v1/models/{name}", get(models::one))
-        .route("/v1/chat/completions", post(chat::complete))
-        .merge(runs::routes())
-        .route("/mcp", mcp::http::route(&shared))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_key));
-    let open = Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready));
-    guarded
-        .merge(open)
-        .merge(playground::routes())
-        .fallback(unknown_route)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::check_place))
-        .with_state(shared)
-}
-
-async fn unknown_route() -> Refusal {
-    let message = "there is no such route; there are /, /v1/chat/completions, /v1/models, /v1/runs, /mcp, \
-                   /health/live and /health/ready";
-    Refusal::new(axum::http::StatusCode::NOT_FOUND, "unknown_route", message)
-}
-
-async fn unknown_method() -> Refusal {
-    Refusal::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "unknown_method", "this route takes another method")
 }

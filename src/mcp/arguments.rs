@@ -63,6 +63,9 @@ fn type_of(signature: &Signature, arg: &Arg, json: &Json) -> Result<ValueType, S
     let found = types(signature, arg).into_iter().find(|of| is(json, of));
     found.ok_or_else(|| {
         let given = match json {
+            Json::Object(object) if object.get("mask").is_some_and(|mask| !mask.is_string()) => {
+                "an object whose `mask` is not here: leave it out, or send it as an image".to_owned()
+            }
             Json::Object(_) => "an object that is none".to_owned(),
             other => format!("{}", ValueType::of_json(other)),
         };

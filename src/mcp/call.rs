@@ -1,6 +1,7 @@
 //! Calls: their turn, their end, and the call of a single tool.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::http::StatusCode;
 use rmcp::RoleServer;
@@ -121,12 +122,11 @@ pub(super) async fn tool(call: Call, tool: SharedTool, arguments: JsonObject) ->
     let (args, turn) = opened(&call, written, spec.signature.clone(), turn).await?;
     let cancel = call.shared.stop.child_token();
     let _stop = cancel.clone().drop_guard();
-    let budget = call.shared.whole().budget.clone();
     let running = tokio::spawn({
-        let tool = Arc::clone(&tool);
+        let (shared, tool) = (Shared::clone(&call.shared), Arc::clone(&tool));
         async move {
             // The turn goes with the value: it is given back when all work on it is done, or nobody waits for it.
-            (run(tool, args, budget, cancel).await, turn)
+            (run(&shared, tool, args, cancel).await, turn)
         }
     });
     let (value, turn) = call.unless_gone(running).await?.map_err(|e| {
@@ -154,12 +154,19 @@ async fn opened(call: &Call, written: Written, signature: Signature, turn: Turn)
     call.unless_gone(aside(open)).await??.map_err(Refused::Call)
 }
 
-async fn run(tool: SharedTool, args: Args, budget: Budget, cancel: CancellationToken) -> Result<Value, Error> {
+async fn run(shared: &Shared, tool: SharedTool, args: Args, cancel: CancellationToken) -> Result<Value, Error> {
+    let (budget, name) = (shared.whole().budget.clone(), tool.spec().name.clone());
     // Fetching and loading is over before the clock starts.
     let loading = Cx::with(Budget { timeout_ms: LOADING, ..budget.clone() }, cancel.clone(), Vec::new());
-    loading.within(tool.prepare(&loading)).await?;
+    let loaded = loading.within(tool.prepare(&loading)).await;
+    let began = Instant::now();
     let cx = Cx::with(budget, cancel, Vec::new());
-    cx.within(executor::call_tool(&cx, tool, args)).await
+    let value = match loaded {
+        Ok(()) => cx.within(executor::call_tool(&cx, tool, args)).await,
+        Err(error) => Err(error),
+    };
+    shared.metrics.called(&name, &value, began.elapsed());
+    value
 }
 
 fn failed(call: &Call, error: &Error) -> Refused {

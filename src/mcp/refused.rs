@@ -22,6 +22,14 @@ impl Refused {
         Self::Call(Refusal::bad(message))
     }
 
+    /// Which error it is; none where nobody waits.
+    pub(super) fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Call(refusal) | Self::Run(refusal) => Some(refusal.code()),
+            Self::Gone => None,
+        }
+    }
+
     /// As the protocol has it.
     pub(super) fn into_response(self) -> Result<CallToolResponse, ErrorData> {
         match self {

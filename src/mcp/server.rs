@@ -139,6 +139,12 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        self.answer(request, &context).await.or_else(Refused::into_response)
+        let answer = self.answer(request, &context).await;
+        answer.or_else(|refused| {
+            if let Some(code) = refused.code() {
+                self.shared.metrics.refused(code);
+            }
+            refused.into_response()
+        })
     }
 }

@@ -16,6 +16,7 @@ const RETRY_AFTER: u64 = 5;
 pub(crate) struct Admission {
     turns: Arc<Semaphore>,
     inside: Arc<Mutex<HashMap<Caller, usize>>>,
+    max_turns: usize,
     max_inside: usize,
     max_per_key: usize,
 }
@@ -35,12 +36,21 @@ pub(crate) struct Turn {
 
 impl Admission {
     pub(crate) fn new(config: &ServiceConfig) -> Self {
+        let max_turns = config.max_runs.min(Semaphore::MAX_PERMITS);
         Self {
-            turns: Arc::new(Semaphore::new(config.max_runs.min(Semaphore::MAX_PERMITS))),
+            turns: Arc::new(Semaphore::new(max_turns)),
+            max_turns,
             inside: Arc::default(),
             max_inside: config.max_runs.saturating_add(config.max_queue),
             max_per_key: config.max_runs_per_key,
         }
+    }
+
+    /// How many have a turn, and how many a place and no turn yet.
+    pub(super) fn inside(&self) -> (usize, usize) {
+        let of_all: usize = self.inside.lock().unwrap_or_else(PoisonError::into_inner).values().sum();
+        let running = self.max_turns.saturating_sub(self.turns.available_permits());
+        (running, of_all.saturating_sub(running))
     }
 
     /// Takes a place for a run that was let in before, however many there are.

@@ -1,12 +1,13 @@
 //! Models: the configurations by whose names clients ask.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Shared;
 use super::refusal::Refusal;
+use super::routes::InPath;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -66,6 +67,6 @@ pub(super) async fn list(State(shared): State<Shared>) -> Json<Value> {
 }
 
 /// `GET /v1/models/{name}`
-pub(super) async fn one(State(shared): State<Shared>, Path(name): Path<String>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn one(State(shared): State<Shared>, InPath(name): InPath<String>) -> Result<Json<Value>, Refusal> {
     shared.models.get(&name).map(|_| Json(object(&name)))
 }

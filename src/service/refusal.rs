@@ -12,6 +12,10 @@ use crate::observation::Failure;
 /// Longest message, in characters: it may repeat what the client sent.
 const LONGEST: usize = 400;
 
+/// The code of a refusal, which goes with its response.
+#[derive(Clone, Copy)]
+pub(super) struct Code(pub(super) &'static str);
+
 /// Why a request gets no answer: a status, and the `error` object of the OpenAI protocol.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -71,6 +75,11 @@ impl Refusal {
         &self.message
     }
 
+    /// Which error it is.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// The same refusal for a client of MCP: the body is an error of JSON-RPC, for the request with this id where that is
     /// known.
     pub(crate) fn into_rpc(self, id: Option<&RawValue>) -> Response {
@@ -83,6 +92,7 @@ impl Refusal {
 
     fn with_body(self, body: Value) -> Response {
         let mut response = (self.status, Json(body)).into_response();
+        response.extensions_mut().insert(Code(self.code));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::refusal::Refusal;
 use crate::config::Config;
@@ -18,34 +21,48 @@ const MAX_SCHEMA: usize = 64 << 10;
 
 /// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...):
 /// it has no say in answers that rest on evidence, and no notice is taken of it.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChatCompletionRequest)]
 #[serde(expecting = "an object with `messages`")]
 pub(super) struct Completion {
+    /// The configuration that is asked; by default `lavr`, the whole.
     #[serde(default)]
     pub(super) model: Option<String>,
+    /// The conversation, of which the last question counts.
     messages: Vec<Message>,
+    /// Whether the answer comes in pieces.
     #[serde(default)]
     stream: Option<bool>,
+    /// How they come.
     #[serde(default)]
     stream_options: Option<StreamOptions>,
+    /// What the answer is.
     #[serde(default)]
     response_format: Option<ResponseFormat>,
+    /// How many answers: one.
     #[serde(default)]
     n: Option<u64>,
     #[serde(default)]
+    #[schema(ignore)]
     tools: Option<Vec<IgnoredAny>>,
     #[serde(default)]
+    #[schema(ignore)]
     functions: Option<Vec<IgnoredAny>>,
+    /// An answer has none.
     #[serde(default)]
     logprobs: Option<bool>,
+    /// Settings of this run: an extension of the protocol.
     #[serde(default)]
     lavr: Option<Settings>,
 }
 
-#[derive(Deserialize)]
+/// What somebody said.
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with `role` and `content`")]
 struct Message {
+    /// Who said it: questions are of the role `user`.
     role: String,
+    /// A text, or a list of parts.
     #[serde(default)]
     content: Content,
 }
@@ -54,50 +71,65 @@ struct Message {
 #[derive(Default)]
 struct Content(Vec<Part>);
 
-#[derive(Deserialize)]
+/// A part of what somebody said.
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with `type`")]
 struct Part {
+    /// `text` or `image_url`.
     #[serde(rename = "type")]
     kind: String,
+    /// The text.
     #[serde(default)]
     text: Option<String>,
+    /// The image.
     #[serde(default)]
     image_url: Option<ImageUrl>,
 }
 
-#[derive(Deserialize)]
+/// An image.
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with `url`")]
 struct ImageUrl {
+    /// A `data:` URL in Base64, or an address that the service may fetch.
     url: String,
 }
 
-#[derive(Deserialize)]
+/// How a stream is sent.
+#[derive(Deserialize, ToSchema)]
 struct StreamOptions {
+    /// Whether the last chunk says what the LLM read and wrote.
     #[serde(default)]
     include_usage: Option<bool>,
 }
 
-#[derive(Deserialize)]
+/// What the answer is: a text, or JSON.
+#[derive(Deserialize, ToSchema)]
 #[serde(expecting = "an object with `type`")]
 struct ResponseFormat {
+    /// `text` or `json_schema`.
     #[serde(rename = "type")]
     kind: String,
+    /// What the JSON has to fit.
     #[serde(default)]
     json_schema: Option<JsonSchema>,
 }
 
-#[derive(Deserialize)]
+/// A JSON Schema, in the protocol's wrapping.
+#[derive(Deserialize, ToSchema)]
 struct JsonSchema {
+    /// The schema that the answer has to fit.
     #[serde(default)]
+    #[schema(value_type = Object)]
     schema: Option<Box<RawValue>>,
 }
 
 /// Settings of one run: an extension of the protocol.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     /// As `--mode` of `lavr ask`.
     #[serde(default)]
+    #[schema(schema_with = modes)]
     mode: Option<Mode>,
     /// As `--guess`.
     #[serde(default)]
@@ -111,6 +143,26 @@ pub(crate) struct Settings {
     /// As `--box`: left, top, right and bottom in the first image, pixels.
     #[serde(default, rename = "box")]
     region: Option<[f64; 4]>,
+}
+
+impl PartialSchema for Content {
+    fn schema() -> RefOr<Schema> {
+        let parts = ArrayBuilder::new().items(Ref::from_schema_name(Part::name()));
+        let text = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+        OneOfBuilder::new().item(text).item(parts).into()
+    }
+}
+
+impl ToSchema for Content {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((Part::name().into_owned(), Part::schema()));
+        Part::schemas(schemas);
+    }
+}
+
+/// The names of all modes.
+fn modes() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Mode::NAMES))
 }
 
 impl<'de> Deserialize<'de> for Content {

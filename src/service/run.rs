@@ -8,12 +8,54 @@ use tokio_util::sync::DropGuard;
 
 use super::Shared;
 use super::admission::Turn;
+use super::metrics::Metrics;
 use super::refusal::Refusal;
 use crate::agent::{Channel, Report, Watch};
 use crate::answer::Status;
-use crate::error::Result;
+use crate::cx::EventSink;
+use crate::error::{ErrorKind, Result};
 use crate::task::Task;
 use crate::trace::{Entry, Event};
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Answered,
+    Guessed,
+    Unanswerable,
+    Budget,
+    Failed,
+    Cancelled,
+}
+
+impl Outcome {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Answered, Self::Guessed, Self::Unanswerable, Self::Budget, Self::Failed, Self::Cancelled];
+
+    /// What this report is of.
+    pub(super) fn of(report: &Report) -> Self {
+        match report.answer.status {
+            _ if report.error.as_ref().is_some_and(|failure| failure.kind == ErrorKind::Cancelled) => Self::Cancelled,
+            Status::Answered => Self::Answered,
+            Status::Guessed => Self::Guessed,
+            Status::Unanswerable => Self::Unanswerable,
+            Status::Budget => Self::Budget,
+            Status::Failed => Self::Failed,
+        }
+    }
+
+    /// The word for it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Guessed => "guessed",
+            Self::Unanswerable => "unanswerable",
+            Self::Budget => "budget",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
 
 /// A run that goes on by itself. Dropping it stops the run.
 pub(crate) struct Run {
@@ -27,10 +69,14 @@ impl Run {
     pub(crate) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let cancel = shared.stop.child_token();
-        let watch = Watch { cancel: cancel.clone(), sinks: vec![Arc::new(Channel(sender))], past: None };
+        let metrics = Arc::clone(&shared.metrics);
+        let sinks: Vec<Arc<dyn EventSink>> = vec![Arc::<Metrics>::clone(&metrics), Arc::new(Channel(sender))];
+        let watch = Watch { cancel: cancel.clone(), sinks, past: None };
         let agent = shared.agent.clone();
         let report = tokio::spawn(async move {
+            let counted = metrics.run();
             let report = agent.ask_watched(&task, watch).await;
+            counted.ended(&report);
             drop(turn);
             report
         });

@@ -16,12 +16,14 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 pub(super) use self::one::One;
+pub(super) use self::request::Asked;
 pub(super) use self::routes::routes;
 
 use super::Shared;
 use super::access::Caller;
 use super::admission::Place;
 use super::refusal::{self, Refusal};
+use super::run::Outcome;
 use super::told::Told;
 use crate::agent::{Report, Watch};
 use crate::config::RunsConfig;
@@ -85,6 +87,12 @@ impl Runs {
 
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many runs there are, and how much room they take, about.
+    pub(super) fn kept(&self) -> (usize, u64) {
+        let index = self.index();
+        (index.runs.len(), index.runs.values().map(|run| run.bytes()).sum())
     }
 
     /// A caller's run.
@@ -239,16 +247,22 @@ async fn go(shared: Shared, run: Arc<One>, place: Place) {
         // The service stops: the run goes on when it is started again.
         None if !run.is_cancelled() => return,
         _ => {
+            shared.metrics.run_ended(Outcome::Cancelled);
             finish(&shared, &run, failed(&Error::new(ErrorKind::Cancelled, "the run was cancelled"))).await;
             return;
         }
     };
     run.is_running();
+    let counted = shared.metrics.run();
     let outcome = answered(&shared, &run, cancel).await;
+    // The service stops, see above.
+    if shared.stop.is_cancelled() && !run.is_cancelled() && outcome.is_ok() {
+        counted.leave_off();
+        return;
+    }
+    counted.ended(&outcome);
     drop(turn);
     match outcome {
-        // The service stops, see above.
-        Ok(_) if shared.stop.is_cancelled() && !run.is_cancelled() => {}
         Ok(report) => finish(&shared, &run, ended(&report)).await,
         Err(error) => {
             tracing::error!("the run {} failed: {}", run.accepted.id, error.for_log());
@@ -320,11 +334,8 @@ async fn finish(shared: &Shared, run: &Arc<One>, end: Value) {
 /// What a run came to that has a report.
 fn ended(report: &Report) -> Value {
     let told = Told::of(report);
-    let status = match &report.error {
-        Some(failure) if failure.kind == ErrorKind::Cancelled => json!("cancelled"),
-        _ => json!(report.answer.status),
-    };
-    let error = report.error.as_ref().map(|failure| told_of(failure));
+    let status = Outcome::of(report).as_str();
+    let error = report.error.as_ref().map(told_of);
     json!({ "status": status, "answer": told.text(&report.answer.text), "error": error, "report": told.report(report) })
 }
 

@@ -217,7 +217,7 @@ async fn arguments_are_the_values_that_a_tool_takes() {
     let corners = json!([[0, 0], [10, 0], [10, 5], [0, 5]]);
     let written = json!({
         "image": data_url(),
-        "region": { "box": [1, 2, 3, 4], "label": "dog", "mask": { "blob": "sha256:0" } },
+        "region": { "box": [1, 2, 3, 4], "label": "dog" },
         "lines": [{ "text": "EXIT", "polygon": corners }],
         "mask": { "box": [0, 0, 8, 6], "mask": data_url() },
         "map": { "width": 2, "height": 1, "box": [0, 0, 8, 6], "data": [0.5, 1.0] },
@@ -555,6 +555,7 @@ async fn a_thing_keeps_its_outline_or_is_refused() {
     // As results name it: there is nothing behind the name here.
     let reply = client.ask(&quiet(2, "fill", &thing(json!({ "blob": "sha256:00" })))).await;
     assert_eq!(reply["error"]["code"], -32602, "{reply}");
+    assert!(reply["error"]["message"].as_str().unwrap().contains("whose `mask` is not here"), "{reply}");
 }
 
 #[tokio::test]

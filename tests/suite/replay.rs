@@ -101,7 +101,7 @@ fn ways() -> Vec<(&'static str, Task, Vec<Json>)> {
                 more("the part", &step(&cut_plan(), 0)),
                 more("the dogs", &step(&cut_plan(), 1)),
                 more("their number", &step(&cut_plan(), 2)),
-                done.clone(),
+                done,
                 answer(),
             ],
         ),
@@ -291,7 +291,7 @@ fn values_come_back_from_their_records() {
         Frame { x: 4.25, y: 7.0, scale: 0.5 },
     );
     let found = Region { label: "dog".to_owned(), score: 0.1 + 0.2, bounds: [22.441_860_465_116_278, 2.0, 3.5, 1e-7] };
-    let mask = Value::Mask(Mask { region: found.clone(), pixels: picture() });
+    let mask = Value::Mask(Mask { region: found, pixels: picture() });
     let values = [
         Value::Image(picture()),
         Value::Image(cut.clone()),

@@ -2,8 +2,11 @@
 
 mod access;
 mod binary;
+mod fuzz;
 mod images;
 mod killed;
+mod metrics;
+mod openapi;
 mod playground;
 mod pressure;
 mod runs;

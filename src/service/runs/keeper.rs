@@ -33,6 +33,7 @@ impl EventSink for Keeper {
         if self.known.lock().unwrap_or_else(PoisonError::into_inner).is_known(&entry.event) {
             return;
         }
+        self.shared.metrics.event(entry, images);
         if let Err(error) = self.shared.runs.store.append(&self.run.accepted.id, entry, images)
             && !self.failed.swap(true, Ordering::Relaxed)
         {

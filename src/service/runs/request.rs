@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 use crate::config::{Config, ServiceConfig};
 use crate::pointed::Pointed;
@@ -22,13 +23,17 @@ const MAX_KEY: usize = 255;
 const MAX_FIELD: u64 = 128 << 10;
 
 /// A question, its images, and how it is asked.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RunRequest)]
 #[serde(deny_unknown_fields, expecting = "an object with `question` and `images`")]
-struct Asked {
+pub(in crate::service) struct Asked {
+    /// The question.
     #[serde(default)]
     question: String,
+    /// Its images: `data:` URLs in Base64, or addresses that the service may fetch.
     #[serde(default)]
     images: Vec<String>,
+    /// The configuration that is asked; by default `lavr`, the whole.
     #[serde(default)]
     model: Option<String>,
     /// The settings of this run, as in the extension of chat completions.
@@ -36,17 +41,20 @@ struct Asked {
     settings: Option<Settings>,
     /// A JSON Schema that the answer has to fit.
     #[serde(default)]
+    #[schema(value_type = Object)]
     schema: Option<Box<RawValue>>,
     /// The run that this one goes out from, in place of a question of its own.
     #[serde(default)]
     from: Option<From>,
     /// A plan in place of the one that the LLM wrote there.
     #[serde(default)]
+    #[schema(value_type = Object)]
     plan: Option<Value>,
 }
 
 /// A step of another run.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = StepOfRun)]
 #[serde(deny_unknown_fields, expecting = "an object with `run` and `step`")]
 pub(super) struct From {
     /// The run.

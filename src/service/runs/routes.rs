@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, Path, Request, State};
+use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use image::ImageFormat;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
@@ -26,7 +25,9 @@ use crate::service::access::Caller;
 use crate::service::admission::Place;
 use crate::service::images::{self, Sent};
 use crate::service::models::WHOLE;
+use crate::service::openapi::operations;
 use crate::service::refusal::Refusal;
+use crate::service::routes::{InPath, Route};
 use crate::service::told::Told;
 use crate::service::{Shared, body};
 use crate::task::Task;
@@ -34,16 +35,17 @@ use crate::tool::annotate;
 use crate::trace::{Entry, Past, RawEntry};
 use crate::view;
 
-pub(in crate::service) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/v1/runs", post(ask))
-        .route("/v1/runs/{id}", get(show))
-        .route("/v1/runs/{id}/events", get(follow))
-        .route("/v1/runs/{id}/cancel", post(cancel))
-        .route("/v1/runs/{id}/trace", get(trace))
-        .route("/v1/runs/{id}/view", get(page))
-        .route("/v1/runs/{id}/images/{n}/annotated", get(annotated))
-        .route("/v1/runs/{id}/blobs/{digest}", get(blob))
+pub(in crate::service) fn routes() -> [Route; 8] {
+    [
+        Route::post("/v1/runs", ask, operations::ask()),
+        Route::get("/v1/runs/{id}", show, operations::show()),
+        Route::get("/v1/runs/{id}/events", follow, operations::follow()),
+        Route::post("/v1/runs/{id}/cancel", cancel, operations::cancel()),
+        Route::get("/v1/runs/{id}/trace", trace, operations::trace()),
+        Route::get("/v1/runs/{id}/view", page, operations::page()),
+        Route::get("/v1/runs/{id}/images/{n}/annotated", annotated, operations::annotated()),
+        Route::get("/v1/runs/{id}/blobs/{digest}", blob, operations::blob()),
+    ]
 }
 
 /// `POST /v1/runs`
@@ -141,6 +143,32 @@ async fn origin(
     Ok((recorded.before(step, plan.as_ref()).map_err(unfit)?, task))
 }
 
+/// Leave to decode images; given back when it is dropped, which is when the decoding is over.
+async fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
+    Arc::clone(&shared.decoding).acquire_owned().await.map_err(|_| Refusal::internal())
+}
+
+/// The task of a request, checked. As many are made at a time as there are turns.
+async fn task(
+    shared: &Shared,
+    config: Config,
+    (question, sent): (String, Vec<Sent>),
+    region: Option<Pointed>,
+) -> Result<Task, Refusal> {
+    let permit = permit(shared).await?;
+    let shared = Shared::clone(shared);
+    let make = move || {
+        let _permit = permit;
+        let mut task = config.task(question, images::open(sent, &shared.config)?);
+        if let Some(region) = region {
+            task = task.with_region(region);
+        }
+        task.validate()?;
+        Ok(task)
+    };
+    tokio::task::spawn_blocking(make).await.unwrap_or_else(|_| Err(Refusal::internal()))
+}
+
 /// The run that was asked for by this name before.
 ///
 /// # Errors
@@ -194,7 +222,7 @@ fn find(shared: &Shared, caller: Caller, id: &str) -> Result<Arc<One>, Refusal> 
 async fn show(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Refusal> {
     find(&shared, caller, &id).map(|run| Json(run.to_json()))
 }
@@ -203,7 +231,7 @@ async fn show(
 async fn follow(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
@@ -227,7 +255,7 @@ async fn follow(
 async fn cancel(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Json<Value>, Refusal> {
     let run = find(&shared, caller, &id)?;
     if !run.is_over() {
@@ -249,7 +277,7 @@ async fn lines(shared: &Shared, run: &Arc<One>) -> Result<Vec<Value>, Refusal> {
 async fn trace(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let text: String = lines(&shared, &run).await?.into_iter().map(|line| format!("{line}\n")).collect();
@@ -260,7 +288,7 @@ async fn trace(
 async fn page(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path(id): Path<String>,
+    InPath(id): InPath<String>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let lines = lines(&shared, &run).await?;
@@ -280,7 +308,7 @@ async fn page(
 async fn annotated(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path((id, n)): Path<(String, usize)>,
+    InPath((id, n)): InPath<(String, usize)>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     if !run.is_over() {
@@ -322,7 +350,7 @@ async fn annotated(
 async fn blob(
     State(shared): State<Shared>,
     Extension(caller): Extension<Caller>,
-    Path((id, digest)): Path<(String, String)>,
+    InPath((id, digest)): InPath<(String, String)>,
 ) -> Result<Response, Refusal> {
     let run = find(&shared, caller, &id)?;
     let bytes = blocking(&shared, &run, move |runs, run| runs.store.blob(&run.accepted.id, &digest)).await;

@@ -40,7 +40,7 @@ fn gated() -> (Catalog, Arc<Semaphore>, Json) {
 }
 
 /// An LLM for any number of runs: who asks for a plan gets this one, and everybody else an answer.
-struct Steady(Json);
+pub struct Steady(pub Json);
 
 #[async_trait]
 impl ChatModel for Steady {
