@@ -91,7 +91,7 @@
         null,
         'LLM, to ',
         h('b', null, purpose),
-        h('span', { class: 'note' }, ` ${tokens}${cached}, ${entry.reused ? 'from the cache' : time(call.ms)}`),
+        h('span', { class: 'note' }, ` ${tokens}${cached}, ${entry.edited ? 'written by hand' : entry.reused ? 'from the cache' : time(call.ms)}`),
         entry.error && h('span', { class: 'badge failed' }, '✕ failed'),
       );
       const details = fold({ 'data-call': call.n }, head, () => {
@@ -184,6 +184,14 @@
         list(entry.steps).length > 0 && h('p', null, 'Asks for ', this.steps(entry.steps)),
         text(entry.result) && h('p', null, 'The result is ', h('code', null, entry.result.replace(/^\$/, ''))),
       ];
+    }
+
+    on_shown(entry) {
+      const to = text(entry.to).replace('-', ' ');
+      const demos = list(entry.demos).map(text).filter(Boolean);
+      const head = h('span', null, 'Demos for the ', h('b', null, to || 'LLM'));
+      if (!demos.length) return h('p', null, head);
+      return fold(null, head, () => h('ul', null, ...demos.slice(0, 30).map((demo) => h('li', null, demo))));
     }
 
     on_not_enough(entry) {

@@ -14,7 +14,7 @@ fn packages() -> Vec<Json> {
     let host = told.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
     // What other platforms need is not there after a build on this one.
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", host])
+        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host])
         .arg("--manifest-path")
         .arg(repository("Cargo.toml"))
         .output()

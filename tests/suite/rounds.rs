@@ -138,6 +138,7 @@ async fn auto_goes_on_in_rounds_when_the_evidence_does_not_suffice() {
         events,
         [
             "started",
+            "shown",
             "planned",
             "step_started dogs",
             "step_ended dogs",
