@@ -224,6 +224,7 @@
     }
 
     faults() {}
+    shown() {}
     not_enough() {}
     voted() {}
     asked() {}
@@ -400,6 +401,7 @@
 
   const TOLD = new Set([
     'started',
+    'shown',
     'llm_call',
     'planned',
     'decided',

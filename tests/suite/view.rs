@@ -12,6 +12,7 @@ use lavr::view::{Recorded, page};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
+use crate::experts::repository;
 use crate::real;
 
 const HOSTILE: &str = "</script><img src=x onerror=alert(1)><!-- {{runs}} {{script}} \u{2028} & é";
@@ -217,6 +218,20 @@ fn a_plan_is_written_as_a_flowchart_and_a_trace_as_json() {
     assert_eq!((entries.as_array().unwrap().len(), &entries[0]["question"]), (4, &json!("How many?")));
     let output = lavr(&["--compare", run, run, "-o", chart.to_str().unwrap()]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("two runs are compared on a page"));
+}
+
+/// All events that traces are documented to have are told on the page, and not as unknown ones.
+#[test]
+fn the_page_knows_all_events() {
+    let formats = std::fs::read_to_string(repository("docs/FORMATS.md")).unwrap();
+    let traces = between(&formats, "## Traces", "## Demos");
+    let script = std::fs::read_to_string(repository("src/view/run.js")).unwrap();
+    let known = between(&script, "const TOLD = new Set([", "]);");
+    let events: Vec<&str> =
+        traces.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+    assert!(events.len() > 15, "{events:?}");
+    let unknown: Vec<&&str> = events.iter().filter(|event| !known.contains(&format!("'{event}'"))).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 #[test]
