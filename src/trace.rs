@@ -21,7 +21,7 @@ use crate::value::Value;
 pub(crate) use past::{Asked, Verdict};
 pub use past::{Following, Past};
 pub use reading::{RawEntry, read, read_raw};
-pub use source::{BlobFolder, Source};
+pub use source::{BlobFolder, Source, blobs_in};
 pub use writer::TraceWriter;
 
 /// Most images made by steps that an LLM is shown.

@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use image::ImageFormat;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -114,24 +114,12 @@ impl Picture {
 
 /// The images that a trace mentions, by their digests, and how many of them are not there.
 fn pictures(entries: &[RawEntry], source: &dyn Source) -> (BTreeMap<String, Picture>, usize) {
-    let mut named = BTreeSet::new();
-    entries.iter().flat_map(|entry| entry.rest.values()).for_each(|json| name_blobs(json, &mut named));
+    let named: BTreeSet<&str> =
+        entries.iter().flat_map(|entry| entry.rest.values()).flat_map(trace::blobs_in).collect();
     let picture = |digest: &&str| Some(((*digest).to_owned(), Picture::open(source, digest)?));
     let pictures: BTreeMap<String, Picture> = named.iter().filter_map(picture).collect();
     let missing = named.len() - pictures.len();
     (pictures, missing)
-}
-
-/// All that stands as `{"blob": ...}` anywhere in JSON.
-fn name_blobs<'a>(json: &'a Json, named: &mut BTreeSet<&'a str>) {
-    match json {
-        Json::Array(items) => items.iter().for_each(|item| name_blobs(item, named)),
-        Json::Object(object) => {
-            named.extend(object.get("blob").and_then(Json::as_str));
-            object.values().for_each(|value| name_blobs(value, named));
-        }
-        _ => {}
-    }
 }
 
 /// A page that shows one run, or the first two beside one another with what differs between them.

@@ -32,7 +32,7 @@ use crate::image::Image;
 use crate::observation::Failure;
 use crate::run_store::{Accepted, FolderRuns, MemoryRuns, RunStore};
 use crate::task::Task;
-use crate::trace::{Entry, Event, Past, Source};
+use crate::trace::{self, Entry, Event, Past, Source};
 
 /// How often a run is begun from one place: one that comes no further, and may bring the process down, is given up.
 const MAX_BEGUN: u32 = 25;
@@ -141,28 +141,14 @@ impl Runs {
 
     /// The images that events of a run name, by their digests.
     fn blobs_of(&self, entries: &[Entry], run: &One) -> Result<Vec<(String, Vec<u8>)>> {
-        let mut digests = Vec::new();
-        entries.iter().for_each(|entry| named_blobs(&json!(entry), &mut digests));
-        digests.sort_unstable();
-        digests.dedup();
-        digests.into_iter().map(|digest| Ok((digest.clone(), self.store.blob(&run.accepted.id, &digest)?))).collect()
+        let entries = json!(entries);
+        let blob = |digest: &str| Ok((digest.to_owned(), self.store.blob(&run.accepted.id, digest)?));
+        trace::blobs_in(&entries).into_iter().map(blob).collect()
     }
 
     /// Where the images of a run are.
     fn source(&self, run: &One) -> Arc<dyn Source> {
         Arc::new(OfRun { store: Arc::clone(&self.store), id: run.accepted.id.clone() })
-    }
-}
-
-/// The digests of the images that stand anywhere in JSON.
-fn named_blobs(json: &Value, digests: &mut Vec<String>) {
-    match json {
-        Value::Array(items) => items.iter().for_each(|item| named_blobs(item, digests)),
-        Value::Object(object) => {
-            digests.extend(object.get("blob").and_then(Value::as_str).map(str::to_owned));
-            object.values().for_each(|value| named_blobs(value, digests));
-        }
-        _ => {}
     }
 }
 

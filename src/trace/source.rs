@@ -1,6 +1,9 @@
 //! Where the images of a trace are.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::Image;
@@ -12,6 +15,22 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// `NotFound` or `Io` when it is not there.
     fn blob(&self, digest: &str) -> Result<Vec<u8>>;
+}
+
+/// The digests of the images that stand anywhere in JSON, as `{"blob": ...}`.
+pub fn blobs_in(json: &Json) -> BTreeSet<&str> {
+    let (mut named, mut open) = (BTreeSet::new(), vec![json]);
+    while let Some(json) = open.pop() {
+        match json {
+            Json::Array(items) => open.extend(items),
+            Json::Object(object) => {
+                named.extend(object.get("blob").and_then(Json::as_str));
+                open.extend(object.values());
+            }
+            _ => {}
+        }
+    }
+    named
 }
 
 /// The folder `FILE.blobs` beside a trace.

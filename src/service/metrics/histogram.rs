@@ -35,7 +35,6 @@ impl Histogram {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn seconds(ms: u64) -> String {
     (ms as f64 / 1000.0).to_string()
 }
