@@ -12,7 +12,7 @@ mod verify;
 mod vote;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 pub use report::{Report, Timings, placed};
 
@@ -393,6 +393,7 @@ impl Agent {
             images: task.images.iter().map(|i| json!({ "blob": i.digest() })).collect(),
             model: self.0.model.clone(),
             task: task.settings(),
+            at: Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string()),
         };
         cx.emit(event, &task.all_images());
     }

@@ -20,6 +20,19 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// The status as it stands in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Guessed => "guessed",
+            Self::Unanswerable => "unanswerable",
+            Self::Budget => "budget",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One statement of the answer with the steps whose results contain it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {

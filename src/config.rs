@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use service::{RunsConfig, ServiceConfig, Variant};
+pub use service::{Otlp, RunsConfig, ServiceConfig, Variant};
 
 use crate::agent::{Agent, AgentBuilder};
 use crate::budget::Budget;

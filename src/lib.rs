@@ -45,6 +45,7 @@ mod keep;
 pub mod mcp;
 pub mod message;
 pub mod observation;
+pub mod otel;
 pub mod plan;
 pub mod planner;
 pub mod pointed;

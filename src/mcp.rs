@@ -18,7 +18,8 @@ mod running;
 mod schema;
 mod server;
 
-use rmcp::service::ServerInitializeError;
+use rmcp::RoleServer;
+use rmcp::service::{RunningService, ServerInitializeError};
 use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
@@ -59,9 +60,17 @@ pub async fn serve(
     let shared = service::shared(agent, &own, ApiKeys::none(), None, None)?;
     let longest = config.service.max_body_bytes;
     let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(longest);
-    let _all = shared.stop.clone().drop_guard();
-    let served = rmcp::service::serve_server_with_ct(Server::new(shared, Reach::Machine), transport, stop).await;
-    match served {
+    let all = shared.stop.clone().drop_guard();
+    let server = Server::new(service::Shared::clone(&shared), Reach::Machine);
+    let served = answered(rmcp::service::serve_server_with_ct(server, transport, stop).await).await;
+    drop(all);
+    shared.end_spans().await;
+    served
+}
+
+/// Waits until the client goes.
+async fn answered(began: std::result::Result<RunningService<RoleServer, Server>, ServerInitializeError>) -> Result<()> {
+    match began {
         Ok(running) => {
             let ended = running.waiting().await;
             ended.map(|_| ()).map_err(|e| Error::internal("the server ended in a panic").with_source(e))

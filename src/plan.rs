@@ -33,6 +33,7 @@ mod request;
 mod schema;
 mod settle;
 mod strict;
+mod written;
 
 pub use check::{PlanLimits, check};
 pub use declared::{DeclaredStep, declared_schema, read_declared, result_name, says_what_to_do};
@@ -47,6 +48,7 @@ pub(crate) use request::named_files;
 pub use schema::{NOTHING_KNOWN, RoundKind, round_schema, schema, thoughtful, without_thought};
 pub use settle::settle;
 pub(crate) use strict::Strict;
+pub(crate) use written::Written;
 
 /// One part of the path behind a reference's id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

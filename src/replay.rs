@@ -242,7 +242,7 @@ fn shown(event: &Event) -> String {
     }
     let mut json = json!(event);
     if let Some(object) = json.as_object_mut() {
-        for name in ["prompt", "schema", "task", "usage", "ms"] {
+        for name in ["prompt", "schema", "task", "usage", "ms", "at"] {
             object.shift_remove(name);
         }
     }

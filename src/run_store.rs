@@ -36,6 +36,9 @@ pub struct Accepted {
     /// The client's own name for the request, and the digest of what it asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Idempotency>,
+    /// What the client says its request is a part of: `traceparent` of W3C Trace Context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// An image's digest, and its encoded bytes.

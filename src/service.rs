@@ -59,6 +59,7 @@ use crate::agent::Agent;
 use crate::config::{Config, ServiceConfig};
 use crate::error::{Error, Result};
 use crate::fetch::Fetcher;
+use crate::otel::Exporter;
 
 /// What all requests share.
 pub(crate) struct Parts {
@@ -68,6 +69,8 @@ pub(crate) struct Parts {
     keys: ApiKeys,
     pub(crate) admission: Admission,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where runs go as spans, if anywhere.
+    spans: Option<Exporter>,
     /// Fetches images at addresses, where that is allowed.
     fetcher: Option<Fetcher>,
     /// How many requests for runs may have their images decoded at a time.
@@ -82,6 +85,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
+    /// Sends what is left of the spans of runs.
+    pub(crate) async fn end_spans(&self) {
+        if let Some(spans) = &self.spans {
+            spans.end().await;
+        }
+    }
+
     /// The configuration of those who name no other.
     pub(crate) fn whole(&self) -> &Config {
         self.models.whole()
@@ -136,31 +146,58 @@ pub async fn serve(
     keys: ApiKeys,
     stop: CancellationToken,
 ) -> Result<()> {
-    let at = listener.local_addr()?;
-    guarded(at, &keys)?;
-    let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
-    let drain = Duration::from_millis(config.service.drain_ms);
-    let app = routes::router(Shared::clone(&shared))?;
-    let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
-    runs::go_on(&shared)?;
-    let listened = async {
-        listen::listen(listener, app, &config.service, &stop).await;
-        // Runs without a client that waits for them end too, or are stopped with the others.
-        shared.runs.going.close();
-        shared.runs.going.wait().await;
-    };
-    let overdue = async {
-        stop.cancelled().await;
-        stopping.cancel();
-        tokio::time::sleep(drain).await;
-        stop_runs.cancel();
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        () = listened => {}
-        () = overdue => tracing::warn!("connections were open when the service ended"),
+    Ready::new(listener, agent, config, keys)?.serve(stop).await
+}
+
+/// A service that has all it needs, and does not answer yet.
+pub(crate) struct Ready {
+    listener: TcpListener,
+    shared: Shared,
+    app: Router,
+}
+
+impl Ready {
+    /// # Errors
+    /// As [`serve`].
+    pub(crate) fn new(listener: TcpListener, agent: Agent, config: &Config, keys: ApiKeys) -> Result<Self> {
+        let at = listener.local_addr()?;
+        guarded(at, &keys)?;
+        let shared = shared(agent, config, keys, fetcher(config)?, Some(at))?;
+        let app = routes::router(Shared::clone(&shared))?;
+        Ok(Self { listener, shared, app })
     }
-    Ok(())
+
+    /// Goes on with what was left unfinished, listens and answers, see [`serve`].
+    pub(crate) async fn serve(self, stop: CancellationToken) -> Result<()> {
+        runs::go_on(&self.shared)?;
+        let shared = Shared::clone(&self.shared);
+        self.answer(&stop).await;
+        shared.end_spans().await;
+        Ok(())
+    }
+
+    async fn answer(self, stop: &CancellationToken) {
+        let Self { listener, shared, app } = self;
+        let drain = Duration::from_millis(shared.config.drain_ms);
+        let (stopping, stop_runs) = (shared.stopping.clone(), shared.stop.clone());
+        let listened = async {
+            listen::listen(listener, app, &shared.config, stop).await;
+            // Runs without a client that waits for them end too, or are stopped with the others.
+            shared.runs.going.close();
+            shared.runs.going.wait().await;
+        };
+        let overdue = async {
+            stop.cancelled().await;
+            stopping.cancel();
+            tokio::time::sleep(drain).await;
+            stop_runs.cancel();
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            () = listened => {}
+            () = overdue => tracing::warn!("connections were open when the service ended"),
+        }
+    }
 }
 
 /// Checks what can be checked without an agent: the limits, the models' settings, and that a service without a key
@@ -206,6 +243,7 @@ pub(crate) fn shared(
     config.service.validate()?;
     Ok(Arc::new(Parts {
         metrics: Arc::new(Metrics::new(agent.catalog())),
+        spans: config.service.otlp.as_ref().map(Exporter::new).transpose().map_err(|e| e.context("service.otlp"))?,
         agent,
         models: Models::new(config)?,
         admission: Admission::new(&config.service),

@@ -45,6 +45,9 @@ pub enum Event {
         /// How it is asked: mode, chain, style, limits and what the user points at.
         #[serde(default, skip_serializing_if = "Json::is_null")]
         task: Json,
+        /// When it began: RFC 3339, in UTC, with milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<String>,
     },
     /// Demos were chosen to go along with a question.
     Shown {
@@ -194,6 +197,31 @@ pub enum Event {
         /// What the run used.
         usage: Usage,
     },
+}
+
+impl Event {
+    /// Its name, as it stands in traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Shown { .. } => "shown",
+            Self::LlmCall { .. } => "llm_call",
+            Self::Faults { .. } => "faults",
+            Self::Planned { .. } => "planned",
+            Self::Decided { .. } => "decided",
+            Self::NotEnough { .. } => "not_enough",
+            Self::Voted { .. } => "voted",
+            Self::Objected { .. } => "objected",
+            Self::Asked(_) => "asked",
+            Self::Verified(_) => "verified",
+            Self::Arbitrated(_) => "arbitrated",
+            Self::Infilled(_) => "infilled",
+            Self::StepStarted { .. } => "step_started",
+            Self::StepEnded { .. } => "step_ended",
+            Self::Answered { .. } => "answered",
+            Self::Failed { .. } => "failed",
+        }
+    }
 }
 
 /// One line of a trace file.

@@ -7,6 +7,7 @@ use super::options::{LlmOptions, ReasonOptions, agent, start_log};
 use super::{Exit, Stop, usage};
 use crate::error::Error;
 use crate::mcp;
+use crate::otel;
 
 #[derive(Args)]
 #[command(after_help = "A client starts this program by itself. For most, this goes into their configuration:\n\n  \
@@ -49,6 +50,7 @@ pub(super) async fn run(args: McpArgs, cancel: CancellationToken) -> Result<Exit
     if config.declares_tools() {
         return Err(usage(Error::invalid("tools that are only declared cannot run, so nothing could be answered")));
     }
+    config.service.otlp = otel::from_env(config.service.otlp).map_err(usage)?;
     config.service.validate().map_err(usage)?;
     let agent = agent(&config, &cancel).await?;
     mcp::stdio(agent, &config, cancel).await?;

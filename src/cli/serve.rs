@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::options::{LlmOptions, ReasonOptions, agent, start_log};
 use super::{Exit, Stop, output, usage};
 use crate::error::Error;
-use crate::service::{self, ApiKeys};
+use crate::otel;
+use crate::service::{self, ApiKeys, Ready};
 
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
@@ -19,6 +20,7 @@ use crate::service::{self, ApiKeys};
     Then, from any client of the OpenAI protocol: base_url=http://127.0.0.1:8321/v1, model=lavr.\n\
     Images come along as `data:` URLs; a table [service.image_urls] with `allowed_hosts` in the configuration\n\
     lets the service fetch them from those hosts, too.\n\
+    OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 sends runs to an OpenTelemetry collector, as spans without contents.\n\
     docs/SERVICE.md says more.")]
 pub(super) struct ServeArgs {
     /// The address and port to listen on [default: 127.0.0.1:8321]; beyond the loopback LAVR_API_KEY has to be set
@@ -48,6 +50,7 @@ pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Ex
     if config.declares_tools() {
         return Err(usage(Error::invalid("tools that are only declared cannot run, so nothing could be answered")));
     }
+    config.service.otlp = otel::from_env(config.service.otlp).map_err(usage)?;
     let keys = ApiKeys::from_env(&config.service).map_err(usage)?;
     service::check(&config, &keys).map_err(usage)?;
     let address = config.service.listen;
@@ -55,10 +58,12 @@ pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Ex
     let listener = bound.map_err(|e| Error::from(e).context(format!("cannot listen on {address}")))?;
     let agent = agent(&config, &cancel).await?;
     let address = listener.local_addr().map_err(Error::from)?;
-    let who = if keys.is_empty() { "without a key, for this machine alone" } else { "for those with an API key" };
+    let is_open = keys.is_empty();
+    let ready = Ready::new(listener, agent, &config, keys)?;
+    let who = if is_open { "without a key, for this machine alone" } else { "for those with an API key" };
     output::note(&format!("listening on http://{address} ({who}); Ctrl-C stops"));
     stop_on_terminate(cancel.clone())?;
-    service::serve(listener, agent, &config, keys, cancel).await?;
+    ready.serve(cancel).await?;
     output::note("stopped");
     Ok(Exit::Answered)
 }

@@ -1,12 +1,14 @@
 //! `lavr view`
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use clap::Args;
 
 use super::options::{same_file, save};
 use super::{Exit, Stop, output, usage};
 use crate::error::{Error, ErrorKind, Result};
+use crate::otel::otlp;
 use crate::view::{Recorded, mermaid, page};
 
 #[derive(Args)]
@@ -30,19 +32,29 @@ pub(super) struct ViewArgs {
     compare: Vec<PathBuf>,
 
     /// The page to write; one that is there already is replaced. NAME.mmd is the plan as a Mermaid flowchart, NAME.json
-    /// the trace as one JSON array
+    /// the trace as one JSON array, NAME.otlp.json its run as spans of OpenTelemetry
     #[arg(short, long, value_name = "FILE.html")]
     output: PathBuf,
+
+    /// With NAME.otlp.json: prompts, replies, arguments and results, too
+    #[arg(long)]
+    contents: bool,
 }
 
 pub(super) fn run(args: &ViewArgs) -> Result<Exit, Stop> {
     let traces: Vec<&Path> = args.trace.iter().chain(&args.compare).map(PathBuf::as_path).collect();
     check_output(&args.output, &traces).map_err(usage)?;
-    let runs = traces.into_iter().map(Recorded::open).collect::<Result<Vec<Recorded>>>()?;
+    if args.contents && !are_spans(&args.output) {
+        let why =
+            "--contents is for spans, which a file named NAME.otlp.json holds; all else holds the contents anyway";
+        return Err(usage(Error::invalid(why)));
+    }
+    let runs = traces.iter().map(Recorded::open).collect::<Result<Vec<Recorded>>>()?;
     let file = args.output.display();
     let text = match Form::of(&args.output, &runs).map_err(usage)? {
         Form::Page => page(&runs),
         Form::Chart(run) => mermaid(run.entries()),
+        Form::Spans(run) => otlp(run.entries(), modified(traces.first()), args.contents)?,
         Form::Entries(run) => serde_json::to_string_pretty(run.entries())
             .map_err(|e| Error::internal("the trace has no JSON form").with_source(e))?,
     };
@@ -57,10 +69,16 @@ pub(super) fn run(args: &ViewArgs) -> Result<Exit, Stop> {
     Ok(Exit::Answered)
 }
 
+/// When a file was written last; now, where that is not known.
+fn modified(file: Option<&&Path>) -> SystemTime {
+    file.and_then(|file| file.metadata().ok()?.modified().ok()).unwrap_or_else(SystemTime::now)
+}
+
 /// What is written, by the file's ending.
 enum Form<'a> {
     Page,
     Chart(&'a Recorded),
+    Spans(&'a Recorded),
     Entries(&'a Recorded),
 }
 
@@ -72,12 +90,20 @@ impl<'a> Form<'a> {
         let [run] = runs else {
             return Err(Error::invalid("two runs are compared on a page; give a file that ends in .html"));
         };
-        Ok(if ending(file) == "mmd" { Self::Chart(run) } else { Self::Entries(run) })
+        Ok(match ending(file).as_str() {
+            "mmd" => Self::Chart(run),
+            _ if are_spans(file) => Self::Spans(run),
+            _ => Self::Entries(run),
+        })
     }
 }
 
 fn ending(file: &Path) -> String {
     file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn are_spans(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().ends_with(".otlp.json"))
 }
 
 fn is_page(file: &Path) -> bool {
@@ -91,7 +117,10 @@ fn check_output(file: &Path, traces: &[&Path]) -> Result<()> {
         return Err(Error::invalid(format!("--output `{shown}` is the trace itself; give another file")));
     }
     if !matches!(ending(file).as_str(), "html" | "htm" | "mmd" | "json") {
-        let why = format!("--output `{shown}`: use a name that ends in .html, .mmd (a Mermaid flowchart) or .json");
+        let why = format!(
+            "--output `{shown}`: use a name that ends in .html, .mmd (a Mermaid flowchart), .json or \
+                           .otlp.json (spans of OpenTelemetry)"
+        );
         return Err(Error::invalid(why));
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());

@@ -54,8 +54,38 @@ pub struct ServiceConfig {
     pub image_urls: Option<ImageUrls>,
     /// Where runs are kept, and how many.
     pub runs: RunsConfig,
+    /// Where runs go as spans of OpenTelemetry; nowhere by default.
+    pub otlp: Option<Otlp>,
     /// How long runs may go on after the service was told to stop, in milliseconds.
     pub drain_ms: u64,
+}
+
+/// A collector that takes spans by OTLP over HTTP: the table `[service.otlp]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Otlp {
+    /// Its address, without the path, e.g. `http://127.0.0.1:4318`. By default what the environment variable
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT` says, and without it this machine. Keys for it go into `OTEL_EXPORTER_OTLP_HEADERS`.
+    pub endpoint: Option<String>,
+    /// Whether questions, prompts, replies, arguments, results and messages of failures are sent, too.
+    pub contents: bool,
+}
+
+impl Otlp {
+    fn validate(&self) -> Result<()> {
+        let Some(endpoint) = &self.endpoint else { return Ok(()) };
+        let url = reqwest::Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err(Error::invalid("`endpoint` has credentials; put them into OTEL_EXPORTER_OTLP_HEADERS"))
+            }
+            Some(url) if url.query().is_some() || url.fragment().is_some() => {
+                Err(Error::invalid(format!("`endpoint` is `{endpoint}`; give it without `?` and `#`")))
+            }
+            Some(_) => Ok(()),
+            None => Err(Error::invalid(format!("`endpoint` is `{endpoint}`; give e.g. `http://127.0.0.1:4318`"))),
+        }
+    }
 }
 
 /// Where runs of `/v1/runs` are kept, and how many: the table `[service.runs]`.
@@ -95,6 +125,7 @@ impl Default for ServiceConfig {
             max_total_pixels: 48_000_000,
             image_urls: None,
             runs: RunsConfig::default(),
+            otlp: None,
             drain_ms: 20_000,
         }
     }
@@ -123,6 +154,7 @@ impl ServiceConfig {
             let message = format!("service: `allowed_hosts` has names without scheme and port, and not `{host}`");
             return Err(Error::invalid(message));
         }
+        self.otlp.as_ref().map_or(Ok(()), Otlp::validate).map_err(|e| e.context("service.otlp"))?;
         self.image_urls.as_ref().map_or(Ok(()), ImageUrls::validate).map_err(|e| e.context("service.image_urls"))
     }
 }

@@ -105,7 +105,7 @@ pub(super) async fn ask(call: Call, arguments: JsonObject) -> Result<CallToolRes
     let turn = call.turn().await?;
     let (task, turn) = task(&call, asked, config, turn).await?;
     let images = task.images.clone();
-    let mut run = Run::begin(&call.shared, task, turn);
+    let mut run = Run::begin(&call.shared, task, turn, None);
     while let Some(entry) = call.unless_gone(run.event()).await? {
         if let Some(line) = progress::line(&entry.event, call.reach) {
             call.unless_gone(call.progress.say(line)).await?;

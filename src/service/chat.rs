@@ -19,6 +19,7 @@ use super::{Shared, body, images, stream};
 use crate::agent::Report;
 use crate::answer::{Status, Usage};
 use crate::config::Config;
+use crate::otel::traceparent;
 use crate::pointed::Pointed;
 use crate::task::Task;
 
@@ -57,7 +58,7 @@ pub(super) async fn complete(
     // Before the turn, so that hosts that are slow keep no run waiting: they hold places, and those for a limited time.
     let sent = images::fetch(asked, &shared).await?;
     let (task, turn) = task(&shared, place.turn().await?, config, (question, sent), region).await?;
-    let run = Run::begin(&shared, task, turn);
+    let run = Run::begin(&shared, task, turn, traceparent(&parts.headers).as_deref());
     if let Some(with_usage) = streams {
         return Ok(stream::respond(run, head, with_usage));
     }

@@ -66,11 +66,14 @@ pub(crate) struct Run {
 
 impl Run {
     /// Begins a run. Its turn is given back when it has really ended.
-    pub(crate) fn begin(shared: &Shared, task: Task, turn: Turn) -> Self {
+    ///
+    /// `traceparent` is what the client says its request is a part of.
+    pub(crate) fn begin(shared: &Shared, task: Task, turn: Turn, traceparent: Option<&str>) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         let cancel = shared.stop.child_token();
         let metrics = Arc::clone(&shared.metrics);
-        let sinks: Vec<Arc<dyn EventSink>> = vec![Arc::<Metrics>::clone(&metrics), Arc::new(Channel(sender))];
+        let mut sinks: Vec<Arc<dyn EventSink>> = vec![Arc::<Metrics>::clone(&metrics), Arc::new(Channel(sender))];
+        sinks.extend(shared.spans.iter().map(|spans| Arc::new(spans.spans(traceparent)) as Arc<dyn EventSink>));
         let watch = Watch { cancel: cancel.clone(), sinks, past: None };
         let agent = shared.agent.clone();
         let report = tokio::spawn(async move {

@@ -334,7 +334,7 @@ impl Following {
 fn timeless(event: &Event) -> Json {
     let mut json = json!(event);
     if let Some(object) = json.as_object_mut() {
-        for name in ["ms", "lavr", "task"] {
+        for name in ["ms", "lavr", "task", "at"] {
             object.shift_remove(name);
         }
         if let Some(usage) = object.get_mut("usage").and_then(Json::as_object_mut) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
+use crate::plan::Written;
 use crate::trace::RawEntry;
 
 /// Most characters of a label.
@@ -34,10 +35,10 @@ pub fn mermaid(entries: &[RawEntry]) -> String {
         })
     };
     for step in &steps {
-        let own = node(&step.id, &|n| format!("    n{n}[\"{}\"]\n", label(&step.title(entries))), &mut drawn);
+        let own = node(&step.id, &|n| format!("    n{n}[\"{}\"]\n", label(&title(step, entries))), &mut drawn);
         for name in &step.needs {
             let of = steps.iter().find(|other| other.id == *name);
-            let title = of.map_or_else(|| name.clone(), |other| other.title(entries));
+            let title = of.map_or_else(|| name.clone(), |other| title(other, entries));
             let shape = |n: usize| match of {
                 Some(_) => format!("    n{n}[\"{}\"]\n", label(&title)),
                 None => format!("    n{n}[/\"{}\"/]\n", label(&title)),
@@ -57,56 +58,29 @@ pub fn mermaid(entries: &[RawEntry]) -> String {
     format!("flowchart TD\n{drawn}{edges}")
 }
 
-struct Step {
-    id: String,
-    tool: String,
-    /// What it refers to.
-    needs: Vec<String>,
+/// `people: detect_objects`, and how it ended where it failed.
+fn title(step: &Written, entries: &[RawEntry]) -> String {
+    let ends =
+        |entry: &&RawEntry| entry.event == "step_ended" && entry.rest.get("id") == Some(&Json::from(step.id.as_str()));
+    let failed = entries.iter().find(ends).is_some_and(|entry| entry.rest.contains_key("error"));
+    format!("{}: {}{}", step.id, step.tool, if failed { " (failed)" } else { "" })
 }
 
-impl Step {
-    /// `people: detect_objects`, and how it ended where it failed.
-    fn title(&self, entries: &[RawEntry]) -> String {
-        let ends = |entry: &&RawEntry| {
-            entry.event == "step_ended" && entry.rest.get("id") == Some(&Json::from(self.id.as_str()))
-        };
-        let failed = entries.iter().find(ends).is_some_and(|entry| entry.rest.contains_key("error"));
-        format!("{}: {}{}", self.id, self.tool, if failed { " (failed)" } else { "" })
-    }
-}
-
-fn steps(entries: &[RawEntry]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
+fn steps(entries: &[RawEntry]) -> Vec<Written> {
+    let mut steps: Vec<Written> = Vec::new();
     for entry in entries {
         let written = match entry.event.as_str() {
             "planned" => entry.rest.get("plan").and_then(|plan| plan.get("steps")),
             "decided" => entry.rest.get("calls"),
             _ => None,
         };
-        for step in written.and_then(Json::as_array).into_iter().flatten() {
-            let text = |name: &str| step.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-            let mut needs = Vec::new();
-            refer(step.get("args").unwrap_or(&Json::Null), &mut needs);
-            let step = Step { id: text("id"), tool: text("tool"), needs };
-            if !step.id.is_empty() && steps.iter().all(|other| other.id != step.id) {
+        for step in written.and_then(Json::as_array).into_iter().flatten().filter_map(Written::of) {
+            if steps.iter().all(|other| other.id != step.id) {
                 steps.push(step);
             }
         }
     }
     steps
-}
-
-/// The names that arguments refer to, each once.
-fn refer(args: &Json, names: &mut Vec<String>) {
-    match args {
-        Json::String(text) => {
-            let name = text.strip_prefix('$').map(|rest| rest.split(['.', '[']).next().unwrap_or_default().to_owned());
-            names.extend(name.filter(|name| !names.contains(name)));
-        }
-        Json::Array(items) => items.iter().for_each(|item| refer(item, names)),
-        Json::Object(object) => object.values().for_each(|value| refer(value, names)),
-        _ => {}
-    }
 }
 
 /// The answer, and the steps that its claims rest on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
 use lavr::agent::{Agent, Report, Watch};
@@ -12,12 +12,13 @@ use lavr::error::{Error, ErrorKind};
 use lavr::image::{Frame, Image, ImageLimits};
 use lavr::message::{Message, Role};
 use lavr::observation::Failure;
+use lavr::otel::otlp;
 use lavr::plan::{Fault, FaultKind};
 use lavr::prompt::{Prompts, Said};
 use lavr::signature::ValueType;
 use lavr::task::{Mode, Task};
 use lavr::tool::Catalog;
-use lavr::trace::{self, Entry, Event, Round, TraceWriter};
+use lavr::trace::{self, Entry, Event, RawEntry, Round, TraceWriter};
 use lavr::value::Value;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -569,7 +570,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         (text(), text(), prop::collection::vec(any_json(), 0..3), text()).prop_map(
             |(lavr, question, images, model)| {
                 let task = json!({ "mode": model });
-                Event::Started { lavr, question, images, model, task }
+                let at = (lavr.len() % 2 == 0).then(|| lavr.clone());
+                Event::Started { lavr, question, images, model, task, at }
             }
         ),
         (text(), text(), prop::collection::vec(text(), 0..3)).prop_map(|(to, question, demos)| Event::Shown {
@@ -637,7 +639,11 @@ proptest! {
         let path = folder.path().join("t");
         let writer = TraceWriter::create(&path).unwrap();
         let entries: Vec<Entry> = events.into_iter().map(|(t_ms, event)| Entry { t_ms, event }).collect();
+        let raw: Vec<RawEntry> = entries.iter().map(|e| serde_json::from_value(json!(e)).unwrap()).collect();
+        let began = entries.iter().any(|entry| matches!(entry.event, Event::Started { .. }));
+        prop_assert_eq!(otlp(&raw, SystemTime::now(), true).is_ok(), began);
         for entry in &entries {
+            prop_assert_eq!(&json!(entry)["event"], entry.event.name());
             writer.append(entry, &[]).unwrap();
         }
         prop_assert_eq!(trace::read(&path).unwrap(), entries);

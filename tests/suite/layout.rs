@@ -8,7 +8,7 @@ use regex::Regex;
 use crate::experts::repository;
 
 /// The groups, lowest first.
-const GROUPS: [&[&str]; 8] = [
+const GROUPS: [&[&str]; 9] = [
     &[
         "error",
         "files",
@@ -30,6 +30,7 @@ const GROUPS: [&[&str]; 8] = [
     &["tool"],
     &["demo", "prompt", "reason", "planner", "executor", "refiner"],
     &["agent", "config", "replay"],
+    &["otel"],
     &["view", "eval", "service", "mcp"],
     &["cli"],
 ];

@@ -42,6 +42,7 @@ mod metrics;
 mod ocr;
 mod openai;
 mod operations;
+mod otel;
 mod plan;
 mod planner;
 mod pointed;

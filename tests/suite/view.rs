@@ -216,6 +216,17 @@ fn a_plan_is_written_as_a_flowchart_and_a_trace_as_json() {
     assert_eq!(lavr(&[run, "-o", json.to_str().unwrap()]).status.code(), Some(0));
     let entries: Json = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     assert_eq!((entries.as_array().unwrap().len(), &entries[0]["question"]), (4, &json!("How many?")));
+    let spans = folder.path().join("a.otlp.json");
+    assert_eq!(lavr(&[run, "-o", spans.to_str().unwrap()]).status.code(), Some(0));
+    let bare = std::fs::read_to_string(&spans).unwrap();
+    assert!(
+        bare.contains("\"resourceSpans\"") && bare.contains("invoke_agent lavr") && !bare.contains("How many?"),
+        "{bare}"
+    );
+    assert_eq!(lavr(&[run, "-o", spans.to_str().unwrap(), "--contents"]).status.code(), Some(0));
+    assert!(std::fs::read_to_string(&spans).unwrap().contains("How many?"));
+    let output = lavr(&[run, "-o", json.to_str().unwrap(), "--contents"]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("NAME.otlp.json"), "{}", stderr(&output));
     let output = lavr(&["--compare", run, run, "-o", chart.to_str().unwrap()]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("two runs are compared on a page"));
 }

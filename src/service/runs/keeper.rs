@@ -3,9 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use opentelemetry_sdk::trace::SdkTracer;
+
 use super::One;
 use crate::cx::EventSink;
 use crate::image::Image;
+use crate::otel::Spans;
+use crate::otel::conventions::RUN_ID;
+use crate::run_store::Accepted;
 use crate::service::Shared;
 use crate::trace::{Entry, Following};
 
@@ -14,13 +19,17 @@ pub(super) struct Keeper {
     shared: Shared,
     run: Arc<One>,
     known: Mutex<Following>,
+    spans: Option<Spans<SdkTracer>>,
     failed: AtomicBool,
 }
 
 impl Keeper {
     pub(super) fn new(shared: &Shared, run: &Arc<One>, known: &[Entry]) -> Self {
+        let Accepted { id, traceparent, .. } = &run.accepted;
+        let spans = shared.spans.as_ref().map(|spans| spans.spans(traceparent.as_deref()));
+        let spans = spans.map(|spans| spans.with(RUN_ID, id.clone()).after(known));
         let known = Mutex::new(Following::new(known));
-        Self { shared: Shared::clone(shared), run: Arc::clone(run), known, failed: AtomicBool::new(false) }
+        Self { shared: Shared::clone(shared), run: Arc::clone(run), known, spans, failed: AtomicBool::new(false) }
     }
 }
 
@@ -34,6 +43,9 @@ impl EventSink for Keeper {
             return;
         }
         self.shared.metrics.event(entry, images);
+        if let Some(spans) = &self.spans {
+            spans.event(entry, images);
+        }
         if let Err(error) = self.shared.runs.store.append(&self.run.accepted.id, entry, images)
             && !self.failed.swap(true, Ordering::Relaxed)
         {

@@ -18,6 +18,7 @@ use crate::agent::Watch;
 use crate::config::Config;
 use crate::error::Error;
 use crate::image::Image;
+use crate::otel::traceparent;
 use crate::pointed::Pointed;
 use crate::replay::Recorded;
 use crate::run_store::{Accepted, Idempotency, new_id};
@@ -74,11 +75,11 @@ async fn ask(
     }
     // It was forgotten meanwhile, if it was known.
     let place = place.map_or_else(|| shared.admission.enter(caller), Ok)?;
-    let id = new_id();
+    let (id, traceparent) = (new_id(), traceparent(&parts.headers));
     if let Some((from, plan)) = asked.origin()? {
         let old = shared.runs.find(&from.run, name.as_deref())?;
         let (entries, task) = origin(&shared, &old, &from.step, plan.cloned()).await?;
-        let accepted = Accepted { id, at_ms: now(), key, ..old.accepted.clone() };
+        let accepted = Accepted { id, at_ms: now(), key, traceparent, ..old.accepted.clone() };
         let (run, is_new) = accept(&shared, New { accepted, task, entries, old: Some(old) }, place).await?;
         return Ok(told(if is_new { StatusCode::ACCEPTED } else { StatusCode::OK }, &run));
     }
@@ -101,6 +102,7 @@ async fn ask(
         images: task.images.iter().map(|image| json!({ "blob": image.digest() })).collect(),
         task: task.settings(),
         key,
+        traceparent,
     };
     let new = New { accepted, task, entries: Vec::new(), old: None };
     let (run, is_new) = accept(&shared, new, place).await?;

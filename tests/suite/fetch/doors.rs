@@ -37,6 +37,8 @@ fn connections_are_made_by_these_files_alone() {
         "store/http.rs",
         // Model files and packages, from sources that the program and its configuration name.
         "store/web.rs",
+        // Spans, to the collector that the configuration or OpenTelemetry's variables name.
+        "otel/exporter.rs",
         // The LLM, at the address that the configuration names.
         "chat/openai.rs",
         // Images, from hosts that the configuration allows, at the addresses that the resolver lets pass.
