@@ -4,6 +4,7 @@ mod evidence;
 mod ground;
 mod guess;
 mod images;
+mod in_words;
 mod plain;
 mod relevance;
 mod short;
@@ -18,10 +19,10 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 pub use evidence::Evidence;
-pub(crate) use evidence::told;
 pub use ground::Grounding;
 pub(crate) use ground::strange_numbers;
 pub use guess::Guesser;
+pub(crate) use in_words::told;
 pub(crate) use short::{asks_for_value, has_form};
 pub(crate) use styling::FAILED;
 pub use styling::Styler;
@@ -230,7 +231,7 @@ pub fn plain_claims(known: &Trace) -> Vec<Claim> {
     Evidence::gather("", known)
         .observations()
         .filter_map(|(observation, value)| {
-            let text = evidence::whole_text(value);
+            let text = in_words::whole_text(value);
             let text = if text.is_empty() { "nothing found".to_owned() } else { text };
             let shown = value.images().is_empty();
             shown.then(|| Claim { text: format!("{}: {text}.", observation.tool), steps: vec![observation.id.clone()] })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::evidence::{Evidence, told};
+use super::evidence::Evidence;
+use super::in_words::told;
 use super::short::spelled_as_asked;
 use super::wording;
 use crate::chat::{ChatModel, ChatRequest, layers};

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::Value as Json;
 
-use super::evidence::{Evidence, MAX_FOUND, regions_of, unit, whole_text};
+use super::evidence::{Evidence, MAX_FOUND, unit};
+use super::in_words::{regions_of, whole_text};
 use super::wording::{asks_how_many, asks_number, asks_openly, asks_plainly, asks_presence, asks_to_read, of_number};
 use crate::answer::Claim;
 use crate::observation::Observation;

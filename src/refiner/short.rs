@@ -2,8 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::evidence::{Evidence, MAX_FOUND, regions_of, tally, texts_of, whole_text};
+use super::evidence::{Evidence, MAX_FOUND};
 use super::ground::{denies, same_number};
+use super::in_words::{regions_of, tally, texts_of, whole_text};
 use super::plain::is_lookup;
 use super::text::number_tokens;
 use super::wording::{self, asks_how_many, asks_openly, asks_yes_or_no, lead};

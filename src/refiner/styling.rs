@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 pub(crate) use self::held::unlike;
 use self::held::{Held, one_line, turned};
-use super::evidence::{texts_of, whole_text};
+use super::in_words::{texts_of, whole_text};
 use crate::answer::{Answer, Claim, Status};
 use crate::chat::{ChatModel, ChatRequest, layers};
 use crate::cx::Cx;

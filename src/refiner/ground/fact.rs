@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::number::{canonical, number_words, same_number};
 use super::sentence::{Essential, Polarity};
 use crate::observation::Observation;
-use crate::refiner::evidence::{regions_of, sentences_of, tally, whole_text};
+use crate::refiner::in_words::{regions_of, sentences_of, tally, whole_text};
 use crate::refiner::text::{number_tokens, words};
 use crate::value::Value;
 
