@@ -62,6 +62,8 @@ struct Step {
     tool: String,
     /// What it refers to.
     needs: Vec<String>,
+    /// The last plan that there was when it was added, from 1; 0 where a round asked for it.
+    plan: usize,
 }
 
 impl Step {
@@ -77,23 +79,38 @@ impl Step {
 
 fn steps(entries: &[RawEntry]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    let mut planned = 0;
     for entry in entries {
-        let written = match entry.event.as_str() {
-            "planned" => entry.rest.get("plan").and_then(|plan| plan.get("steps")),
-            "decided" => entry.rest.get("calls"),
-            _ => None,
-        };
-        for step in written.and_then(Json::as_array).into_iter().flatten() {
-            let text = |name: &str| step.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
-            let mut needs = Vec::new();
-            refer(step.get("args").unwrap_or(&Json::Null), &mut needs);
-            let step = Step { id: text("id"), tool: text("tool"), needs };
-            if !step.id.is_empty() && steps.iter().all(|other| other.id != step.id) {
-                steps.push(step);
+        match entry.event.as_str() {
+            "planned" => {
+                planned += 1;
+                add(&mut steps, entry.rest.get("plan").and_then(|plan| plan.get("steps")), planned);
             }
+            "joined" => {
+                let plans = entry.rest.get("plans").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+                // In the run they stand otherwise than they were written.
+                let before = planned.saturating_sub(plans.len());
+                steps.retain(|step| step.plan <= before);
+                plans.iter().for_each(|plan| add(&mut steps, plan.get("steps"), planned));
+            }
+            "decided" => add(&mut steps, entry.rest.get("calls"), 0),
+            _ => {}
         }
     }
     steps
+}
+
+/// Adds written steps, each name once.
+fn add(steps: &mut Vec<Step>, written: Option<&Json>, plan: usize) {
+    for step in written.and_then(Json::as_array).into_iter().flatten() {
+        let text = |name: &str| step.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let mut needs = Vec::new();
+        refer(step.get("args").unwrap_or(&Json::Null), &mut needs);
+        let step = Step { id: text("id"), tool: text("tool"), needs, plan };
+        if !step.id.is_empty() && steps.iter().all(|other| other.id != step.id) {
+            steps.push(step);
+        }
+    }
 }
 
 /// The names that arguments refer to, each once.
