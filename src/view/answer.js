@@ -68,6 +68,7 @@
               ),
             ),
           ),
+        claims.length > 0 && h('p', { class: 'note hint' }, 'Choose a statement to see what it rests on.'),
         run.error && h('p', { class: 'wrong' }, text(run.error.message)),
         [
           ['Why', answer.rationale],

@@ -6,6 +6,7 @@
 
   // What an LLM call was for.
   const PURPOSES = {
+    rewrite: 'let the question stand alone',
     translate: 'translate the question',
     plan: 'write a plan',
     sample: 'write another plan',
@@ -144,6 +145,25 @@
       ];
     }
 
+    on_rewritten(entry) {
+      return h('p', null, h('b', null, 'Understood as '), quoted(entry.standalone));
+    }
+
+    on_joined(entry) {
+      const plans = list(entry.plans);
+      const ids = plans.flatMap((plan) => list(plan?.steps).map((step) => text(step?.id)));
+      const all = new Set(ids).size;
+      return [
+        h(
+          'p',
+          null,
+          h('b', null, `${plural(plans.length, 'plan')} put together`),
+          `: ${plural(all, 'step')}, where apart they had ${number(ids.length)}`,
+        ),
+        fold(null, 'as they stand in the run', () => written(plans)),
+      ];
+    }
+
     on_faults(entry) {
       const faults = list(entry.faults).filter(isObject);
       return [
@@ -226,7 +246,7 @@
                 h(
                   'span',
                   { class: 'note' },
-                  `${plural(count(vote.plans), 'plan')} · ${list(vote.results).map(text).join(', ').replaceAll('$', '')}`,
+                  `${plural(count(vote.plans), 'plan')} · ${[...new Set(list(vote.results).map(text))].join(', ').replaceAll('$', '')}`,
                 ),
               ),
             ),
