@@ -6,7 +6,7 @@
 
   // What an LLM call was for.
   const PURPOSES = {
-    rewrite: 'let the question stand alone',
+    standalone: 'let the question stand alone',
     translate: 'translate the question',
     plan: 'write a plan',
     sample: 'write another plan',

@@ -67,7 +67,7 @@
         h('code', null, step.tool || 'unknown tool'),
         all.slice(0, MOST_ARGUMENTS).map(([name, it], n) => [
           n > 0 ? ', ' : ' ',
-          h('span', { class: 'note' }, `${name} `),
+          h('span', { class: 'note' }, `${name}: `),
           argument(this.view, it, 80),
         ]),
         all.length > MOST_ARGUMENTS && ' …',
