@@ -18,7 +18,12 @@
   function status(run) {
     const known = Object.hasOwn(ENDS, run.status);
     const [mark, words] = known ? ENDS[run.status] : ['?', run.status];
-    return h('span', { class: `badge ${known ? run.status : ''}` }, h('i', { 'aria-hidden': 'true' }, mark), ` ${words}`);
+    return h(
+      'span',
+      { class: `badge ${known ? run.status : ''}` },
+      h('i', { 'aria-hidden': 'true' }, mark),
+      ` ${words}`,
+    );
   }
 
   // What a run that goes on is at.

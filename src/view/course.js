@@ -2,7 +2,23 @@
 (function (lavr) {
   'use strict';
 
-  const { count, fold, h, isNumber, isObject, letters, list, many, MARKS, number, plural, replace, text, time, written } = lavr;
+  const {
+    count,
+    fold,
+    h,
+    isNumber,
+    isObject,
+    letters,
+    list,
+    many,
+    MARKS,
+    number,
+    plural,
+    replace,
+    text,
+    time,
+    written,
+  } = lavr;
 
   // What an LLM call was for.
   const PURPOSES = {
@@ -92,7 +108,11 @@
         null,
         'LLM, to ',
         h('b', null, purpose),
-        h('span', { class: 'note' }, ` ${tokens}${cached}, ${entry.edited ? 'written by hand' : entry.reused ? 'from the cache' : time(call.ms)}`),
+        h(
+          'span',
+          { class: 'note' },
+          ` ${tokens}${cached}, ${entry.edited ? 'written by hand' : entry.reused ? 'from the cache' : time(call.ms)}`,
+        ),
         entry.error && h('span', { class: 'badge failed' }, '✕ failed'),
       );
       const details = fold({ 'data-call': call.n }, head, () => {

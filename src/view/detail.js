@@ -184,8 +184,7 @@
   // An argument as it was written, the steps in it as links.
   function argument(view, it, most = 400) {
     const match = typeof it === 'string' ? lavr.REFERENCE.exec(it) : undefined;
-    if (match)
-      return view.run.steps.has(match[1]) ? [view.link(match[1]), match[2]] : [h('code', null, it.slice(1))];
+    if (match) return view.run.steps.has(match[1]) ? [view.link(match[1]), match[2]] : [h('code', null, it.slice(1))];
     if (Array.isArray(it) && it.length && it.length < 30 && it.every((part) => typeof part === 'string'))
       return it.map((part, n) => [n > 0 && ', ', argument(view, part, most)]);
     if (typeof it === 'string') return `“${lavr.short(it.startsWith('$$') ? it.slice(1) : it, most)}”`;
@@ -282,7 +281,10 @@
 
     arguments(step) {
       const args = isObject(step.args) ? step.args : isObject(step.given) ? step.given : {};
-      const rows = Object.entries(args).map(([name, it]) => [h('dt', null, name), h('dd', null, argument(this.view, it))]);
+      const rows = Object.entries(args).map(([name, it]) => [
+        h('dt', null, name),
+        h('dd', null, argument(this.view, it)),
+      ]);
       const given =
         isObject(step.given) && step.args !== undefined && JSON.stringify(step.given) !== JSON.stringify(step.args);
       return [

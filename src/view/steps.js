@@ -3,11 +3,13 @@
 (function (lavr) {
   'use strict';
 
-  const { argument, h, isObject, kind, many, MARKS, outcome, replace, short, stateOf, summary, text, thumbOf, time } = lavr;
+  const { argument, h, isObject, kind, many, MARKS, outcome, replace, short, summary, text, thumbOf, time } = lavr;
 
   // So many are shown first, unless nearly all would be.
   const MOST = 12;
   const NEARLY = 16;
+  // As the style has it.
+  const SHAPE = 1.4;
   const MOST_ARGUMENTS = 8;
   const LONGEST_FIGURE = 6;
 
@@ -32,16 +34,27 @@
       const steps = [...run.steps.values()];
       const shown = Math.max(steps.length > NEARLY ? MOST : NEARLY, this.list?.childElementCount ?? 0);
       this.list = h('ol');
-      replace(this.element, many(this.list, steps, (step) => this.row(step), shown));
+      replace(
+        this.element,
+        many(this.list, steps, (step) => this.row(step), shown),
+      );
     }
 
     // Made once for each state: a picture that is put in anew flickers.
     row(step) {
       const { run } = this;
       const known = this.rows.get(step.id);
-      const key = JSON.stringify([step.tool, step.state, run.status === 'running', step.ms, step.same_as, step.verified.length, step.refs]);
+      const key = JSON.stringify([
+        step.tool,
+        step.state,
+        run.status === 'running',
+        step.ms,
+        step.same_as,
+        step.verified.length,
+        step.refs,
+      ]);
       const isSame = known?.key === key && known.result === step.result;
-      const thumb = isSame && known.thumb ? known.thumb : thumbOf(run, step);
+      const thumb = isSame && known.thumb ? known.thumb : thumbOf(run, step, SHAPE);
       if (isSame && known.thumb === thumb) return known.element;
       const element = h(
         'li',
@@ -51,12 +64,17 @@
         h(
           'div',
           { class: 'came' },
-          h('p', { class: step.state === 'failed' ? 'wrong' : '' }, short(outcome(run, step), 240)),
+          h('p', { class: step.state === 'failed' ? 'wrong' : '' }, this.came(step)),
           step.verified.map((entry) => h('p', { class: 'note' }, `${text(entry.finding)}: ${text(entry.why)}`)),
         ),
-        h('p', { class: 'note took' }, this.took(step)),
+        h('p', { class: 'note took' }, step.began !== undefined && step.over !== undefined && time(step.ms)),
       );
-      this.rows.set(step.id, { key, result: step.result, thumb, element: this.view.lightable(element, { step: step.id }) });
+      this.rows.set(step.id, {
+        key,
+        result: step.result,
+        thumb,
+        element: this.view.lightable(element, { step: step.id }),
+      });
       return element;
     }
 
@@ -65,18 +83,22 @@
       const all = Object.entries(args);
       return [
         h('code', null, step.tool || 'unknown tool'),
-        all.slice(0, MOST_ARGUMENTS).map(([name, it], n) => [
-          n > 0 ? ', ' : ' ',
-          h('span', { class: 'note' }, `${name}: `),
-          argument(this.view, it, 80),
-        ]),
+        all
+          .slice(0, MOST_ARGUMENTS)
+          .map(([name, it], n) => [
+            n > 0 ? ', ' : ' ',
+            h('span', { class: 'note' }, `${name}: `),
+            argument(this.view, it, 80),
+          ]),
         all.length > MOST_ARGUMENTS && ' …',
       ];
     }
 
-    took(step) {
-      if (step.state === 'done') return step.began === undefined ? 'done' : time(step.ms);
-      return `${MARKS[step.state]} ${stateOf(this.run, step)}`;
+    // What a step brought; of one that brought nothing, why.
+    came(step) {
+      return step.state === 'reused'
+        ? ['the same call as ', this.view.link(step.same_as)]
+        : short(outcome(this.run, step), 240);
     }
 
     light({ steps, near }) {

@@ -72,12 +72,7 @@
             part('said', 'Answer', answer.element),
             part('looked', 'In the images', pictures.element),
           ),
-          h(
-            'div',
-            { class: 'column' },
-            part('planned', 'Plan', graph.element),
-            this.one,
-          ),
+          h('div', { class: 'column' }, part('planned', 'Plan', graph.element), this.one),
         ),
         this.all,
         folded ? h('details', { class: 'more-parts' }, h('summary', null, 'Time, course and use'), more) : more,
@@ -91,7 +86,8 @@
       replace(
         this.head,
         h(this.title, { class: 'question' }, this.run.question || 'A run without a question'),
-        this.run.standalone && h('p', { class: 'note standalone' }, 'understood as: ', h('q', null, this.run.standalone)),
+        this.run.standalone &&
+          h('p', { class: 'note standalone' }, 'understood as: ', h('q', null, this.run.standalone)),
         h('p', { class: 'facts' }, status(this.run), ' ', h('span', { class: 'note' }, facts(this.run))),
       );
       this.one.hidden = this.all.hidden = !this.run.steps.size;

@@ -42,7 +42,8 @@
     const all = [...record.images.keys()];
     const kept = all.filter((place) => turns.some((turn) => (turn.about ?? all).includes(place)));
     const images = [];
-    for (const place of kept) images.push({ name: record.images[place].name, url: await encoded(record.images[place].blob) });
+    for (const place of kept)
+      images.push({ name: record.images[place].name, url: await encoded(record.images[place].blob) });
     const told = [];
     for (const turn of turns) {
       const made = {};

@@ -1,5 +1,5 @@
-// The playground: conversations about images, one run a question. A question sends along those that were asked before it
-// in its conversation, and never their answers: what an answer says rests on what the tools see.
+// The playground: conversations about images, one run a question. A question sends along those that were asked before
+// it in its conversation, and never their answers: what an answer says rests on what the tools see.
 (function (lavr) {
   'use strict';
 

@@ -22,7 +22,15 @@
 
   class Tray {
     constructor({ changed, trouble }) {
-      Object.assign(this, { changed, trouble, images: [], before: [], box: undefined, isLocked: false, isDocked: false });
+      Object.assign(this, {
+        changed,
+        trouble,
+        images: [],
+        before: [],
+        box: undefined,
+        isLocked: false,
+        isDocked: false,
+      });
       const picked = (input) => {
         this.add([...input.files]);
         input.value = '';
