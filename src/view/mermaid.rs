@@ -79,7 +79,7 @@ impl Step {
 
 fn steps(entries: &[RawEntry]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut planned = 0;
+    let mut planned = 0_usize;
     for entry in entries {
         match entry.event.as_str() {
             "planned" => {
