@@ -177,7 +177,7 @@ fn replanned(known: Vec<Entry>, plan: &Plan) -> Result<Vec<Entry>> {
             }
             // What came of the plan that was.
             Event::LlmCall { purpose, .. } if purpose == "repair" => continue,
-            Event::Faults { .. } | Event::Planned { .. } => continue,
+            Event::Faults { .. } | Event::Planned { .. } | Event::Joined { .. } => continue,
             _ => {}
         }
         replanned.push(entry);
@@ -202,6 +202,12 @@ impl Follower {
         Self { recorded, state: Mutex::new((following, None)), cancel }
     }
 
+    /// Traces of before do not tell how plans were put together.
+    fn is_untold(&self, event: &Event) -> bool {
+        let joins = |event: &Event| matches!(event, Event::Joined { .. });
+        joins(event) && !self.recorded.iter().any(|entry| joins(&entry.event))
+    }
+
     /// # Errors
     /// `InvalidInput` naming the first event that differs.
     fn end(&self) -> Result<()> {
@@ -220,7 +226,7 @@ impl EventSink for Follower {
     fn event(&self, entry: &Entry, _images: &[&Image]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (following, differs) = &mut *state;
-        if differs.is_some() || following.is_known(&entry.event) {
+        if differs.is_some() || self.is_untold(&entry.event) || following.is_known(&entry.event) {
             return;
         }
         let now = shown(&entry.event);

@@ -112,6 +112,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thought: Option<String>,
     },
+    /// Plans were put together: those to vote on, or one with the steps that are there already.
+    Joined {
+        /// The plans that were planned last, in that order, as they stand in the run: a step that is the same call as
+        /// an earlier plan's is that one, and one whose name was taken has another.
+        plans: Vec<Json>,
+    },
     /// The decision maker judged what is known.
     Decided {
         /// What it decided.
@@ -208,6 +214,7 @@ impl Event {
             Self::LlmCall { .. } => "llm_call",
             Self::Faults { .. } => "faults",
             Self::Planned { .. } => "planned",
+            Self::Joined { .. } => "joined",
             Self::Decided { .. } => "decided",
             Self::NotEnough { .. } => "not_enough",
             Self::Voted { .. } => "voted",

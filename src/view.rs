@@ -24,7 +24,7 @@ pub use mermaid::mermaid;
 const PAGE: &str = include_str!("view/page.html");
 pub(crate) const STYLE: &str = include_str!("view/style.css");
 /// What shows one run, in parts that each need those before them.
-pub(crate) const PARTS: [&str; 12] = [
+pub(crate) const PARTS: [&str; 13] = [
     include_str!("view/dom.js"),
     include_str!("view/theme.js"),
     include_str!("view/value.js"),
@@ -34,6 +34,7 @@ pub(crate) const PARTS: [&str; 12] = [
     include_str!("view/picture.js"),
     include_str!("view/timeline.js"),
     include_str!("view/detail.js"),
+    include_str!("view/steps.js"),
     include_str!("view/course.js"),
     include_str!("view/answer.js"),
     include_str!("view/viewer.js"),

@@ -115,7 +115,9 @@ impl Run<'_> {
             }
             Err(error) => return Err(error),
         };
-        let plan = self.execute_beside(plan).await?;
+        let (all, plan) = self.beside(plan);
+        self.cx.emit(Event::Joined { plans: vec![plan.to_json()] }, &[]);
+        self.execute(all).await?;
         let own = self.trace.of(plan);
         let began = Instant::now();
         let refined = self.parts.refiner.refine(self.cx, &task, &own).await;
@@ -152,12 +154,18 @@ impl Run<'_> {
 
     /// Executes a plan beside the steps that are known, and returns it as it stands among them.
     pub(super) async fn execute_beside(&mut self, plan: Plan) -> Result<Plan> {
+        let (all, plan) = self.beside(plan);
+        self.execute(all).await?;
+        Ok(plan)
+    }
+
+    /// The steps that are known with a plan's, and that plan as it stands among them.
+    fn beside(&self, plan: Plan) -> (Plan, Plan) {
         let fresh = Plan { steps: Vec::new(), result: plan.result.clone() };
         let mut all = self.trace.plan.clone().unwrap_or(fresh);
         let plan = all.join(plan, |step| self.parts.catalog.is_repeatable(&step.tool));
         all.result = plan.result.clone();
-        self.execute(all).await?;
-        Ok(plan)
+        (all, plan)
     }
 
     /// As [`Run::execute_beside`], and what was the plan's result stays it, whatever comes of the steps.

@@ -74,8 +74,10 @@ impl Run<'_> {
         let none = Plan { steps: Vec::new(), result: Reference::to("image") };
         let mut all = self.trace.plan.clone().unwrap_or(none);
         let mut candidates: Vec<Candidate> = Vec::new();
+        let mut joined = Vec::with_capacity(plans.len());
         for plan in plans {
             let plan = all.join(plan, |step| self.parts.catalog.is_repeatable(&step.tool));
+            joined.push(plan.to_json());
             let same = |other: &&mut Candidate| {
                 other.plan.result == plan.result && other.plan.steps.iter().all(|step| plan.step(&step.id).is_some())
             };
@@ -84,6 +86,7 @@ impl Run<'_> {
                 None => candidates.push(Candidate { plan, votes: 1 }),
             }
         }
+        self.cx.emit(Event::Joined { plans: joined }, &[]);
         if let Some(first) = candidates.first() {
             all.result = first.plan.result.clone();
         }

@@ -316,6 +316,10 @@ impl<S> State<S> {
             Event::Planned { plan, .. } => {
                 self.expect(plan.get("steps").and_then(Json::as_array).into_iter().flatten());
             }
+            Event::Joined { plans } => {
+                let steps = plans.iter().filter_map(|plan| plan.get("steps")?.as_array()).flatten();
+                self.expect(steps);
+            }
             Event::Decided { calls, .. } => self.expect(calls.iter()),
             _ => {}
         }

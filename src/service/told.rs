@@ -48,6 +48,7 @@ impl Told {
         let is_told = matches!(
             entry.event,
             Event::Planned { .. }
+                | Event::Joined { .. }
                 | Event::Faults { .. }
                 | Event::Decided { .. }
                 | Event::NotEnough { .. }

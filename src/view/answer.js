@@ -18,7 +18,12 @@
   function status(run) {
     const known = Object.hasOwn(ENDS, run.status);
     const [mark, words] = known ? ENDS[run.status] : ['?', run.status];
-    return h('span', { class: `badge ${known ? run.status : ''}` }, h('i', { 'aria-hidden': 'true' }, mark), ` ${words}`);
+    return h(
+      'span',
+      { class: `badge ${known ? run.status : ''}` },
+      h('i', { 'aria-hidden': 'true' }, mark),
+      ` ${words}`,
+    );
   }
 
   // What a run that goes on is at.
@@ -68,6 +73,7 @@
               ),
             ),
           ),
+        claims.length > 0 && h('p', { class: 'note hint' }, 'Choose a statement to see what it rests on.'),
         run.error && h('p', { class: 'wrong' }, text(run.error.message)),
         [
           ['Why', answer.rationale],

@@ -2,7 +2,7 @@
 (function (lavr) {
   'use strict';
 
-  const { count, h, isObject, many, number, outcome, plural, RunView, short, status, text, time } = lavr;
+  const { count, h, isObject, number, outcome, plural, RunView, short, status, table, text, time } = lavr;
 
   // A step's call, with the calls that it refers to in place of their names: alike in two runs, whatever the ids are.
   function callsOf(run) {
@@ -112,33 +112,6 @@
     ].filter((row) => row.a !== '' || row.b !== '');
   }
 
-  function tableOf(caption, head, rows) {
-    const body = h('tbody');
-    const [, more] = many(body, rows, (row) => row, 100);
-    return [
-      h(
-        'div',
-        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption },
-        h(
-          'table',
-          { class: 'diff' },
-          h('caption', { class: 'hidden' }, caption),
-          h(
-            'thead',
-            null,
-            h(
-              'tr',
-              null,
-              head.map((name) => (name ? h('th', { scope: 'col' }, name) : h('td'))),
-            ),
-          ),
-          body,
-        ),
-      ),
-      more,
-    ];
-  }
-
   class Comparison {
     constructor(a, b) {
       const pairs = pairsOf(a, b);
@@ -189,9 +162,9 @@
           'section',
           { class: 'part', 'aria-labelledby': 'what-differs' },
           h('h2', { id: 'what-differs' }, 'What differs'),
-          tableOf('The two runs', ['', 'A', 'B', 'B against A'], rowsOf(a, b).map(row)),
+          table('The two runs', ['', 'A', 'B', 'B against A'], rowsOf(a, b).map(row), { kind: 'diff' }),
           h('h3', null, `Steps: ${changed ? `${number(changed)} of ${number(pairs.length)} differ` : 'no difference'}`),
-          tableOf(
+          table(
             'The steps of the two runs',
             ['A', 'B', 'difference'],
             pairs.map((pair) =>
@@ -203,6 +176,7 @@
                 h('td', null, pair.differs ? `≠ ${pair.differs}` : 'same', took(pair)),
               ),
             ),
+            { kind: 'diff', most: 100 },
           ),
         ),
         h(

@@ -2,10 +2,27 @@
 (function (lavr) {
   'use strict';
 
-  const { count, fold, h, isNumber, isObject, letters, list, many, MARKS, number, plural, replace, text, time, written } = lavr;
+  const {
+    count,
+    fold,
+    h,
+    isNumber,
+    isObject,
+    letters,
+    list,
+    many,
+    MARKS,
+    number,
+    plural,
+    replace,
+    text,
+    time,
+    written,
+  } = lavr;
 
   // What an LLM call was for.
   const PURPOSES = {
+    standalone: 'let the question stand alone',
     translate: 'translate the question',
     plan: 'write a plan',
     sample: 'write another plan',
@@ -91,7 +108,11 @@
         null,
         'LLM, to ',
         h('b', null, purpose),
-        h('span', { class: 'note' }, ` ${tokens}${cached}, ${entry.edited ? 'written by hand' : entry.reused ? 'from the cache' : time(call.ms)}`),
+        h(
+          'span',
+          { class: 'note' },
+          ` ${tokens}${cached}, ${entry.edited ? 'written by hand' : entry.reused ? 'from the cache' : time(call.ms)}`,
+        ),
         entry.error && h('span', { class: 'badge failed' }, '✕ failed'),
       );
       const details = fold({ 'data-call': call.n }, head, () => {
@@ -141,6 +162,25 @@
         ),
         noted('Thought', entry.thought),
         fold(null, 'as it was written', () => written(entry.plan)),
+      ];
+    }
+
+    on_rewritten(entry) {
+      return h('p', null, h('b', null, 'Understood as '), quoted(entry.standalone));
+    }
+
+    on_joined(entry) {
+      const plans = list(entry.plans);
+      const ids = plans.flatMap((plan) => list(plan?.steps).map((step) => text(step?.id)));
+      const all = new Set(ids).size;
+      return [
+        h(
+          'p',
+          null,
+          h('b', null, `${plural(plans.length, 'plan')} put together`),
+          `: ${plural(all, 'step')}, where apart they had ${number(ids.length)}`,
+        ),
+        fold(null, 'as they stand in the run', () => written(plans)),
       ];
     }
 
@@ -226,7 +266,7 @@
                 h(
                   'span',
                   { class: 'note' },
-                  `${plural(count(vote.plans), 'plan')} · ${list(vote.results).map(text).join(', ').replaceAll('$', '')}`,
+                  `${plural(count(vote.plans), 'plan')} · ${[...new Set(list(vote.results).map(text))].join(', ').replaceAll('$', '')}`,
                 ),
               ),
             ),

@@ -19,6 +19,7 @@
     s,
     stateOf,
     summary,
+    table,
     text,
     str,
     time,
@@ -90,39 +91,6 @@
     return canvas;
   }
 
-  function table(head, rows, caption) {
-    const body = h('tbody');
-    const row = (cells) =>
-      h(
-        'tr',
-        null,
-        cells.map((cell) => h('td', null, cell)),
-      );
-    const [, more] = many(body, rows, row, 50);
-    return [
-      h(
-        'div',
-        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption },
-        h(
-          'table',
-          null,
-          head &&
-            h(
-              'thead',
-              null,
-              h(
-                'tr',
-                null,
-                head.map((name) => (name ? h('th', { scope: 'col' }, name) : h('td'))),
-              ),
-            ),
-          body,
-        ),
-      ),
-      more,
-    ];
-  }
-
   const whole = (numbers) => numbers.map((n) => Math.round(n)).join(', ');
   const score = (value) => (typeof value === 'number' ? percent(value) : '');
 
@@ -134,9 +102,9 @@
         s('rect', { width: Math.max(0, Math.min(100, share * 100)), height: 8 }),
       );
     return table(
+      'labels',
       ['label', 'score', ''],
       labels.slice(0, 500).map(({ label, score: share }) => [label, score(share), bar(Number(share) || 0)]),
-      'labels',
     );
   }
 
@@ -155,7 +123,7 @@
       case 'map':
         return drawn(it);
       case 'table':
-        return table(undefined, it.rows, 'table');
+        return table('table', undefined, it.rows);
       case 'list':
         return it.length ? values(run, it) : h('p', { class: 'note' }, 'nothing found');
       case 'json':
@@ -175,21 +143,21 @@
       case 'region':
       case 'mask':
         return table(
+          'regions',
           ['label', 'score', 'box'],
           items.map((item) => [item.label, score(item.score), whole(item.box)]),
-          'regions',
         );
       case 'line':
         return table(
+          'lines of text',
           ['text', 'score'],
           items.map((item) => [item.text, score(item.score)]),
-          'lines of text',
         );
       case 'point':
         return table(
+          'points',
           ['label', 'score', 'x, y'],
           items.map((item) => [item.label, score(item.score), whole([item.x, item.y])]),
-          'points',
         );
       case 'label':
         return scored(items);
@@ -211,6 +179,16 @@
           written(items),
         ];
     }
+  }
+
+  // An argument as it was written, the steps in it as links.
+  function argument(view, it, most = 400) {
+    const match = typeof it === 'string' ? lavr.REFERENCE.exec(it) : undefined;
+    if (match) return view.run.steps.has(match[1]) ? [view.link(match[1]), match[2]] : [h('code', null, it.slice(1))];
+    if (Array.isArray(it) && it.length && it.length < 30 && it.every((part) => typeof part === 'string'))
+      return it.map((part, n) => [n > 0 && ', ', argument(view, part, most)]);
+    if (typeof it === 'string') return `“${lavr.short(it.startsWith('$$') ? it.slice(1) : it, most)}”`;
+    return summary(it);
   }
 
   class Detail {
@@ -303,7 +281,10 @@
 
     arguments(step) {
       const args = isObject(step.args) ? step.args : isObject(step.given) ? step.given : {};
-      const rows = Object.entries(args).map(([name, it]) => [h('dt', null, name), h('dd', null, this.argument(it))]);
+      const rows = Object.entries(args).map(([name, it]) => [
+        h('dt', null, name),
+        h('dd', null, argument(this.view, it)),
+      ]);
       const given =
         isObject(step.given) && step.args !== undefined && JSON.stringify(step.given) !== JSON.stringify(step.args);
       return [
@@ -312,61 +293,7 @@
         given && fold(null, 'as the tool got them', () => written(step.given)),
       ];
     }
-
-    argument(it) {
-      const match = typeof it === 'string' ? lavr.REFERENCE.exec(it) : undefined;
-      if (match)
-        return this.run.steps.has(match[1]) ? [this.view.link(match[1]), match[2]] : [h('code', null, it.slice(1))];
-      if (Array.isArray(it) && it.length && it.length < 30 && it.every((part) => typeof part === 'string'))
-        return it.map((part, n) => [n > 0 && ', ', this.argument(part)]);
-      if (typeof it === 'string') return `“${lavr.short(it.startsWith('$$') ? it.slice(1) : it, 400)}”`;
-      return summary(it);
-    }
   }
 
-  // All steps as a table: what the graph shows, for those who do not see it, and for very many of them.
-  class Steps {
-    constructor(view) {
-      this.view = view;
-      this.element = h('div');
-    }
-
-    draw(run) {
-      const steps = [...run.steps.values()];
-      const open = this.element.querySelector('details')?.open;
-      if (!steps.length) return replace(this.element);
-      const folded = fold({ class: 'steps' }, `List of ${plural(steps.length, 'step')}`, () => {
-        const body = h('tbody');
-        const row = (step) =>
-          h(
-            'tr',
-            null,
-            h('td', null, this.view.link(step.id)),
-            h('td', null, h('code', null, step.tool)),
-            h('td', null, `${MARKS[step.state]} ${stateOf(run, step)}`),
-            h('td', { class: 'n' }, step.began === undefined ? '' : time(step.ms)),
-            h('td', null, lavr.short(outcome(run, step), 120)),
-          );
-        const head = h(
-          'tr',
-          null,
-          ['step', 'tool', 'state', 'time', 'result'].map((name) => h('th', { scope: 'col' }, name)),
-        );
-        const [, more] = many(body, steps, row, 200);
-        return [
-          h(
-            'div',
-            { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': 'all steps' },
-            h('table', null, h('thead', null, head), body),
-          ),
-          more,
-        ];
-      });
-      replace(this.element, folded);
-      if (open) folded.reveal();
-      return undefined;
-    }
-  }
-
-  Object.assign(lavr, { Detail, Steps, letters, written });
+  Object.assign(lavr, { Detail, argument, letters, written });
 })((globalThis.lavr ??= {}));

@@ -69,11 +69,42 @@
         container.append(make(items[shown], shown));
       const left = items.length - shown;
       button.hidden = left === 0;
-      button.textContent = `Show ${number(Math.min(count, left))} more of ${number(left)}`;
+      button.textContent =
+        left > count ? `Show ${number(count)} more of ${number(left)}` : `Show the other ${number(left)}`;
       if (asked) container.children[from]?.querySelector?.('button, summary, a')?.focus();
     }
     more(false);
     return items.length > count ? [container, button] : [container];
+  }
+
+  // A table that scrolls sideways by itself: its first rows, and a button for the next ones. A row is its cells, or a
+  // `tr`; `head` may be missing.
+  function table(caption, head, rows, { kind, most = 50 } = {}) {
+    const body = h('tbody');
+    const row = (cells) =>
+      cells instanceof Node
+        ? cells
+        : h(
+            'tr',
+            null,
+            cells.map((cell) => h('td', null, cell)),
+          );
+    const [, more] = many(body, rows, row, most);
+    const names = head?.map((name) => (name ? h('th', { scope: 'col' }, name) : h('td')));
+    return [
+      h(
+        'div',
+        { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': caption },
+        h(
+          'table',
+          { class: kind },
+          h('caption', { class: 'hidden' }, caption),
+          names && h('thead', null, h('tr', null, names)),
+          body,
+        ),
+      ),
+      more,
+    ];
   }
 
   // One stop of the Tab key for many buttons; arrows, Home and End go from one to the next.
@@ -123,5 +154,5 @@
     return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
   }
 
-  Object.assign(lavr, { str, h, s, replace, fold, many, rove, rest, number, plural, percent, time, short });
+  Object.assign(lavr, { str, h, s, replace, fold, many, table, rove, rest, number, plural, percent, time, short });
 })((globalThis.lavr ??= {}));

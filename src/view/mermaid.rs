@@ -58,6 +58,12 @@ pub fn mermaid(entries: &[RawEntry]) -> String {
     format!("flowchart TD\n{drawn}{edges}")
 }
 
+/// A step, and the last plan that there was when it was added, from 1; 0 where a round asked for it.
+struct Added {
+    step: Written,
+    plan: usize,
+}
+
 /// `people: detect_objects`, and how it ended where it failed.
 fn title(step: &Written, entries: &[RawEntry]) -> String {
     let ends =
@@ -67,20 +73,35 @@ fn title(step: &Written, entries: &[RawEntry]) -> String {
 }
 
 fn steps(entries: &[RawEntry]) -> Vec<Written> {
-    let mut steps: Vec<Written> = Vec::new();
+    let mut steps: Vec<Added> = Vec::new();
+    let mut planned = 0_usize;
     for entry in entries {
-        let written = match entry.event.as_str() {
-            "planned" => entry.rest.get("plan").and_then(|plan| plan.get("steps")),
-            "decided" => entry.rest.get("calls"),
-            _ => None,
-        };
-        for step in written.and_then(Json::as_array).into_iter().flatten().filter_map(Written::of) {
-            if steps.iter().all(|other| other.id != step.id) {
-                steps.push(step);
+        match entry.event.as_str() {
+            "planned" => {
+                planned += 1;
+                add(&mut steps, entry.rest.get("plan").and_then(|plan| plan.get("steps")), planned);
             }
+            "joined" => {
+                let plans = entry.rest.get("plans").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+                // In the run they stand otherwise than they were written.
+                let before = planned.saturating_sub(plans.len());
+                steps.retain(|added| added.plan <= before);
+                plans.iter().for_each(|plan| add(&mut steps, plan.get("steps"), planned));
+            }
+            "decided" => add(&mut steps, entry.rest.get("calls"), 0),
+            _ => {}
         }
     }
-    steps
+    steps.into_iter().map(|added| added.step).collect()
+}
+
+/// Adds written steps, each name once.
+fn add(steps: &mut Vec<Added>, written: Option<&Json>, plan: usize) {
+    for step in written.and_then(Json::as_array).into_iter().flatten().filter_map(Written::of) {
+        if steps.iter().all(|other| other.step.id != step.id) {
+            steps.push(Added { step, plan });
+        }
+    }
 }
 
 /// The answer, and the steps that its claims rest on.

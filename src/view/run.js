@@ -47,8 +47,8 @@
     // `picture(digest)` is `{ url, width, height }`, or nothing where the image is not there.
     constructor({ name = '', picture = () => undefined, live = false } = {}) {
       Object.assign(this, { name, picture, live });
-      Object.assign(this, { question: '', model: '', version: '', task: undefined, images: [] });
-      Object.assign(this, { steps: new Map(), calls: [], story: [], plans: 0, rounds: 0, result: undefined });
+      Object.assign(this, { question: '', standalone: '', model: '', version: '', task: undefined, images: [] });
+      Object.assign(this, { steps: new Map(), taken: 0, calls: [], story: [], plans: 0, rounds: 0, result: undefined });
       Object.assign(this, { answer: undefined, error: undefined, used: undefined, ended: false, last: 0, events: 0 });
       this.signatures = new Map();
       // The number that the next step of a name gets that is taken.
@@ -76,6 +76,11 @@
       return 'silent';
     }
 
+    // The question as it stands alone, without those that were asked before it.
+    rewritten(entry) {
+      this.standalone = text(entry.standalone);
+    }
+
     llm_call(entry, t) {
       const ms = Math.min(count(entry.ms), t);
       this.calls.push({
@@ -88,10 +93,36 @@
       });
     }
 
+    // How a plan is put together with others is told later; until then, and in traces that do not tell, it is guessed.
     planned(entry) {
       this.plans += 1;
       this.join(list(entry.plan?.steps), `plan ${this.plans}`);
       this.result = text(entry.plan?.result) || this.result;
+    }
+
+    // The last plans as they stand in the run, in place of what was guessed of them.
+    joined(entry) {
+      const plans = list(entry.plans).slice(-1000);
+      const names = plans.map((_, n) => `plan ${this.plans - plans.length + n + 1}`);
+      for (const step of this.steps.values()) {
+        const guessed = names.filter((name) => step.from.delete(name));
+        if (guessed.length && !step.from.size) this.steps.delete(step.id);
+      }
+      this.signatures = new Map([...this.signatures].filter(([, id]) => this.steps.has(id)));
+      this.numbers.clear();
+      for (const [n, plan] of plans.entries())
+        for (const step of list(plan?.steps).filter(isObject)) {
+          const [id, tool] = [text(step.id), text(step.tool)];
+          if (this.steps.has(id)) this.steps.get(id).from.add(names[n]);
+          else this.plan(id, tool, step.args, names[n]);
+          this.signatures.set(JSON.stringify([tool, step.args]), id);
+        }
+      this.result = text(plans[0]?.result) || this.result;
+      return plans.length > 1 ? undefined : 'silent';
+    }
+
+    voted(entry) {
+      this.result = text(list(list(entry.votes)[0]?.results)[0]) || this.result;
     }
 
     decided(entry) {
@@ -152,7 +183,7 @@
         began: undefined,
         over: undefined,
         verified: [],
-        n: this.steps.size,
+        n: (this.taken += 1),
       };
       this.steps.set(id, step);
       return step;
@@ -226,7 +257,6 @@
     faults() {}
     shown() {}
     not_enough() {}
-    voted() {}
     asked() {}
     objected() {}
     arbitrated() {}
@@ -356,7 +386,7 @@
       // Without any claim: what was found by then.
       if (!parts.length) parts.push(this.evidence([...this.steps.keys()]));
       const pointed = [...this.steps.values()].filter((step) => step.tool === 'point_at').map((step) => step.id);
-      for (const part of [this.evidence(pointed), ...parts]) 
+      for (const part of [this.evidence(pointed), ...parts])
         for (const [n, items] of part) for (const item of items) all.get(n).push(item);
       return new Map([...all].map(([n, items]) => [n, distinct(items)]));
     }
@@ -403,7 +433,9 @@
     'started',
     'shown',
     'llm_call',
+    'rewritten',
     'planned',
+    'joined',
     'decided',
     'step_started',
     'step_ended',

@@ -6,7 +6,8 @@
   const MOST_BOXES = 12;
   const MOST_ITEMS = 400;
 
-  function thumbOf(run, step) {
+  // `shape` is its width for a height of one.
+  function thumbOf(run, step, shape = 1) {
     if (step.result === undefined) return undefined;
     const made = images(step.result)
       .slice(0, 8)
@@ -16,17 +17,17 @@
     const items = run.itemsOf(step);
     const looked = [...run.looksAt(step.id)];
     const source = looked.length === 1 ? run.picture(run.images[looked[0]]) : undefined;
-    return items.length && source ? placeOf(items.slice(0, MOST_ITEMS).map(boundsOf), source) : undefined;
+    return items.length && source ? placeOf(items.slice(0, MOST_ITEMS).map(boundsOf), source, shape) : undefined;
   }
 
-  // A square part of an image with as much of these as there is room for, and a little around them.
-  function placeOf(boxes, { url, width, height }) {
+  // A part of an image with as much of these as there is room for, and a little around them.
+  function placeOf(boxes, { url, width, height }, shape) {
     const [x1, y1] = [0, 1].map((n) => Math.min(...boxes.map((box) => Math.min(box[n], box[n + 2]))));
     const [x2, y2] = [2, 3].map((n) => Math.max(...boxes.map((box) => Math.max(box[n], box[n - 2]))));
-    const least = Math.min(width, height);
-    const side = Math.min(least, Math.max(x2 - x1, y2 - y1, least / 5) * 1.2);
-    const from = (low, high, size) => Math.max(0, Math.min(size - side, (low + high - side) / 2));
-    const view = [from(x1, x2, width), from(y1, y2, height), side, side];
+    const most = Math.min(width / shape, height);
+    const tall = Math.min(most, Math.max((x2 - x1) / shape, y2 - y1, most / 5) * 1.2);
+    const from = (low, high, size, side) => Math.max(0, Math.min(size - side, (low + high - side) / 2));
+    const view = [from(x1, x2, width, tall * shape), from(y1, y2, height, tall), tall * shape, tall];
     return s(
       'svg',
       {

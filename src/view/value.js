@@ -103,7 +103,7 @@
   function counted(items) {
     const counts = new Map();
     for (const item of items) counts.set(str(item.label), (counts.get(str(item.label)) ?? 0) + 1);
-    const told = [...counts].slice(0, 4).map(([label, n]) => `${number(n)} ${short(label, 24)}`);
+    const told = [...counts].slice(0, 4).map(([label, n]) => `${number(n)} × ${short(label, 24)}`);
     return told.join(', ') + (counts.size > 4 ? ' …' : '');
   }
 

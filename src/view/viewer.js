@@ -56,6 +56,9 @@
           part('spent', 'Used', used.element),
         ),
       ];
+      // Where there is no step, one part that says so is enough.
+      this.one = part('one', 'Step', detail.element);
+      this.all = part('all', 'Steps, one by one', steps.element);
       this.element = h(
         'div',
         { class: 'run', on: { keydown: (event) => event.key === 'Escape' && this.choose(undefined) } },
@@ -69,13 +72,9 @@
             part('said', 'Answer', answer.element),
             part('looked', 'In the images', pictures.element),
           ),
-          h(
-            'div',
-            { class: 'column' },
-            part('planned', 'Plan', graph.element, steps.element),
-            part('one', 'Step', detail.element),
-          ),
+          h('div', { class: 'column' }, part('planned', 'Plan', graph.element), this.one),
         ),
+        this.all,
         folded ? h('details', { class: 'more-parts' }, h('summary', null, 'Time, course and use'), more) : more,
         this.live,
       );
@@ -87,8 +86,11 @@
       replace(
         this.head,
         h(this.title, { class: 'question' }, this.run.question || 'A run without a question'),
+        this.run.standalone &&
+          h('p', { class: 'note standalone' }, 'understood as: ', h('q', null, this.run.standalone)),
         h('p', { class: 'facts' }, status(this.run), ' ', h('span', { class: 'note' }, facts(this.run))),
       );
+      this.one.hidden = this.all.hidden = !this.run.steps.size;
       this.each('draw', this.run);
       this.each('press', this.chosen);
       this.light(this.chosen);
@@ -136,14 +138,21 @@
       return chosen?.step === undefined ? 'Nothing is chosen.' : `Step ${chosen.step}; ${seen}.`;
     }
 
-    // Pointing at it lights what belongs to it; so does the focus of the keyboard.
-    pointable(element, chosen) {
+    // Pointing at it lights what belongs to it.
+    lightable(element, chosen) {
       element.addEventListener('pointerenter', (event) => event.pointerType !== 'touch' && this.light(chosen));
       element.addEventListener('pointerleave', (event) => event.pointerType !== 'touch' && this.light(this.chosen));
+      return element;
+    }
+
+    // And a click keeps it.
+    pointable(element, chosen) {
+      this.lightable(element, chosen);
       element.addEventListener('click', () => this.choose(chosen));
       return element;
     }
 
+    // As does Enter; the focus of the keyboard lights it.
     choosable(element, chosen) {
       if (chosen.call === undefined) {
         element.addEventListener('focus', () => element.matches(':focus-visible') && this.light(chosen));
@@ -160,11 +169,11 @@
     }
 
     // A step's name, by which it is chosen.
-    link(id, mark) {
+    link(id, mark, key) {
       if (!this.run.steps.has(id)) return h('code', null, id);
       const button = h(
         'button',
-        { type: 'button', class: 'link' },
+        { type: 'button', class: 'link', 'data-key': key },
         mark && h('i', { 'aria-hidden': 'true' }, `${mark} `),
         id || '(no id)',
       );

@@ -22,6 +22,8 @@ from websockets.sync.client import connect
 
 QUESTION = "How many people are there?"
 ANSWER = "There are 3 people."
+FOLLOW_UP = "And what does the sign say?"
+SIGN = "OPEN DAILY 9-17"
 # A first run may have to read the models.
 PATIENCE = 300
 
@@ -72,9 +74,9 @@ class Chromium:
 class Page:
     """One page in a window of its own, which knows nothing of the others."""
 
-    def __init__(self, chromium, base, width, colours, phone=False):
+    def __init__(self, chromium, base, width, colours, phone=False, path="", ready=".asking"):
         self.chromium, self.base, self.phone = chromium, base, phone
-        self.troubles, self.chosen = [], None
+        self.troubles, self.requests, self.chosen = [], [], None
         self.context = chromium.call("Target.createBrowserContext")["browserContextId"]
         target = chromium.call("Target.createTarget", url="about:blank", browserContextId=self.context)
         self.target = target["targetId"]
@@ -88,8 +90,8 @@ class Page:
         self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         features = [{"name": "prefers-color-scheme", "value": colours}]
         self.call("Emulation.setEmulatedMedia", features=features)
-        self.call("Page.navigate", url=f"{base}/")
-        self.wait("document.querySelector('.asking')", "the page is there")
+        self.call("Page.navigate", url=f"{base}/{path}")
+        self.wait(f"document.querySelector({json.dumps(ready)})", "the page is there")
 
     def call(self, method, **params):
         return self.chromium.call(method, session=self.session, **params)
@@ -106,6 +108,7 @@ class Page:
                 self.troubles.append(f"log: {entry['text']} {entry.get('url', '')}")
         elif method == "Network.requestWillBeSent":
             url = params["request"]["url"]
+            self.requests.append(url)
             if not url.startswith((f"{self.base}/", "blob:", "data:", "about:")):
                 self.troubles.append(f"request to another origin: {url}")
         elif method == "Page.fileChooserOpened":
@@ -164,7 +167,7 @@ class Page:
             self.call("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
     def key(self, name):
-        code = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "Space": 32}[name]
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38, "ArrowRight": 39, "Space": 32}[name]
         text = {"Enter": "\r", "Space": " "}.get(name)
         about = {"key": text if name == "Space" else name, "code": name, "windowsVirtualKeyCode": code}
         self.call("Input.dispatchKeyEvent", type="keyDown", **about, **({"text": text} if text else {}))
@@ -277,7 +280,7 @@ def another_plan(page, axe):
     page.eval(edit + json.dumps(plan))
     page.click("dialog button", "Run from here")
     answered(page, 2)
-    check("run from a step", page.all(".turn:last-child .count")[0], f"Question 2 · again from {step}")
+    check("run from a step", page.all(".turn:last-child .count")[0], f"Question 1 · again from {step}")
     check("its answer", page.all(".turn:last-child .claim"), [ANSWER])
     check("the first answer stays", ANSWER in page.all(".turn:first-child .brief")[0])
 
@@ -306,6 +309,49 @@ def kept_and_given(page, chromium, base, axe, folder):
     check("opened elsewhere", [other.all(".turn .claim"), len(other.all(".turn .mark"))], [[ANSWER], 3])
     sound(other, "opened", axe)
     other.close()
+
+
+def in_conversation(page, other_picture, axe):
+    """A follow-up sends the questions before it, once each, and no answer; a new conversation sends none."""
+    page.eval("""(() => {
+        const { fetch } = window;
+        window.sent = [];
+        window.fetch = (url, options) => {
+            if (options?.body instanceof FormData) window.sent.push(options.body);
+            return fetch(url, options);
+        };
+    })()""")
+    page.click("#question")
+    page.write(FOLLOW_UP)
+    page.key("Enter")
+    answered(page, 3)
+    check("follow-up", page.all(".turn:last-child .count"), ["Question 2"])
+    check("its answer", SIGN in "".join(page.all(".turn:last-child .claim")))
+    check("earlier questions", page.eval("sent.map((form) => form.getAll('earlier'))"), [[json.dumps([QUESTION])]])
+    texts = page.eval("[...sent[0]].filter(([, value]) => typeof value === 'string').map(([name]) => name)")
+    check("and nothing else of them", sorted(texts), ["earlier", "question"])
+    understood = page.all(".turn:last-child .standalone")
+    check("how it was understood is told", all(words.startswith("understood as: ") for words in understood))
+    page.click(".docked .picks button")
+    page.choose_file(other_picture)
+    page.wait("document.querySelector('.docked .remove')", "another image is chosen for the next question")
+    check("the conversation stays", len(page.all(".turn")), 3)
+    sound(page, "conversation, with another image", axe)
+    page.click(".docked .remove")
+    page.wait("!document.querySelector('.docked .remove')", "the image before it is back")
+    check("its image", len(page.all(".docked .thumbs li")), 1)
+    page.eval("document.querySelector('#question').focus()")
+    page.tab_to("n.textContent.includes('New conversation')", "a new conversation")
+    page.key("Enter")
+    page.wait("!document.querySelector('.turn')", "a new conversation begins")
+    check("at its images", page.eval("document.activeElement.textContent"), "Choose images")
+    sound(page, "new conversation", axe)
+    page.call("Page.navigateToHistoryEntry", entryId=history(page)[-2])
+    page.wait("document.querySelectorAll('.turn .claim').length >= 3", "Back leads to the conversation")
+
+
+def history(page):
+    return [entry["id"] for entry in page.call("Page.getNavigationHistory")["entries"]]
 
 
 def with_keys(page, picture, axe):
@@ -347,7 +393,7 @@ def on_a_phone(page, axe):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("base")
-    parser.add_argument("picture")
+    parser.add_argument("picture", help="tests/images/gallery.jpg, beside which the other images are")
     parser.add_argument("--axe", help="axe.min.js of axe-core")
     parser.add_argument("--chromium", default=shutil.which("chromium") or "chromium-browser")
     given = parser.parse_args()
@@ -360,6 +406,7 @@ def main():
             with_mouse(page, given.picture, axe)
             another_plan(page, axe)
             kept_and_given(page, chromium, base, axe, folder)
+            in_conversation(page, pathlib.Path(given.picture).with_name("receipt.png"), axe)
             page.close()
             for flow in [
                 lambda: with_keys(Page(chromium, base, 1280, "dark"), given.picture, axe),

@@ -609,6 +609,7 @@ fn any_event() -> impl Strategy<Value = Event> {
             }
         ),
         text().prop_map(|missing| Event::NotEnough { missing }),
+        prop::collection::vec(any_json(), 0..3).prop_map(|plans| Event::Joined { plans }),
         (text(), text(), any_json(), any_failure(), any::<u64>()).prop_map(|(id, tool, result, error, ms)| {
             let result = (!result.is_null()).then_some(result);
             let same_as = (ms % 2 == 0).then(|| id.clone());

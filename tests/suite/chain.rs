@@ -283,6 +283,15 @@ fn voting_tools(counted: &Arc<std::sync::atomic::AtomicUsize>) -> Catalog {
     catalog([detector, number("count", 2.0), number("three", 3.0), number("four", 4.0)])
 }
 
+/// The plans that were put together, as they stand in the run.
+fn joined(record: &Record) -> Vec<Json> {
+    let found = record.entries().into_iter().find_map(|entry| match entry.event {
+        Event::Joined { plans } => Some(plans),
+        _ => None,
+    });
+    found.unwrap()
+}
+
 #[tokio::test]
 async fn most_plans_decide_and_identical_steps_run_once() {
     let looked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -311,6 +320,12 @@ async fn most_plans_decide_and_identical_steps_run_once() {
     assert_eq!(report.answer.claims[0].steps, ["k"]);
     assert_eq!(report.to_json()["votes"][0]["plans"], 3);
     assert!(record.names().contains(&"voted".to_owned()));
+    // The other plan's search is the first one's, under its name.
+    let together = joined(&record);
+    let other = &together[1];
+    assert_eq!(together.len(), 5);
+    assert_eq!((&other["steps"][0]["id"], &other["steps"][1]["args"]["items"]), (&json!("dogs"), &json!("$dogs")));
+    assert_eq!((&together[0], &together[2]), (&dogs_plan(), &dogs_plan()));
     // All of one round; the first is the most probable one, the others are drawn.
     assert_eq!(report.usage.rounds, 1);
     let heats: Vec<f32> = chat.requests().iter().map(|r| r.temperature).collect();
@@ -338,6 +353,9 @@ async fn the_most_probable_plan_breaks_a_tie_and_the_trace_says_so() {
         _ => None,
     });
     assert_eq!(tie, Some(true));
+    // Both call their number `k`.
+    let results: Vec<Json> = joined(&record).iter().map(|plan| plan["result"].clone()).collect();
+    assert_eq!(results, ["$k", "$k_2"]);
 }
 
 #[tokio::test]

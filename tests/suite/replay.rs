@@ -167,6 +167,22 @@ async fn a_replay_comes_to_the_same_report_without_llm_and_tools() {
     }
 }
 
+/// As those are that were written before plans that are put together were told of.
+#[tokio::test]
+async fn a_vote_is_replayed_from_a_trace_that_does_not_tell_how_plans_were_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = question().with_chain(Chain::default().with("votes=2").unwrap());
+    let chat = Script::new([cut_plan(), dogs_plan(), says(&["There are 2 dogs."]), says(&["There are 2 dogs."])]);
+    let (path, then) = record(folder.path(), &task, &chat, counted(&Arc::default())).await;
+    let mut entries = Recorded::open(&path).unwrap().entries().to_vec();
+    let all = entries.len();
+    entries.retain(|entry| !matches!(entry.event, Event::Joined { .. }));
+    assert_eq!(entries.len(), all - 1);
+    let recorded = Recorded::new(entries, Arc::new(BlobFolder::beside(&path))).unwrap();
+    let now = recorded.replay(&replayer(&recorded, untouchable()), Vec::new()).await.unwrap();
+    assert_eq!(timeless(&now), timeless(&then));
+}
+
 #[tokio::test]
 async fn a_replay_names_the_first_event_that_comes_out_otherwise() {
     let folder = tempfile::tempdir().unwrap();

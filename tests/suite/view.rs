@@ -231,6 +231,24 @@ fn a_plan_is_written_as_a_flowchart_and_a_trace_as_json() {
     assert!(output.status.code() == Some(2) && stderr(&output).contains("two runs are compared on a page"));
 }
 
+/// Plans that were voted on are drawn as they stand in the run: the trace that the page is tested with in a browser.
+#[test]
+fn plans_that_were_joined_are_drawn_as_they_stand_in_the_run() {
+    let path = repository("tests/playground/votes.jsonl");
+    let known = lavr::trace::read(&path).unwrap();
+    assert!(known.iter().any(|entry| matches!(entry.event, lavr::trace::Event::Joined { .. })));
+    let chart = lavr::view::mermaid(Recorded::open(&path).unwrap().entries());
+    let nodes: Vec<&str> = chart.lines().filter_map(|line| line.split_once("[\"")?.1.strip_suffix("\"]")).collect();
+    let expected = ["people", "n", "told", "told_2", "people_2", "n_2", "told_3"];
+    assert_eq!(nodes.iter().map(|node| node.split(':').next().unwrap()).collect::<Vec<_>>(), expected, "{chart}");
+    let index = |name: &str| chart.lines().find(|line| line.contains(&format!("[\"{name}:"))).unwrap().trim();
+    let number = |name: &str| index(name).split('[').next().unwrap().to_owned();
+    for (from, to) in [("people", "told_2"), ("people_2", "n_2"), ("people_2", "told_3")] {
+        let edge = format!("{} --> {}\n", number(from), number(to));
+        assert!(chart.contains(&edge), "{edge}{chart}");
+    }
+}
+
 /// All events that traces are documented to have are told on the page, and not as unknown ones.
 #[test]
 fn the_page_knows_all_events() {

@@ -111,18 +111,22 @@
       this.draw();
     }
 
-    // In a conversation the images are those that it began with.
-    dock(isDocked) {
+    // In a conversation the images are those of its last question, until others are chosen.
+    dock(isDocked, images) {
+      this.isDocked = this.tray.isDocked = isDocked;
       this.form.classList.toggle('docked', isDocked);
-      this.tray.set(this.tray.images, isDocked);
+      this.tray.set(images, images.length > 0);
       this.options.open = false;
     }
 
     draw() {
       const { images, box, isLocked } = this.tray;
-      this.question.placeholder = isLocked
-        ? `Another question about ${images.length > 1 ? 'these images' : 'this image'}`
-        : 'What would you like to know?';
+      const others = images.length > 1 ? 'the new images' : 'the new image';
+      this.question.placeholder = !this.isDocked
+        ? 'What would you like to know?'
+        : isLocked || !images.length
+          ? 'Ask a follow-up'
+          : `Ask about ${others}`;
       this.pointed.textContent = box ? ` ${box.join(', ')}` : '';
       this.point.disabled = !images[0]?.width;
       this.alert.textContent = '';
@@ -191,9 +195,10 @@
   }
 
   // A question as the service takes it.
-  function formOf(question, settings, images) {
+  function formOf(question, settings, images, earlier) {
     const form = new FormData();
     form.append('question', question);
+    if (earlier.length) form.append('earlier', JSON.stringify(earlier));
     for (const { blob, name } of images) form.append('image', blob, name);
     for (const [name, value] of Object.entries(settings))
       form.append(name, typeof value === 'string' ? value : JSON.stringify(value));

@@ -37,15 +37,18 @@
     return new Blob([Uint8Array.from(letters, (letter) => letter.charCodeAt(0))], { type });
   }
 
-  // A conversation, or some of its runs, as the text of a file.
+  // A conversation, or some of its runs, as the text of a file, with the images that these are about.
   async function written(record, turns = record.turns) {
+    const all = [...record.images.keys()];
+    const kept = all.filter((place) => turns.some((turn) => (turn.about ?? all).includes(place)));
     const images = [];
-    for (const { name, blob } of record.images) images.push({ name, url: await encoded(blob) });
+    for (const place of kept)
+      images.push({ name: record.images[place].name, url: await encoded(record.images[place].blob) });
     const told = [];
     for (const turn of turns) {
       const made = {};
       for (const [digest, blob] of Object.entries(turn.made)) made[digest] = await encoded(blob);
-      told.push({ ...turn, made });
+      told.push({ ...turn, about: (turn.about ?? all).map((place) => kept.indexOf(place)), made });
     }
     return JSON.stringify({ format: FORMAT, version: VERSION, images, turns: told });
   }
@@ -63,6 +66,8 @@
       id: RUN_ID.test(text(told.id)) ? told.id : '',
       question: text(told.question) || text(entries[0]?.question),
       settings: isObject(told.settings) ? told.settings : {},
+      // Files of before do not say it: there each run is about all images.
+      about: Array.isArray(told.about) ? told.about.filter(Number.isInteger) : undefined,
       from,
       edited: told.edited === true,
       entries,

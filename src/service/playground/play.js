@@ -1,4 +1,5 @@
-// The playground: conversations about images, one run a question.
+// The playground: conversations about images, one run a question. A question sends along those that were asked before
+// it in its conversation, and never their answers: what an answer says rests on what the tools see.
 (function (lavr) {
   'use strict';
 
@@ -29,6 +30,9 @@
     ['road.jpg', 'A road sign', ['How far is it to Lakeside?']],
   ];
 
+  // As many as the service takes.
+  const MOST_EARLIER = 4;
+
   class Playground {
     constructor() {
       this.service = new Service();
@@ -37,7 +41,12 @@
       this.said = h('p', { class: 'hidden', role: 'status', 'aria-live': 'polite' });
       this.thread = h('div', { class: 'thread' });
       this.intro = this.makeIntro();
-      this.fresh = h('button', { type: 'button', class: 'quiet', on: { click: () => this.begin(true) } }, 'New');
+      this.fresh = h(
+        'button',
+        { type: 'button', class: 'quiet new', on: { click: () => this.begin(true) } },
+        h('span', { 'aria-hidden': 'true' }, '+ '),
+        'New conversation',
+      );
       this.saver = h(
         'button',
         { type: 'button', class: 'quiet wide-only', on: { click: () => this.saveFile() } },
@@ -50,13 +59,14 @@
         hidden: true,
         on: { change: () => this.picked() },
       });
+      this.compose.form.append(this.fresh);
       this.clear();
       document.body.append(
         h(
           'header',
           { class: 'top' },
           h('p', null, h('b', null, 'lavr'), h('span', { class: 'note wide-only' }, ' playground')),
-          h('div', { class: 'top-buttons' }, this.fresh, this.saver, this.opener, themeButton()),
+          h('div', { class: 'top-buttons' }, this.saver, this.opener, themeButton()),
         ),
         h('main', null, this.intro.head, this.thread, this.compose.form, this.intro.tail, this.said, this.file),
       );
@@ -134,10 +144,7 @@
     // Files that were dropped or pasted: images for a question, or runs that were saved.
     async given(given) {
       const runs = given.find(files.isRuns);
-      if (runs) return this.openFile(runs);
-      // A conversation keeps its images; with others, another one begins.
-      if (this.turns.length) this.begin(true);
-      return this.compose.tray.add(given);
+      return runs ? this.openFile(runs) : this.compose.tray.add(given);
     }
 
     announce(words) {
@@ -157,14 +164,12 @@
       this.intro.head.classList.toggle('hidden', !isEmpty);
       this.intro.tail.hidden = !isEmpty;
       this.fresh.hidden = this.saver.hidden = isEmpty;
-      this.compose.dock(!isEmpty);
-      // Of a trace without its images nothing else can be asked.
-      this.compose.form.classList.toggle('mute', !isEmpty && !this.images.length);
+      this.compose.dock(!isEmpty, this.turns.at(-1)?.images ?? []);
     }
 
     begin(isChosen) {
       this.clear();
-      this.compose.tray.set([], false);
+      this.announce(isChosen ? 'A new conversation begins.' : '');
       document.title = 'lavr';
       if (!isChosen) return;
       if (location.hash) history.pushState(null, '', location.pathname);
@@ -172,10 +177,20 @@
     }
 
     async ask(question, settings) {
-      const images = this.turns.length ? this.images : this.compose.tray.images;
-      const { id } = await this.service.begin(formOf(question, settings, images));
-      this.images = images;
-      this.turn(newRecord(id, question, settings));
+      const { images } = this.compose.tray;
+      const conversation = this.id;
+      const { id } = await this.service.begin(formOf(question, settings, images, this.earlier()));
+      // Another conversation may have begun meanwhile; the run goes on without it.
+      if (conversation !== this.id) return;
+      this.images.push(...images.filter((image) => !this.images.includes(image)));
+      const about = images.map((image) => this.images.indexOf(image));
+      this.turn(newRecord(id, question, settings, about));
+    }
+
+    // The user's own questions before the next one. Another plan for a question does not ask it again.
+    earlier() {
+      const asked = this.turns.filter((turn) => !turn.record.from).map((turn) => turn.record.question);
+      return asked.slice(-MOST_EARLIER);
     }
 
     // Another question of this conversation, whose run has begun.
@@ -193,7 +208,9 @@
 
     show(record) {
       for (const turn of this.turns) turn.element.open = false;
-      const turn = new Turn(this, record, this.turns.length + 1);
+      const again = record.from && this.turns.find((turn) => turn.record.id === record.from.run);
+      const asked = this.turns.filter((turn) => !turn.record.from).length;
+      const turn = new Turn(this, record, again ? again.n : asked + 1);
       this.turns.push(turn);
       this.thread.append(turn.element);
       this.arrange();
@@ -229,7 +246,6 @@
       this.clear();
       Object.assign(this, { id: record.id, at: record.at });
       this.images = await Promise.all(record.images.map(({ blob, name }) => opened(blob, name)));
-      this.compose.tray.set(this.images, true);
       for (const turn of record.turns) {
         const shown = this.show({ ...turn, made: { ...turn.made } });
         if (!turn.end) shown.follow();

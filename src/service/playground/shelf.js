@@ -85,7 +85,11 @@
       const kept = (await this.with('readonly', (store) => asked(store.getAll()))) ?? [];
       const all = new Map([...kept, ...this.visit.values()].map((record) => [record.id, record]));
       return [...all.values()]
-        .map(({ id, at, turns }) => ({ id, at, questions: turns.map((turn) => turn.question) }))
+        .map(({ id, at, turns }) => {
+          // Another plan for a question does not ask it again.
+          const asked = turns.filter((turn, n) => n === 0 || !turn.from);
+          return { id, at, questions: asked.map((turn) => turn.question) };
+        })
         .sort((a, b) => b.at - a.at);
     }
 

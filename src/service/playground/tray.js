@@ -2,7 +2,7 @@
 (function (lavr) {
   'use strict';
 
-  const { h, plural, replace, s } = lavr;
+  const { h, replace, s } = lavr;
   // What browsers show and the service takes; phones turn photos of other kinds into one of these.
   const TYPES = 'image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff';
 
@@ -22,7 +22,15 @@
 
   class Tray {
     constructor({ changed, trouble }) {
-      Object.assign(this, { changed, trouble, images: [], box: undefined, isLocked: false });
+      Object.assign(this, {
+        changed,
+        trouble,
+        images: [],
+        before: [],
+        box: undefined,
+        isLocked: false,
+        isDocked: false,
+      });
       const picked = (input) => {
         this.add([...input.files]);
         input.value = '';
@@ -60,11 +68,13 @@
       const images = files.filter((file) => file.type.startsWith('image/'));
       if (images.length < files.length) this.trouble('Only images can be asked about; other files were left out.');
       const fresh = await Promise.all(images.map((file) => opened(file, file.name || 'pasted image')));
-      if (fresh.length) this.set([...this.images, ...fresh]);
+      if (fresh.length) this.set(this.isLocked ? fresh : [...this.images, ...fresh]);
     }
 
-    set(images, isLocked = this.isLocked) {
+    // Locked images are those that a conversation is about: others take their place, and give it back.
+    set(images, isLocked = false) {
       if (images[0] !== this.images[0]) this.box = undefined;
+      if (isLocked || !images.length) this.before = images;
       Object.assign(this, { images, isLocked });
       this.draw();
       this.changed();
@@ -72,8 +82,10 @@
 
     draw() {
       this.element.classList.toggle('empty', !this.images.length);
-      this.choose.textContent = this.images.length ? 'Add images' : 'Choose images';
-      for (const part of [this.choose, this.take, this.hint]) part.hidden = this.isLocked;
+      const words = this.isLocked ? 'Other images' : this.images.length ? 'Add images' : 'Choose images';
+      this.choose.textContent = this.isDocked && this.images.length ? '+' : words;
+      this.choose.setAttribute('aria-label', words);
+      this.choose.title = this.isLocked ? 'Ask about other images in this conversation' : '';
       replace(
         this.list,
         this.images.map((image, n) => this.thumb(image, n)),
@@ -90,7 +102,9 @@
           'aria-label': `Remove ${image.name}`,
           on: {
             click: () => {
-              this.set(this.images.filter((_, other) => other !== n));
+              const rest = this.images.filter((_, other) => other !== n);
+              if (rest.length) this.set(rest);
+              else this.set(this.before, this.before.length > 0);
               (this.list.querySelectorAll('.remove')[n] ?? this.choose).focus();
             },
           },
@@ -192,10 +206,6 @@
       });
       document.body.append(dialog);
       dialog.showModal();
-    }
-
-    told() {
-      return this.images.length ? plural(this.images.length, 'image') : 'no image';
     }
   }
 

@@ -8,14 +8,16 @@
   const TICK_MS = 150;
 
   class Turn {
-    // `record` is what is kept of it: `{ id, question, settings, from, edited, entries, end, made }`.
+    // `record` is what is kept of it: `{ id, question, settings, about, from, edited, entries, end, made }`, where
+    // `about` are the places of its images among those of the conversation; all of them, where it does not say.
+    // `n` is the number of the question.
     constructor(host, record, n) {
-      Object.assign(this, { host, record, n, stop: new AbortController(), wanted: new Set() });
+      const images = record.about ? record.about.map((place) => host.images[place]).filter(Boolean) : [...host.images];
+      Object.assign(this, { host, record, n, images, stop: new AbortController(), wanted: new Set() });
       this.summary = h('summary');
       this.tools = h('div', { class: 'tools-row' });
       this.begin();
       this.view = new RunView(this.run, { level: 2, folded: true });
-      this.view.head.after(this.tools);
       this.element = h('details', { class: 'turn', open: true, tabindex: '-1' }, this.summary, this.view.element);
       for (const entry of record.entries) this.tell(entry, false);
       if (record.end) this.ended();
@@ -26,14 +28,14 @@
     begin() {
       this.run = new Run({ name: this.record.id, live: !this.record.end, picture: (digest) => this.picture(digest) });
       this.run.question = this.record.question;
-      this.run.images = this.host.images.map((_, n) => `image:${n}`);
+      this.run.images = this.images.map((_, n) => `image:${n}`);
       this.digests = new Map(this.run.images.map((name, n) => [name, n]));
     }
 
     // An image of the question, or one that a step made; that is fetched when it is first wanted.
     picture(digest) {
       if (this.digests.has(digest)) {
-        const image = this.host.images[this.digests.get(digest)];
+        const image = this.images[this.digests.get(digest)];
         return image?.width ? image : undefined;
       }
       const made = this.host.made.get(digest);
@@ -64,7 +66,7 @@
     tell(entry, isNew = true) {
       if (entry.event === 'started')
         for (const [n, image] of (Array.isArray(entry.images) ? entry.images : []).entries())
-          if (n < this.host.images.length) this.digests.set(text(image?.blob ?? image), n);
+          if (n < this.images.length) this.digests.set(text(image?.blob ?? image), n);
       this.run.apply(entry);
       this.heard = performance.now();
       if (!isNew) return;
@@ -141,12 +143,12 @@
       replace(
         this.summary,
         h('span', { class: 'count' }, `Question ${this.n}`, again && ` · ${again}`),
+        status(this.run),
         h(
           'span',
           { class: 'brief' },
           h('b', null, short(this.record.question, 200)),
           h('span', null, short(answer, 240)),
-          status(this.run),
         ),
       );
       this.drawTools();
@@ -164,6 +166,9 @@
       const key = JSON.stringify([run.live, this.isLost, this.trouble, canEdit, run.claims.length > 0]);
       if (key === this.drawn) return;
       this.drawn = key;
+      // Beside what goes on; then below the picture, so that nothing stands before what the answer rests on.
+      const { answer, pictures } = this.view.parts;
+      (run.live ? answer : pictures).element.after(this.tools);
       const isKnown = Boolean(record.id);
       replace(
         this.tools,
@@ -210,13 +215,22 @@
       const go = async (step, plan) => {
         const { id } = await this.host.service.goOn(this.record.id, step, plan);
         const from = { run: this.record.id, step };
-        return { ...newRecord(id, this.record.question, this.record.settings), from, edited: Boolean(plan) };
+        const { question, settings, about } = this.record;
+        return { ...newRecord(id, question, settings, about), from, edited: Boolean(plan) };
       };
       editPlan(this.run, chosen, go, (record) => this.host.turn(record));
     }
   }
 
-  const newRecord = (id, question, settings) => ({ id, question, settings, entries: [], end: undefined, made: {} });
+  const newRecord = (id, question, settings, about) => ({
+    id,
+    question,
+    settings,
+    about,
+    entries: [],
+    end: undefined,
+    made: {},
+  });
 
   Object.assign(lavr, { Turn, newRecord });
 })((globalThis.lavr ??= {}));
