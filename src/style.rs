@@ -119,6 +119,8 @@ impl Word for Format {
 impl Style {
     /// Most characters of an audience.
     pub const MAX_AUDIENCE: usize = 60;
+    /// Longest JSON Schema, in bytes of its JSON.
+    pub const MAX_SCHEMA: usize = 64 << 10;
 
     /// Lays settings over these: `KEY=VALUE,KEY=VALUE...`.
     ///

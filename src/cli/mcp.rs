@@ -1,13 +1,11 @@
 //! `lavr mcp`
 
-use clap::{ArgAction, Args};
+use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, ReasonOptions, agent, start_log};
+use super::options::{ServerOptions, agent};
 use super::{Exit, Stop, usage};
-use crate::error::Error;
 use crate::mcp;
-use crate::otel;
 
 #[derive(Args)]
 #[command(after_help = "A client starts this program by itself. For most, this goes into their configuration:\n\n  \
@@ -29,28 +27,11 @@ use crate::otel;
     docs/SERVICE.md says more.")]
 pub(super) struct McpArgs {
     #[command(flatten)]
-    llm: LlmOptions,
-
-    #[command(flatten)]
-    reason: ReasonOptions,
-
-    /// Say more on stderr (-v log lines of lavr, -vv everything)
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
+    server: ServerOptions,
 }
 
 pub(super) async fn run(args: McpArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
-    start_log(match args.verbose {
-        0 => "lavr=warn",
-        1 => "lavr=debug",
-        _ => "debug",
-    });
-    let mut config = args.llm.config().map_err(usage)?;
-    args.reason.set(&mut config).map_err(usage)?;
-    if config.declares_tools() {
-        return Err(usage(Error::invalid("tools that are only declared cannot run, so nothing could be answered")));
-    }
-    config.service.otlp = otel::from_env(config.service.otlp).map_err(usage)?;
+    let config = args.server.config().map_err(usage)?;
     config.service.validate().map_err(usage)?;
     let agent = agent(&config, &cancel).await?;
     mcp::stdio(agent, &config, cancel).await?;

@@ -17,6 +17,7 @@ use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::read_at_most;
 use crate::image::Image;
+use crate::otel;
 use crate::task::Mode;
 use crate::trace::TraceWriter;
 
@@ -262,6 +263,41 @@ impl WatchOptions {
             sinks.push(Arc::<TraceWriter>::clone(journal));
         }
         sinks
+    }
+}
+
+/// Options of the commands that serve others.
+#[derive(Args)]
+pub(super) struct ServerOptions {
+    #[command(flatten)]
+    llm: LlmOptions,
+
+    #[command(flatten)]
+    reason: ReasonOptions,
+
+    /// Say more on stderr (-v log lines of lavr, -vv everything)
+    #[arg(short, long, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+impl ServerOptions {
+    /// Begins the log, and puts the configuration together.
+    ///
+    /// # Errors
+    /// `InvalidInput` naming what is wrong.
+    pub(super) fn config(&self) -> Result<Config, Error> {
+        start_log(match self.verbose {
+            0 => "lavr=warn",
+            1 => "lavr=debug",
+            _ => "debug",
+        });
+        let mut config = self.llm.config()?;
+        self.reason.set(&mut config)?;
+        if config.declares_tools() {
+            return Err(Error::invalid("tools that are only declared cannot run, so nothing could be answered"));
+        }
+        config.service.otlp = otel::from_env(config.service.otlp)?;
+        Ok(config)
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::net::SocketAddr;
 
-use clap::{ArgAction, Args};
+use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::options::{LlmOptions, ReasonOptions, agent, start_log};
+use super::options::{ServerOptions, agent};
 use super::{Exit, Stop, output, usage};
 use crate::error::Error;
-use crate::otel;
 use crate::service::{self, ApiKeys, Ready};
 
 #[derive(Args)]
@@ -28,29 +27,12 @@ pub(super) struct ServeArgs {
     listen: Option<SocketAddr>,
 
     #[command(flatten)]
-    llm: LlmOptions,
-
-    #[command(flatten)]
-    reason: ReasonOptions,
-
-    /// Say more on stderr (-v log lines of lavr, -vv everything)
-    #[arg(short, long, action = ArgAction::Count)]
-    verbose: u8,
+    server: ServerOptions,
 }
 
 pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
-    start_log(match args.verbose {
-        0 => "lavr=warn",
-        1 => "lavr=debug",
-        _ => "debug",
-    });
-    let mut config = args.llm.config().map_err(usage)?;
-    args.reason.set(&mut config).map_err(usage)?;
+    let mut config = args.server.config().map_err(usage)?;
     config.service.listen = args.listen.unwrap_or(config.service.listen);
-    if config.declares_tools() {
-        return Err(usage(Error::invalid("tools that are only declared cannot run, so nothing could be answered")));
-    }
-    config.service.otlp = otel::from_env(config.service.otlp).map_err(usage)?;
     let keys = ApiKeys::from_env(&config.service).map_err(usage)?;
     service::check(&config, &keys).map_err(usage)?;
     let address = config.service.listen;
@@ -62,6 +44,10 @@ pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Ex
     let ready = Ready::new(listener, agent, &config, keys)?;
     let who = if is_open { "without a key, for this machine alone" } else { "for those with an API key" };
     output::note(&format!("listening on http://{address} ({who}); Ctrl-C stops"));
+    if let Some(otlp) = &config.service.otlp {
+        let contents = if otlp.contents { "with all contents" } else { "without contents" };
+        output::note(&format!("runs are sent to an OpenTelemetry collector, {contents}"));
+    }
     stop_on_terminate(cancel.clone())?;
     ready.serve(cancel).await?;
     output::note("stopped");

@@ -70,6 +70,10 @@ pub(super) async fn fetch(asked: Vec<Asked>, shared: &Parts) -> Result<Vec<Sent>
         sent.push(match (one, &shared.fetcher) {
             (Asked::Data(url), _) => Sent::Data(url),
             (Asked::Address(_), None) => return Err(Refusal::internal()),
+            (Asked::Address(_), _) if left == 0 => {
+                let message = format!("the images before it have {} bytes, the most of all", config.max_body_bytes);
+                return Err(not_had(n + 1, &Error::new(ErrorKind::Network, message)));
+            }
             (Asked::Address(url), Some(fetcher)) => {
                 let fetched = fetcher.fetch(url, config.images.max_bytes.min(left), since).await;
                 let bytes = fetched.map_err(|e| {

@@ -16,9 +16,6 @@ use crate::pointed::Pointed;
 use crate::style::Style;
 use crate::task::Mode;
 
-/// Longest JSON Schema, in bytes.
-const MAX_SCHEMA: usize = 64 << 10;
-
 /// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...):
 /// it has no say in answers that rest on evidence, and no notice is taken of it.
 #[derive(Deserialize, ToSchema)]
@@ -288,8 +285,8 @@ impl Completion {
 /// # Errors
 /// When it is too long, or no JSON.
 pub(super) fn with_schema(style: Style, schema: &RawValue) -> Result<Style, Refusal> {
-    if schema.get().len() > MAX_SCHEMA {
-        return Err(Refusal::bad(format!("the JSON Schema has more than {} KB", MAX_SCHEMA >> 10)));
+    if schema.get().len() > Style::MAX_SCHEMA {
+        return Err(Refusal::bad(format!("the JSON Schema has more than {} KB", Style::MAX_SCHEMA >> 10)));
     }
     let faulty = |e| Refusal::bad(format!("the JSON Schema is no JSON: {e}"));
     Ok(style.with_schema(serde_json::from_str(schema.get()).map_err(faulty)?))

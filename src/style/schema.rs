@@ -5,10 +5,8 @@ use llguidance::toktrie::ApproximateTokEnv;
 use llguidance::{Matcher, ParserFactory};
 use serde_json::Value as Json;
 
+use super::Style;
 use crate::error::{Error, Result};
-
-/// Longest schema, in bytes of its JSON.
-const MAX_BYTES: usize = 64 << 10;
 
 /// Most alternatives, parts and values that a schema lists: a reader compares them with each other.
 const MAX_LISTED: usize = 256;
@@ -25,8 +23,9 @@ pub(super) fn check(schema: &Json) -> Result<()> {
             "the JSON Schema is no JSON object; it begins like {\"type\": \"object\", \"properties\": ...}",
         ));
     }
-    if schema.to_string().len() > MAX_BYTES {
-        return Err(Error::invalid(format!("the JSON Schema has more than {} KB; shorten it", MAX_BYTES >> 10)));
+    if schema.to_string().len() > Style::MAX_SCHEMA {
+        let most = Style::MAX_SCHEMA >> 10;
+        return Err(Error::invalid(format!("the JSON Schema has more than {most} KB; shorten it")));
     }
     if listed(schema) > MAX_LISTED {
         let lists = LISTS.join(", ");
