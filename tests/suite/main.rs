@@ -21,7 +21,6 @@ mod chain;
 mod cli;
 mod declared;
 mod demos;
-mod dependencies;
 mod describing;
 mod detect;
 mod embedder;
