@@ -6,31 +6,29 @@ use std::time::{Duration, Instant};
 use crate::child::{Room, Service, cpu_each};
 use crate::table::{Table, Times};
 use crate::wrk::{Script, wrk};
-use crate::{Outcome, Spans, asked};
+use crate::{Outcome, asked};
 
 const AT_ONCE: usize = 16;
 
 /// Chat completions without a pause.
-pub(crate) async fn of_completions(spans: &Spans, table: &mut Table) -> Outcome<()> {
+pub(crate) async fn of_completions(seconds: u64, table: &mut Table) -> Outcome<()> {
     let service = Service::start(Room::Ample).await?;
     let script = Script::new("memory", Some(&asked::completion().to_string()))?;
     let url = service.url("/v1/chat/completions");
     let before = service.cpu_seconds();
-    let (told, samples) = tokio::try_join!(
-        wrk(&url, &script, AT_ONCE, spans.memory),
-        samples(&service, Duration::from_secs(spans.memory))
-    )?;
+    let (told, samples) =
+        tokio::try_join!(wrk(&url, &script, AT_ONCE, seconds), samples(&service, Duration::from_secs(seconds)))?;
     let cpu_ms = cpu_each(before, service.cpu_seconds(), told.times.count);
     let note = [told.note(), note(&samples)].iter().filter(|note| !note.is_empty()).cloned().collect::<Vec<_>>();
-    let what = format!("`POST /v1/chat/completions`, {} s", spans.memory);
+    let what = format!("`POST /v1/chat/completions`, {} s", seconds);
     table.add(&what, &AT_ONCE.to_string(), &told.times, cpu_ms, &note.join("; "));
     Ok(())
 }
 
 /// Runs that are taken on and followed to their end. They are kept in memory, the newest 200.
-pub(crate) async fn of_runs(spans: &Spans, table: &mut Table) -> Outcome<()> {
+pub(crate) async fn of_runs(seconds: u64, table: &mut Table) -> Outcome<()> {
     let service = Arc::new(Service::start(Room::Ample).await?);
-    let (span, since, before) = (Duration::from_secs(spans.runs), Instant::now(), service.cpu_seconds());
+    let (span, since, before) = (Duration::from_secs(seconds), Instant::now(), service.cpu_seconds());
     let all = Arc::new(Mutex::new(Vec::new()));
     let follow = |_| {
         let (service, all) = (Arc::clone(&service), Arc::clone(&all));
@@ -49,7 +47,7 @@ pub(crate) async fn of_runs(spans: &Spans, table: &mut Table) -> Outcome<()> {
     }
     let times = Times::of(std::mem::take(&mut *all.lock().map_err(|_| "one failed")?), since.elapsed());
     let cpu_ms = cpu_each(before, service.cpu_seconds(), times.count);
-    let what = format!("`POST /v1/runs` and its events, {} s", spans.runs);
+    let what = format!("`POST /v1/runs` and its events, {} s", seconds);
     table.add(&what, &AT_ONCE.to_string(), &times, cpu_ms, &note(&samples));
     Ok(())
 }

@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::MissedTickBehavior;
+use tokio::runtime::Handle;
 
 use crate::child::{Room, Service};
 use crate::table::{Table, Times};
-use crate::{Outcome, Spans, asked};
+use crate::{Outcome, asked};
 
 /// How many times as much is asked as can be answered.
 const TIMES: f64 = 4.0;
 
-pub(crate) async fn measure(spans: &Spans, table: &mut Table) -> Outcome<()> {
+pub(crate) async fn measure(seconds: u64, table: &mut Table) -> Outcome<()> {
     let service = Arc::new(Service::start(Room::Scant).await?);
     let config = Room::Scant.config();
     let room = config.service.max_runs + config.service.max_queue;
-    let capacity = capacity(&service, room, spans.overload).await?;
+    let capacity = capacity(&service, room, seconds).await?;
     table.add(
         "full, and nothing refused",
         &room.to_string(),
@@ -26,7 +26,7 @@ pub(crate) async fn measure(spans: &Spans, table: &mut Table) -> Outcome<()> {
     );
 
     let rate = capacity.per_second * TIMES;
-    let (ended, took) = offered(&service, rate, spans.overload).await?;
+    let (ended, took) = offered(&service, rate, seconds).await?;
     let of = |status: u16| -> Vec<&Ended> { ended.iter().filter(|one| one.status == status).collect() };
     let times = |ended: &[&Ended]| Times::of(ended.iter().map(|one| one.time).collect(), took);
     let (accepted, refused) = (of(200), of(429));
@@ -90,17 +90,19 @@ async fn capacity(service: &Arc<Service>, room: usize, seconds: u64) -> Outcome<
 
 /// Asks so often a second, whether or not what was asked before is answered.
 async fn offered(service: &Arc<Service>, rate: f64, seconds: u64) -> Outcome<(Vec<Ended>, Duration)> {
-    let began = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut asking = Vec::new();
-    for _ in 0..(rate * seconds as f64) as usize {
-        let due = ticks.tick().await;
-        let service = Arc::clone(service);
-        asking.push(tokio::spawn(async move { ask(&service, due.into()).await }));
-    }
+    let (began, runtime, service) = (Instant::now(), Handle::current(), Arc::clone(service));
+    // A thread sleeps to the microsecond, where the timers of a runtime go by the millisecond.
+    let pacing = tokio::task::spawn_blocking(move || {
+        let ask_at = |n: u64| {
+            let due = began + Duration::from_secs_f64(n as f64 / rate);
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            let service = Arc::clone(&service);
+            runtime.spawn(async move { ask(&service, due).await })
+        };
+        (0..(rate * seconds as f64) as u64).map(ask_at).collect::<Vec<_>>()
+    });
     let mut ended = Vec::new();
-    for one in asking {
+    for one in pacing.await? {
         ended.push(one.await??);
     }
     Ok((ended, began.elapsed()))

@@ -3,24 +3,24 @@
 use crate::child::{Asked, Room, Service, cpu_each, library};
 use crate::table::{Table, Times};
 use crate::wrk::{Script, wrk};
-use crate::{Outcome, Spans, asked};
+use crate::{Outcome, asked};
 
 const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
 
-pub(crate) async fn measure(spans: &Spans, table: &mut Table) -> Outcome<()> {
+pub(crate) async fn measure(seconds: u64, table: &mut Table) -> Outcome<()> {
     let service = Service::start(Room::Ample).await?;
     let (get, post) = (Script::new("get", None)?, Script::new("post", Some(&asked::completion().to_string()))?);
     for connections in CONNECTIONS {
-        row(&service, ("GET", "/health/live", &get), connections, spans.rate, table).await?;
+        row(&service, ("GET", "/health/live", &get), connections, seconds, table).await?;
     }
     let mut served = Vec::new();
     for connections in CONNECTIONS {
         let asking = ("POST", "/v1/chat/completions", &post);
-        served.push((connections, row(&service, asking, connections, spans.rate, table).await?));
+        served.push((connections, row(&service, asking, connections, seconds, table).await?));
     }
     drop(service);
     for at_once in [1, 16] {
-        let Asked { times, cpu_ms } = library(at_once, spans.rate).await?;
+        let Asked { times, cpu_ms } = library(at_once, seconds).await?;
         let beside = served.iter().find(|(connections, _)| *connections == at_once);
         let note = beside.map(|(_, served)| compared(served, &Asked { times, cpu_ms })).unwrap_or_default();
         table.add("the library, `Agent::ask`", &at_once.to_string(), &times, cpu_ms, &note);
@@ -46,7 +46,7 @@ async fn row(
 /// What the service costs on top of the library.
 fn compared(served: &Asked, asked: &Asked) -> String {
     let Times { p50_ms, per_second, .. } = served.times;
-    let time = format!("time {:.2} times (+{:.2} ms)", p50_ms / asked.times.p50_ms, p50_ms - asked.times.p50_ms);
+    let time = format!("time {:.2} times ({:+.2} ms)", p50_ms / asked.times.p50_ms, p50_ms - asked.times.p50_ms);
     let cpu = served.cpu_ms.zip(asked.cpu_ms).map(|(served, asked)| format!(", CPU {:.2} times", served / asked));
     let rate = per_second / asked.times.per_second;
     format!("the service: {time}, {rate:.2} times as many a second{}", cpu.unwrap_or_default())
