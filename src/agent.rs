@@ -410,7 +410,9 @@ pub(crate) struct Channel(pub(crate) mpsc::UnboundedSender<Entry>);
 
 impl EventSink for Channel {
     fn event(&self, entry: &Entry, _images: &[&Image]) {
-        // Without a receiver the run is being cancelled.
-        let _ = self.0.send(entry.clone());
+        // Entries hold whole prompts: nobody who listens, no copy.
+        if !self.0.is_closed() {
+            let _ = self.0.send(entry.clone());
+        }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) mod run;
 mod runs;
 mod stream;
 pub(crate) mod told;
+mod unread;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -33,6 +33,8 @@ pub struct ServiceConfig {
     pub max_connections: usize,
     /// How long the headers of a request may take to arrive, and how long a connection may idle, in milliseconds.
     pub header_timeout_ms: u64,
+    /// How long a client may take nothing of its answer before its connection is closed, in milliseconds.
+    pub write_timeout_ms: u64,
     /// Most runs at a time.
     pub max_runs: usize,
     /// Most runs that wait for their turn; a request beyond it is refused at once (429).
@@ -115,6 +117,7 @@ impl Default for ServiceConfig {
             allowed_origins: Vec::new(),
             max_connections: 512,
             header_timeout_ms: 30_000,
+            write_timeout_ms: 30_000,
             max_runs: 2,
             max_queue: 16,
             max_runs_per_key: 8,
@@ -140,6 +143,7 @@ impl ServiceConfig {
         for (name, is_zero) in [
             ("max_connections", self.max_connections == 0),
             ("header_timeout_ms", self.header_timeout_ms == 0),
+            ("write_timeout_ms", self.write_timeout_ms == 0),
             ("max_runs", self.max_runs == 0),
             ("max_runs_per_key", self.max_runs_per_key == 0),
             ("max_body_bytes", self.max_body_bytes == 0),

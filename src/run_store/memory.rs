@@ -17,12 +17,11 @@ pub struct MemoryRuns(Mutex<BTreeMap<(u64, String), Run>>);
 struct Run {
     accepted: Accepted,
     begun: Begun,
-    entries: Vec<Entry>,
+    /// As JSON: read, they take several times as much room.
+    entries: Vec<Box<[u8]>>,
     blobs: HashMap<String, Vec<u8>>,
     end: Option<Json>,
     cancelled: bool,
-    /// How much room the entries take, about.
-    bytes: u64,
 }
 
 impl MemoryRuns {
@@ -45,15 +44,20 @@ impl Run {
     }
 
     fn kept(&self) -> Kept {
-        let blobs: u64 = self.blobs.values().map(|blob| blob.len() as u64).sum();
+        let blobs: usize = self.blobs.values().map(Vec::len).sum();
+        let entries: usize = self.entries.iter().map(|entry| entry.len()).sum();
         let (accepted, end) = (self.accepted.clone(), self.end.clone());
-        Kept { accepted, cancelled: self.cancelled, end, bytes: blobs + self.bytes }
+        Kept { accepted, cancelled: self.cancelled, end, bytes: (blobs + entries) as u64 }
     }
 }
 
-/// How long an entry is as JSON.
-fn size_of(entry: &Entry) -> u64 {
-    serde_json::to_vec(entry).map_or(0, |json| json.len() as u64)
+fn written(entry: &Entry) -> Result<Box<[u8]>> {
+    let json = serde_json::to_vec(entry).map_err(|e| Error::internal("an entry has no JSON form").with_source(e))?;
+    Ok(json.into_boxed_slice())
+}
+
+fn read(json: &[u8]) -> Result<Entry> {
+    serde_json::from_slice(json).map_err(|e| Error::internal("an entry cannot be read again").with_source(e))
 }
 
 impl RunStore for MemoryRuns {
@@ -61,16 +65,14 @@ impl RunStore for MemoryRuns {
         let mut kept = Run {
             accepted: run.clone(),
             begun: Begun::default(),
-            entries: entries.to_vec(),
+            entries: entries.iter().map(written).collect::<Result<_>>()?,
             blobs: HashMap::new(),
             end: None,
             cancelled: false,
-            bytes: 0,
         };
         for (digest, bytes) in images {
             kept.blobs.insert((*digest).to_owned(), bytes.to_vec());
         }
-        kept.bytes = entries.iter().map(size_of).sum();
         self.runs().insert((run.at_ms, run.id.clone()), kept);
         Ok(())
     }
@@ -84,10 +86,10 @@ impl RunStore for MemoryRuns {
     }
 
     fn append(&self, id: &str, entry: &Entry, images: &[&Image]) -> Result<()> {
+        let entry = written(entry)?;
         self.with(id, |run| {
             run.keep(images);
-            run.bytes += size_of(entry);
-            run.entries.push(entry.clone());
+            run.entries.push(entry);
         })
     }
 
@@ -106,7 +108,8 @@ impl RunStore for MemoryRuns {
     }
 
     fn entries(&self, id: &str) -> Result<Vec<Entry>> {
-        self.with(id, |run| run.entries.clone())
+        let entries = self.with(id, |run| run.entries.clone())?;
+        entries.iter().map(|entry| read(entry)).collect()
     }
 
     fn blob(&self, id: &str, digest: &str) -> Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ use crate::config::Config;
 use crate::otel::traceparent;
 use crate::pointed::Pointed;
 use crate::task::Task;
+
+/// Longest body that is parsed where it arrives, in bytes: handing it over would take longer.
+const AT_ONCE: usize = 32 << 10;
 
 /// What the parts of all replies to one request have in common.
 pub(super) struct Head {
@@ -66,11 +70,13 @@ pub(super) async fn complete(
     Ok(Json(head.whole(&report)).into_response())
 }
 
-/// Parses a body, away from the threads that answer others. The place stays taken until that is over, whether or not
-/// the client waits for it.
-async fn parsed(bytes: axum::body::Bytes, place: Place) -> Result<(Completion, Place), Refusal> {
+/// Parses a body, a long one away from the threads that answer others. The place stays taken until that is over,
+/// whether or not the client waits for it.
+async fn parsed(bytes: Bytes, place: Place) -> Result<(Completion, Place), Refusal> {
+    let is_long = bytes.len() > AT_ONCE;
     let parse = move || (serde_json::from_slice(&bytes), place);
-    let (request, place) = tokio::task::spawn_blocking(parse).await.map_err(|_| Refusal::internal())?;
+    let (request, place) =
+        if is_long { tokio::task::spawn_blocking(parse).await.map_err(|_| Refusal::internal())? } else { parse() };
     let faulty = |e| Refusal::bad(format!("the body is no request for a chat completion: {e}"));
     Ok((request.map_err(faulty)?, place))
 }

@@ -1,4 +1,4 @@
-//! Listening: connections, how many there are, and how long they may take over their headers.
+//! Listening: connections, how many there are, and how long they may take over their headers and answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::unread::Impatient;
 use crate::config::ServiceConfig;
 
 /// How long to wait after a connection could not be taken, mostly for want of file descriptors.
@@ -21,11 +22,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn listen(listener: TcpListener, app: Router, config: &ServiceConfig, stop: &CancellationToken) {
     let most = config.max_connections.min(Semaphore::MAX_PERMITS);
     let (open, room) = (GracefulShutdown::new(), Arc::new(Semaphore::new(most)));
+    let patience = Duration::from_millis(config.write_timeout_ms);
     while let Some((stream, place)) = stop.run_until_cancelled(next(&listener, &room)).await.flatten() {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(config.header_timeout_ms))
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+            .serve_connection(TokioIo::new(Impatient::new(stream, patience)), TowerToHyperService::new(app.clone()));
         let connection = open.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -100,7 +100,9 @@ impl Run {
     ///
     /// # Errors
     /// When it could not begin; a panic in it is a defect of the service, and told as that.
-    pub(crate) async fn report(self) -> Result<Report, Refusal> {
+    pub(crate) async fn report(mut self) -> Result<Report, Refusal> {
+        // Nobody listens from here on.
+        self.events.close();
         let report = self.report.await.map_err(|e| {
             tracing::error!("a run ended in a panic: {e}");
             Refusal::internal()

@@ -200,6 +200,25 @@ async fn connections_are_bounded_and_do_not_idle_for_ever() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_loses_its_connection() {
+    let mut config = config();
+    config.service.max_connections = 1;
+    config.service.write_timeout_ms = 300;
+    let service = Running::start(Script::new(Vec::<String>::new()), crate::agent::tools(), config, "").await;
+    let (asked, one) = (1000, service.get("/openapi.json").send().await.unwrap().bytes().await.unwrap());
+    let mut deaf = TcpStream::connect(service.address).await.unwrap();
+    // Answers of tens of MB, which no socket holds.
+    let asks = "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(asked);
+    deaf.write_all(asks.as_bytes()).await.unwrap();
+    // The next one is answered only when the other has lost its place.
+    assert_eq!(service.get("/health/live").send().await.unwrap().status(), 200);
+    let mut rest = Vec::new();
+    // Whether it ends or breaks off, it was not answered whole.
+    let _ = deaf.read_to_end(&mut rest).await;
+    assert!(rest.starts_with(b"HTTP/1.1 200") && rest.len() < asked * one.len(), "{} bytes", rest.len());
+}
+
+#[tokio::test]
 async fn connections_that_stay_open_do_not_hold_up_the_end() {
     let mut config = config();
     config.service.drain_ms = 100;
