@@ -46,6 +46,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Json::is_null")]
         task: Json,
     },
+    /// A question that goes on from earlier ones was rewritten to stand alone.
+    Rewritten {
+        /// What is asked.
+        question: String,
+        /// The same so that it can be understood by itself.
+        standalone: String,
+    },
     /// Demos were chosen to go along with a question.
     Shown {
         /// Who is shown them.
@@ -57,8 +64,8 @@ pub enum Event {
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
-        /// What for: `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`, and what a chain asks for,
-        /// such as `critic`.
+        /// What for: `standalone`, `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`, and what a chain
+        /// asks for, such as `critic`.
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,
