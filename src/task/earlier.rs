@@ -14,8 +14,13 @@ impl Task {
 
 /// The questions that are used of those asked before, oldest first: the latest ones, each in one line and not too long.
 pub(crate) fn latest(earlier: &[String]) -> Vec<String> {
-    let mut used: Vec<String> =
-        earlier.iter().rev().map(|question| short(question)).filter(|q| !q.is_empty()).take(Task::MAX_EARLIER).collect();
+    let mut used: Vec<String> = earlier
+        .iter()
+        .rev()
+        .map(|question| short(question))
+        .filter(|q| !q.is_empty())
+        .take(Task::MAX_EARLIER)
+        .collect();
     used.reverse();
     used
 }

@@ -6,6 +6,7 @@
 
   // What an LLM call was for.
   const PURPOSES = {
+    standalone: 'understand the question',
     translate: 'translate the question',
     plan: 'write a plan',
     sample: 'write another plan',
@@ -126,6 +127,13 @@
       );
       if (last) folded.reveal();
       return folded;
+    }
+
+    on_rewritten(entry) {
+      return [
+        h('p', null, h('b', null, 'Understood as: '), text(entry.standalone)),
+        h('p', { class: 'note' }, 'from ', quoted(entry.question)),
+      ];
     }
 
     on_planned(entry) {

@@ -224,6 +224,7 @@
     }
 
     faults() {}
+    rewritten() {}
     shown() {}
     not_enough() {}
     voted() {}
@@ -401,6 +402,7 @@
 
   const TOLD = new Set([
     'started',
+    'rewritten',
     'shown',
     'llm_call',
     'planned',
