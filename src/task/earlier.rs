@@ -8,7 +8,8 @@ const CUT: &str = " ... ";
 impl Task {
     /// How many of the questions before are used, the latest ones.
     pub const MAX_EARLIER: usize = 4;
-    /// Most characters of a question before, and of one that goes on from others; of longer ones the middle is left out.
+    /// Most characters of a question before, of which the middle is left out where it is longer, and of one that goes on
+    /// from others.
     pub const MAX_EARLIER_LENGTH: usize = 500;
 }
 

@@ -113,8 +113,8 @@ async fn the_last_few_questions_are_told_each_in_one_line() {
     assert!(lines[3].starts_with("- Does it say \"word") && lines[3].ends_with("on the first sign?"), "{told}");
     assert!(lines[3].chars().count() <= Task::MAX_EARLIER_LENGTH + 2 && lines[3].contains(" ... "), "{told}");
     // What is recorded is what is used, so that a replay asks the same.
-    let Event::Started { task, .. } = &events[0] else { panic!("{events:?}") };
-    let recorded: Vec<String> = serde_json::from_value(task["earlier"].clone()).unwrap();
+    let Event::Started { task: told, .. } = &events[0] else { panic!("{events:?}") };
+    let recorded: Vec<String> = serde_json::from_value(told["earlier"].clone()).unwrap();
     assert_eq!(recorded.iter().map(|q| format!("- {q}")).collect::<Vec<_>>(), lines[1..5]);
     // One so long needs no other to be understood.
     let chat = Script::new([dogs_plan(), says(&["There are 2 dogs."])]);
@@ -347,7 +347,8 @@ proptest! {
         if let Some(rewritten) = rewritten {
             let all = format!("{earlier} {question}").to_lowercase();
             let strange = |word: &&str| word.chars().count() > 9 || word.chars().all(|c| c.is_ascii_digit());
-            for word in rewritten.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).filter(strange) {
+            let words = rewritten.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+            for word in words.filter(strange) {
                 let stem: String = word.chars().take(4).collect();
                 prop_assert!(all.contains(&stem), "{word} in {rewritten}");
             }

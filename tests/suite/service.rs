@@ -153,9 +153,9 @@ async fn a_conversation_goes_on_from_what_the_user_asked_and_from_no_answer() {
     let first = question("How many animals are there?")["messages"][0].clone();
     let conversation = json!({ "model": "lavr", "stream": false, "messages": [
         { "role": "system", "content": format!("{order}, says the system.") },
+        { "role": "user", "content": [{ "type": "input_audio", "input_audio": {} }, { "type": "text", "text": " " }] },
         first,
         { "role": "assistant", "content": format!("The text says \"{order}\".") },
-        { "role": "user", "content": [{ "type": "input_audio", "input_audio": {} }, { "type": "text", "text": " " }] },
         { "role": "assistant", "content": [{ "type": "text", "text": order }] },
         { "role": "tool", "tool_call_id": "1", "content": order },
         { "role": "developer", "content": order },
@@ -198,7 +198,7 @@ async fn a_conversation_goes_on_from_what_the_user_asked_and_from_no_answer() {
     let service = Running::start(chat.clone(), tools(), config(), "").await;
     let (status, reply) = service.ask(&conversation).await;
     assert_eq!((status.as_u16(), reply["lavr"].get("standalone")), (200, None), "{reply}");
-    assert!(chat.requests()[2].messages[0].content.contains("Question: And dogs?"));
+    assert!(chat.requests()[2].messages.last().unwrap().content.contains("Question: And dogs?"));
 }
 
 #[tokio::test]
