@@ -7,6 +7,7 @@ mod infill;
 mod questions;
 mod report;
 mod run;
+mod standalone;
 mod translate;
 mod verify;
 mod vote;
@@ -17,6 +18,7 @@ use std::time::{Instant, SystemTime};
 pub use report::{Report, Timings, placed};
 
 use self::run::Run;
+use self::standalone::Rewriter;
 use self::translate::Translator;
 
 use futures::{Stream, StreamExt, stream};
@@ -58,6 +60,7 @@ struct Parts {
     infiller: Infiller,
     /// Whether the LLM takes images, so that it can look for itself.
     looks: bool,
+    rewriter: Rewriter,
     translator: Translator,
     styler: Styler,
 }
@@ -201,6 +204,7 @@ impl AgentBuilder {
             critic: Critic::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             arbiter: Arbiter::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             infiller: Infiller::new(Arc::clone(&chat), Arc::clone(&prompts))?,
+            rewriter: Rewriter::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             translator: Translator::new(Arc::clone(&chat), Arc::clone(&prompts))?,
             styler: Styler::new(chat, prompts)?,
         })))
@@ -318,8 +322,10 @@ impl Agent {
         .boxed())
     }
 
-    /// Plans a task as the controller and checks the plan, without running anything. A question in another script than
-    /// that of English is translated before.
+    /// Plans a task as the controller and checks the plan, without running anything.
+    ///
+    /// A question that goes on from earlier ones is rewritten to stand alone before, and one in another script than that
+    /// of English translated; with declared tools neither is done.
     ///
     /// # Errors
     /// `Plan` when no valid plan comes about; those of the LLM; `Budget` when a limit is reached.
@@ -332,6 +338,8 @@ impl Agent {
         task.validate()?;
         // A request to declared tools names files and texts that are arguments as they are.
         let declared = self.0.catalog.is_declared();
+        let alone = if declared { None } else { self.0.rewriter.standing_alone(cx, task).await? };
+        let task = alone.as_ref().unwrap_or(task);
         let english = if declared { None } else { self.0.translator.in_english(cx, task).await? };
         let task = english.as_ref().unwrap_or(task);
         let known = Trace::default();

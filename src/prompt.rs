@@ -4,12 +4,14 @@
 //! them file by file, and a `demos` folder as a whole.
 
 mod declared;
+mod demos;
 mod files;
 mod library;
 mod likeness;
 mod pool;
 mod ready;
 mod similar;
+mod standalone;
 mod styling;
 mod tools;
 
@@ -18,12 +20,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::{Environment, UndefinedBehavior, context};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+pub use self::demos::{DecideDemo, GuessDemo, RefineDemo};
+use self::demos::{FOLDERS, OwnDemos};
 use self::files::{builtin_files, read_folder};
 pub use self::library::{Asked, Chosen, Listed, PlanLibrary};
 use self::pool::Pool;
+pub use self::standalone::StandaloneDemo;
 pub use self::styling::{StyleDemo, TranslateDemo, Wish};
 use self::tools::tool_line;
 use crate::demo::{DemoFor, FileDemo};
@@ -33,74 +37,6 @@ use crate::plan;
 use crate::task::{asked_images, image_name};
 use crate::tool::Catalog;
 pub use crate::tool::PlanDemo;
-
-/// Folders of demos: one that is given replaces the compiled-in one as a whole.
-const DEMOS: [&str; 7] = [
-    "plan/demos/",
-    "plan/library/",
-    "decide/demos/",
-    "refine/demos/",
-    "guess/demos/",
-    "style/demos/",
-    "translate/demos/",
-];
-
-fn one() -> usize {
-    1
-}
-
-/// An in-context example for the decision maker: one round.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DecideDemo {
-    /// What is asked.
-    pub question: String,
-    /// How many images there are.
-    #[serde(default = "one")]
-    pub images: usize,
-    /// What is known, as the decision maker sees it.
-    #[serde(default)]
-    pub known: String,
-    /// How many of the images, from the first on, some step has looked at.
-    #[serde(default)]
-    pub looked_at: usize,
-    /// What the refiner found missing, when it did.
-    #[serde(default)]
-    pub missing: Option<String>,
-    /// The reply, as JSON.
-    pub reply: String,
-}
-
-/// An in-context example for the refiner.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RefineDemo {
-    /// What is asked.
-    pub question: String,
-    /// The evidence, as the refiner sees it.
-    pub evidence: String,
-    /// What the decision maker ended with, when there was one.
-    #[serde(default)]
-    pub thought: Option<String>,
-    /// The sentences of the answer; none when the evidence does not answer.
-    #[serde(default)]
-    pub answer: Vec<String>,
-    /// What is missing when the evidence does not answer.
-    #[serde(default)]
-    pub missing: Option<String>,
-}
-
-/// An in-context example for guessing.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GuessDemo {
-    /// What is asked.
-    pub question: String,
-    /// What is known, in sentences.
-    pub findings: String,
-    /// The guess.
-    pub answer: String,
-}
 
 /// What a decision maker is told in one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -136,13 +72,7 @@ pub struct Said<'a> {
 #[derive(Debug, Clone)]
 pub struct Prompts {
     templates: Environment<'static>,
-    plan_demos: Vec<PlanDemo>,
-    plan_library: Vec<PlanDemo>,
-    decide_demos: Vec<DecideDemo>,
-    refine_demos: Vec<RefineDemo>,
-    guess_demos: Vec<GuessDemo>,
-    style_demos: Vec<StyleDemo>,
-    translate_demos: Vec<TranslateDemo>,
+    own: OwnDemos,
     demos: Vec<FileDemo>,
 }
 
@@ -163,7 +93,7 @@ impl Prompts {
         let folder = folder.as_ref();
         let own = read_folder(folder).map_err(|e| e.context(format!("prompts `{}`", folder.display())))?;
         let mut files = builtin_files()?;
-        for demos in DEMOS {
+        for demos in FOLDERS {
             if own.keys().any(|name| name.starts_with(demos)) {
                 files.retain(|name, _| !name.starts_with(demos));
             }
@@ -175,40 +105,14 @@ impl Prompts {
     fn from_files(files: BTreeMap<String, String>) -> Result<Self> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
-        let (mut plan_demos, mut plan_library) = (Vec::new(), Vec::new());
-        let (mut decide_demos, mut refine_demos, mut guess_demos) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut style_demos, mut translate_demos) = (Vec::new(), Vec::new());
+        let mut own = OwnDemos::default();
         for (name, text) in files {
             let faulty = |e: &dyn std::fmt::Display| Error::invalid(format!("prompt file `{name}`: {e}"));
-            if name.starts_with("plan/demos/") {
-                plan_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("plan/library/") {
-                plan_library.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("decide/demos/") {
-                decide_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("refine/demos/") {
-                refine_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("guess/demos/") {
-                guess_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("style/demos/") {
-                style_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else if name.starts_with("translate/demos/") {
-                translate_demos.push(toml::from_str(&text).map_err(|e| faulty(&e))?);
-            } else {
+            if !own.take(&name, &text).map_err(|e| faulty(&e))? {
                 templates.add_template_owned(name.clone(), text.trim_end().to_owned()).map_err(|e| faulty(&e))?;
             }
         }
-        Ok(Self {
-            templates,
-            plan_demos,
-            plan_library,
-            decide_demos,
-            refine_demos,
-            guess_demos,
-            style_demos,
-            translate_demos,
-            demos: Vec::new(),
-        })
+        Ok(Self { templates, own, demos: Vec::new() })
     }
 
     /// Adds demos of files to those that go along with questions.
@@ -220,27 +124,27 @@ impl Prompts {
 
     /// The demos of the planner.
     pub fn plan_demos(&self) -> &[PlanDemo] {
-        &self.plan_demos
+        &self.own.plan
     }
 
     /// The demos of the planner that are only shown with questions they resemble.
     pub fn plan_library(&self) -> &[PlanDemo] {
-        &self.plan_library
+        &self.own.library
     }
 
     /// The demos of the decision maker.
     pub fn decide_demos(&self) -> &[DecideDemo] {
-        &self.decide_demos
+        &self.own.decide
     }
 
     /// The demos of the refiner.
     pub fn refine_demos(&self) -> &[RefineDemo] {
-        &self.refine_demos
+        &self.own.refine
     }
 
     /// The demos of guessing.
     pub fn guess_demos(&self) -> &[GuessDemo] {
-        &self.guess_demos
+        &self.own.guess
     }
 
     fn render(&self, name: &str, context: minijinja::Value) -> Result<String> {
@@ -264,7 +168,7 @@ impl Prompts {
             }
             return Ok(messages);
         }
-        for demo in &self.plan_demos {
+        for demo in &self.own.plan {
             let ready = self.ready_plan(demo, catalog, "")?;
             messages.extend(ready.iter().filter_map(|ready| ready.shown(DemoFor::Planner)).flatten().cloned());
         }
@@ -290,7 +194,7 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template or demo.
     pub fn decide_prefix(&self, catalog: &Catalog, is_known: bool) -> Result<Vec<Message>> {
         let mut messages = self.decide_bare(catalog)?;
-        for demo in self.decide_demos.iter().filter(|demo| demo.known.trim().is_empty() != is_known) {
+        for demo in self.own.decide.iter().filter(|demo| demo.known.trim().is_empty() != is_known) {
             messages.extend(self.shown_round(demo, catalog)?.into_iter().flatten());
         }
         Ok(messages)
@@ -335,7 +239,7 @@ impl Prompts {
             }
         }
         // A declared tool may have the name of one of ours, and be another.
-        let of_prompts = if catalog.is_declared() { &[] } else { self.plan_library.as_slice() };
+        let of_prompts = if catalog.is_declared() { &[] } else { self.own.library.as_slice() };
         let of_prompts = of_prompts.iter().map(|demo| (demo, "prompts/plan/library"));
         let of_tools = catalog.iter().flat_map(|tool| tool.demos()).map(|demo| (demo, "tools"));
         for (demo, place) in of_prompts.chain(of_tools).filter(|(demo, _)| demo.region == region) {
@@ -399,7 +303,7 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn refine_prefix(&self) -> Result<Vec<Message>> {
         let mut messages = self.refine_bare()?;
-        for demo in &self.refine_demos {
+        for demo in &self.own.refine {
             messages.extend(self.shown_answer(demo)?);
         }
         Ok(messages)
@@ -427,7 +331,7 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn guess_prefix(&self) -> Result<Vec<Message>> {
         let mut messages = vec![Message::system(self.render("guess/system.md", context! {})?)];
-        for demo in &self.guess_demos {
+        for demo in &self.own.guess {
             messages.push(self.guess_user(&demo.question, demo.findings.trim())?);
             messages.push(Message::assistant(spaced_json(&json!({ "guess": demo.answer }))?));
         }

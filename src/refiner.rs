@@ -26,7 +26,7 @@ pub(crate) use in_words::told;
 pub(crate) use short::{asks_for_value, has_form};
 pub(crate) use styling::FAILED;
 pub use styling::Styler;
-pub(crate) use styling::unlike;
+pub(crate) use styling::{left_out, unlike};
 pub(crate) use text::{cut, plain};
 pub(crate) use wording::asks_to_read;
 

@@ -1,5 +1,6 @@
 //! Tasks: one question with its images.
 
+mod earlier;
 mod record;
 
 use std::fmt;
@@ -7,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::earlier::latest;
 use crate::budget::Budget;
 use crate::chain::{Bridge, Chain, DemoChoice, Stop};
 use crate::error::{Error, Result};
@@ -63,6 +65,14 @@ impl FromStr for Mode {
 pub struct Task {
     /// What is asked.
     pub question: String,
+    /// What the user asked before, oldest first, so that the question may go on from it: "And how many of them ...?".
+    ///
+    /// The last [`Task::MAX_EARLIER`] are used.
+    ///
+    /// # Why questions alone, and no answers
+    /// An answer may repeat text that stands in an image, and nothing of that may reach a planner in
+    /// [`Mode::Controller`]. What a user asked is the user's own.
+    pub earlier: Vec<String>,
     /// The images, in order: `$image`, `$image2` ...
     pub images: Vec<Image>,
     /// The limits of the run.
@@ -87,6 +97,7 @@ impl Task {
     pub fn new(question: impl Into<String>, images: Vec<Image>) -> Self {
         Self {
             question: question.into(),
+            earlier: Vec::new(),
             images,
             budget: Budget::default(),
             mode: Mode::default(),
@@ -95,6 +106,15 @@ impl Task {
             style: Style::default(),
             region: None,
         }
+    }
+
+    /// Sets what the user asked before, oldest first: questions alone, never answers.
+    ///
+    /// A question that goes on from them is rewritten to stand alone before anything else is done with it.
+    #[must_use]
+    pub fn with_earlier<T: Into<String>>(mut self, earlier: impl IntoIterator<Item = T>) -> Self {
+        self.earlier = earlier.into_iter().map(Into::into).collect();
+        self
     }
 
     /// Sets the limits.
@@ -141,8 +161,8 @@ impl Task {
         self
     }
 
-    /// Checks that the question is there and not too long, the chain and the style are within their bounds, and what is
-    /// pointed at lies in its image.
+    /// Checks that the question is there and not too long, and so are those asked before; the chain and the style are
+    /// within their bounds, and what is pointed at lies in its image.
     ///
     /// # Errors
     /// `InvalidInput`, saying which.
@@ -150,12 +170,13 @@ impl Task {
         if self.question.trim().is_empty() {
             return Err(Error::invalid("the question is empty; ask something about the image"));
         }
-        let length = self.question.chars().count();
-        if length > Self::MAX_QUESTION {
-            return Err(Error::invalid(format!(
-                "the question has {length} characters, more than {}; shorten it",
-                Self::MAX_QUESTION
-            )));
+        check_length("the question", &self.question)?;
+        for (n, earlier) in self.earlier.iter().enumerate() {
+            let name = format!("earlier question {}", n + 1);
+            if earlier.trim().is_empty() {
+                return Err(Error::invalid(format!("{name} is empty; leave it out")));
+            }
+            check_length(&name, earlier)?;
         }
         self.chain.validate()?;
         self.style.validate()?;
@@ -192,6 +213,14 @@ impl Task {
         }
         Ok(())
     }
+}
+
+fn check_length(name: &str, question: &str) -> Result<()> {
+    let (length, most) = (question.chars().count(), Task::MAX_QUESTION);
+    if length > most {
+        return Err(Error::invalid(format!("{name} has {length} characters, more than {most}; shorten it")));
+    }
+    Ok(())
 }
 
 /// The name by which a plan refers to the n-th image (from 0): `image`, `image2`, `image3` ...

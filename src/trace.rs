@@ -49,6 +49,13 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<String>,
     },
+    /// A question that goes on from earlier ones was rewritten to stand alone.
+    Rewritten {
+        /// What is asked.
+        question: String,
+        /// The same so that it can be understood by itself.
+        standalone: String,
+    },
     /// Demos were chosen to go along with a question.
     Shown {
         /// Who is shown them.
@@ -60,8 +67,8 @@ pub enum Event {
     },
     /// An LLM was called and replied (or failed).
     LlmCall {
-        /// What for: `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`, and what a chain asks for,
-        /// such as `critic`.
+        /// What for: `standalone`, `translate`, `plan`, `decide`, `repair`, `refine`, `guess`, `style`, and what a chain
+        /// asks for, such as `critic`.
         purpose: String,
         /// The prompt, constant part first.
         prompt: Vec<Message>,
@@ -210,6 +217,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::Rewritten { .. } => "rewritten",
             Self::Shown { .. } => "shown",
             Self::LlmCall { .. } => "llm_call",
             Self::Faults { .. } => "faults",

@@ -52,7 +52,7 @@ fn stands_in(text: &str, other: &str) -> bool {
 }
 
 /// A character of a script that is written without spaces: Chinese, Japanese, Thai, Lao, Khmer, Burmese.
-fn is_unspaced(c: char) -> bool {
+pub(crate) fn is_unspaced(c: char) -> bool {
     is_han(c)
         || matches!(c, '\u{3041}'..='\u{30ff}' | '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}')
 }

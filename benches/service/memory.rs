@@ -20,7 +20,7 @@ pub(crate) async fn of_completions(seconds: u64, table: &mut Table) -> Outcome<(
         tokio::try_join!(wrk(&url, &script, AT_ONCE, seconds), samples(&service, Duration::from_secs(seconds)))?;
     let cpu_ms = cpu_each(before, service.cpu_seconds(), told.times.count);
     let note = [told.note(), note(&samples)].iter().filter(|note| !note.is_empty()).cloned().collect::<Vec<_>>();
-    let what = format!("`POST /v1/chat/completions`, {} s", seconds);
+    let what = format!("`POST /v1/chat/completions`, {seconds} s");
     table.add(&what, &AT_ONCE.to_string(), &told.times, cpu_ms, &note.join("; "));
     Ok(())
 }
@@ -47,7 +47,7 @@ pub(crate) async fn of_runs(seconds: u64, table: &mut Table) -> Outcome<()> {
     }
     let times = Times::of(std::mem::take(&mut *all.lock().map_err(|_| "one failed")?), since.elapsed());
     let cpu_ms = cpu_each(before, service.cpu_seconds(), times.count);
-    let what = format!("`POST /v1/runs` and its events, {} s", seconds);
+    let what = format!("`POST /v1/runs` and its events, {seconds} s");
     table.add(&what, &AT_ONCE.to_string(), &times, cpu_ms, &note(&samples));
     Ok(())
 }

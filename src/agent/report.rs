@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::answer::{Answer, Usage};
+use crate::answer::{Answer, Status, Usage};
 use crate::observation::{Failure, Observation};
 use crate::plan::{Plan, REGION, points};
 use crate::task::image_name;
@@ -18,6 +18,8 @@ use crate::value::Value;
 pub struct Report {
     /// The answer; its `status` says how the run ended.
     pub answer: Answer,
+    /// The question so that it can be understood by itself, where it went on from earlier ones and was rewritten.
+    pub standalone: Option<String>,
     /// The question in English, where it was asked in another script and translated.
     pub translated: Option<String>,
     /// The plan and the observations.
@@ -46,8 +48,9 @@ pub struct Timings {
 impl Report {
     /// The JSON form: `answer`, `status`, `claims`, `plan`, `steps`, `usage`, `timings`; where the answer comes
     /// down to a bare value, `short`; where there were rounds, `rounds`; what a chain asked for, `rationale`,
-    /// `against`, `votes`, `asked`, `verified`, `arbitration`, `gaps`; where the question was translated,
-    /// `translated`; as far as the style brings them, `added`, `data` and `unstyled`; and on failure `error`.
+    /// `against`, `votes`, `asked`, `verified`, `arbitration`, `gaps`; where the question was rewritten
+    /// or translated, `standalone` and `translated`; as far as the style brings them, `added`, `data` and `unstyled`;
+    /// and on failure `error`.
     pub fn to_json(&self) -> Json {
         let steps: Vec<Json> = self.trace.observations.iter().map(step_json).collect();
         let mut report = json!({
@@ -71,6 +74,7 @@ impl Report {
             for (name, text) in [
                 ("rationale", rationale),
                 ("against", against),
+                ("standalone", &self.standalone),
                 ("translated", &self.translated),
                 ("added", added),
                 ("unstyled", unstyled),
@@ -152,6 +156,24 @@ impl Report {
         }
         items.extend(own);
     }
+}
+
+/// A refusal that says what is missing.
+pub(super) fn unanswerable(missing: &str) -> Answer {
+    let missing = missing.trim().trim_end_matches('.');
+    let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
+    Answer::new(format!("The evidence does not answer this{reason}."), Status::Unanswerable)
+}
+
+/// What is known when a limit ends the run: the results as they are, without an LLM.
+pub(super) fn partial(known: &Trace) -> Answer {
+    let claims = if known.is_blank() { Vec::new() } else { crate::refiner::plain_claims(known) };
+    let text = if claims.is_empty() {
+        "Nothing was found out before the limit was reached.".to_owned()
+    } else {
+        claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    Answer { claims, ..Answer::new(text, Status::Budget) }
 }
 
 fn step_json(observation: &Observation) -> Json {

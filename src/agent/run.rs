@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::report::{Report, Timings};
+use super::report::{Report, Timings, partial, unanswerable};
 use super::{Agent, Parts};
 use crate::answer::{Answer, Status};
 use crate::chain::{Bridge, Pattern, Questions, Stop};
@@ -31,8 +31,10 @@ pub(super) struct Run<'a> {
     pub(super) parts: &'a Parts,
     /// The task, its question in English.
     pub(super) task: Cow<'a, Task>,
-    /// The task as it was asked.
-    asked: &'a Task,
+    /// The task as it was asked, its question standing alone.
+    asked: Cow<'a, Task>,
+    /// The question in English, where it was translated.
+    translated: Option<String>,
     experts: Experts,
     pub(super) trace: Trace,
     pub(super) timings: Timings,
@@ -72,7 +74,8 @@ impl<'a> Run<'a> {
             cx,
             parts,
             task: Cow::Borrowed(task),
-            asked: task,
+            asked: Cow::Borrowed(task),
+            translated: None,
             experts: Experts::load(cx, &parts.catalog, task.region.is_some()),
             trace: Trace::default(),
             timings: Timings::default(),
@@ -85,17 +88,22 @@ impl<'a> Run<'a> {
     }
 
     pub(super) async fn go(&mut self) -> Result<Verdict> {
-        self.translate().await?;
+        let began = Instant::now();
+        let understood = self.understand().await;
+        self.timings.plan_ms += millis(began);
+        understood?;
         let outcome = self.reason().await;
         if self.task.guess { self.with_guess(outcome).await } else { outcome }
     }
 
-    /// Has the question in English from here on.
-    async fn translate(&mut self) -> Result<()> {
-        let began = Instant::now();
-        let english = self.parts.translator.in_english(self.cx, self.asked).await;
-        self.timings.plan_ms += millis(began);
-        if let Some(task) = english? {
+    /// Has a question that stands alone, and in English, from here on.
+    async fn understand(&mut self) -> Result<()> {
+        if let Some(task) = self.parts.rewriter.standing_alone(self.cx, &self.asked).await? {
+            self.task = Cow::Owned(task.clone());
+            self.asked = Cow::Owned(task);
+        }
+        if let Some(task) = self.parts.translator.in_english(self.cx, &self.asked).await? {
+            self.translated = Some(task.question.clone());
             self.task = Cow::Owned(task);
         }
         Ok(())
@@ -104,7 +112,7 @@ impl<'a> Run<'a> {
     /// The answer in the style and the language that were asked for.
     async fn styled(&mut self, answer: Answer) -> Result<Answer> {
         let began = Instant::now();
-        let styled = self.parts.styler.style(self.cx, self.asked, &self.trace, answer).await;
+        let styled = self.parts.styler.style(self.cx, &self.asked, &self.trace, answer).await;
         self.timings.refine_ms += millis(began);
         styled
     }
@@ -424,11 +432,12 @@ impl<'a> Run<'a> {
             _ => Event::Answered { answer: answer.clone(), usage, error: error.clone() },
         };
         self.cx.emit(event, &[]);
-        let translated = match self.task {
+        let standalone = match self.asked {
             Cow::Owned(task) => Some(task.question),
             Cow::Borrowed(_) => None,
         };
-        Report { answer, translated, trace: self.trace, usage, timings: self.timings, error }
+        let translated = self.translated;
+        Report { answer, standalone, translated, trace: self.trace, usage, timings: self.timings, error }
     }
 }
 
@@ -470,23 +479,6 @@ impl Experts {
 /// Whether an error ends the run, whatever it was about.
 pub(super) fn is_over(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Budget)
-}
-
-fn unanswerable(missing: &str) -> Answer {
-    let missing = missing.trim().trim_end_matches('.');
-    let reason = if missing.is_empty() { String::new() } else { format!(": {missing}") };
-    Answer::new(format!("The evidence does not answer this{reason}."), Status::Unanswerable)
-}
-
-/// What is known when a limit ends the run: the results as they are, without an LLM.
-fn partial(known: &Trace) -> Answer {
-    let claims = if known.is_blank() { Vec::new() } else { crate::refiner::plain_claims(known) };
-    let text = if claims.is_empty() {
-        "Nothing was found out before the limit was reached.".to_owned()
-    } else {
-        claims.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join(" ")
-    };
-    Answer { claims, ..Answer::new(text, Status::Budget) }
 }
 
 pub(super) fn millis(began: Instant) -> u64 {

@@ -18,6 +18,7 @@ use crate::task::{Mode, Task};
     lavr ask photo.jpg \"How many people are there?\"\n  \
     lavr ask photo.jpg \"What room is this?\" --guess\n  \
     lavr ask a.jpg b.jpg \"Which of the two pictures has more cars?\"\n  \
+    lavr ask photo.jpg \"And how many of them wear hats?\" --after \"How many people are there?\"\n  \
     lavr ask photo.jpg \"What is this?\" --point 120,80\n  \
     lavr ask photo.jpg \"What does this say?\" --box 40,30,200,180\n  \
     lavr ask receipt.jpg \"What is the total?\" --annotate seen.png --trace run.jsonl")]
@@ -25,6 +26,11 @@ pub(super) struct AskArgs {
     /// Image files (PNG, JPEG, WebP, GIF, BMP, TIFF), then the question
     #[arg(value_name = "IMAGE... QUESTION", required = true, num_args = 2..)]
     inputs: Vec<String>,
+
+    /// What you asked before, where the question goes on from it; more than once, the oldest first. The question is then
+    /// rewritten to stand alone, with the words of these. Give questions alone, no answers
+    #[arg(long, value_name = "QUESTION")]
+    after: Vec<String>,
 
     #[command(flatten)]
     llm: LlmOptions,
@@ -79,10 +85,10 @@ async fn answer(args: &AskArgs, cancel: CancellationToken) -> Result<Exit, Stop>
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     args.report.check(&paths).map_err(usage)?;
     args.options.check_trace(&paths, config.llm_cache.as_ref()).map_err(usage)?;
-    Task::new(question.clone(), Vec::new()).validate().map_err(usage)?;
+    Task::new(question.clone(), Vec::new()).with_earlier(&args.after).validate().map_err(usage)?;
     let pointed = args.region.read().map_err(usage)?;
     let images = open_images(&paths, &config).map_err(|e| swapped(e, question))?;
-    let mut task = config.task(question.clone(), images);
+    let mut task = config.task(question.clone(), images).with_earlier(&args.after);
     if let Some(pointed) = pointed {
         task = task.with_region(pointed.open(&config)?);
     }

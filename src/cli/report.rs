@@ -67,6 +67,9 @@ fn print(report: &Report, as_json: bool) -> Result<()> {
     if as_json {
         return output::print_json(&report.to_json());
     }
+    if let Some(standalone) = &report.standalone {
+        output::note(&format!("understood as: {}", output::safe(standalone)));
+    }
     if !report.answer.text.is_empty() {
         output::print(&output::safe(&report.answer.text))?;
     }

@@ -77,13 +77,19 @@ fn outdated(faults: &[Fault]) -> Error {
     Error::invalid(format!("the plan of this run does not fit the tools that there are now: {}", listed.join("; ")))
 }
 
-/// The question and how many images there were.
+/// The question, as it stands alone, and how many images there were.
 fn asked(entries: &[Entry]) -> Result<(String, usize)> {
     let began = entries.iter().find_map(|entry| match &entry.event {
         Event::Started { question, images, .. } => Some((question.clone(), images.len())),
         _ => None,
     });
-    began.ok_or_else(|| Error::invalid("no run began in this trace; give one that `lavr ask --trace` wrote"))
+    let (question, images) =
+        began.ok_or_else(|| Error::invalid("no run began in this trace; give one that `lavr ask --trace` wrote"))?;
+    let rewritten = entries.iter().find_map(|entry| match &entry.event {
+        Event::Rewritten { standalone, .. } => Some(standalone.clone()),
+        _ => None,
+    });
+    Ok((rewritten.unwrap_or(question), images))
 }
 
 /// The answer, when there is one that the evidence bears out.

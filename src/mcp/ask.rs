@@ -37,6 +37,8 @@ pub(super) fn tool(reach: Reach) -> Tool {
     let mode = "who decides [default: auto]: `controller` plans once and never after it has seen text from an image; \
                 `decision-maker` works in rounds; `auto` begins with a plan, and goes on in rounds where that does not \
                 suffice";
+    let earlier = "the questions before, oldest first, where this one goes on from them (\"And how many of them wear \
+                   hats?\"); questions alone, no answers";
     let place = json!({
         "type": "array", "items": { "type": "number" }, "minItems": 4, "maxItems": 4,
         "description": "what \"this\" means in the question: left, top, right and bottom in pixels of the first image",
@@ -44,6 +46,7 @@ pub(super) fn tool(reach: Reach) -> Tool {
     let properties = json!({
         "images": { "type": "array", "items": schema::image(reach), "minItems": 1 },
         "question": text("the question; images are \"the first image\", \"the second image\" ..."),
+        "earlier": { "type": "array", "items": { "type": "string" }, "description": earlier },
         "mode": { "type": "string", "enum": Mode::NAMES, "description": mode },
         "guess": switch("answer with a best guess, marked as one, where the evidence does not answer"),
         "chain": text("how the run reasons: KEY=VALUE,..., e.g. `votes=3` or `stages=two,critic=on`"),
@@ -64,6 +67,7 @@ pub(super) fn tool(reach: Reach) -> Tool {
 struct Asked {
     sources: Vec<String>,
     question: String,
+    earlier: Vec<String>,
     annotate: bool,
     settings: Settings,
 }
@@ -74,10 +78,11 @@ impl Asked {
         let sources: Option<Vec<String>> = field(&mut arguments, "images")?;
         let sources = sources.filter(|images| !images.is_empty()).ok_or_else(|| missing("images"))?;
         let question = field(&mut arguments, "question")?.ok_or_else(|| missing("question"))?;
+        let earlier = field(&mut arguments, "earlier")?.unwrap_or_default();
         let annotate = field(&mut arguments, "annotate")?.unwrap_or(false);
         let settings = serde_json::from_value(Json::Object(arguments));
         let settings = settings.map_err(|e| Refused::call(format!("the arguments do not fit: {e}")))?;
-        Ok(Self { sources, question, annotate, settings })
+        Ok(Self { sources, question, earlier, annotate, settings })
     }
 
     /// The configuration of its run, once all is checked that can be without its images.
@@ -85,7 +90,7 @@ impl Asked {
         call.check(&self.sources)?;
         let config = self.settings.lay_over(call.shared.whole().clone(), "");
         let config = config.map_err(|e| Refused::call(e.to_string()))?;
-        let task = config.task(self.question.as_str(), Vec::new());
+        let task = config.task(self.question.as_str(), Vec::new()).with_earlier(&self.earlier);
         task.validate().map_err(|e| Refused::call(e.to_string()))?;
         Ok(config)
     }
@@ -127,7 +132,7 @@ pub(super) async fn ask(call: Call, arguments: JsonObject) -> Result<CallToolRes
 async fn task(call: &Call, asked: Asked, config: Config, turn: Turn) -> Result<(Task, Turn), Refused> {
     let (shared, reach) = (Shared::clone(&call.shared), call.reach);
     let make = move || -> Result<_, Refusal> {
-        let mut task = config.task(asked.question, reach.open(&asked.sources, &shared)?);
+        let mut task = config.task(asked.question, reach.open(&asked.sources, &shared)?).with_earlier(asked.earlier);
         if let Some(region) = asked.settings.region() {
             task = task.with_region(region);
         }

@@ -34,6 +34,7 @@ impl Progress {
 /// What a client is told of an event of a run; nothing of most.
 pub(super) fn line(event: &Event, reach: Reach) -> Option<String> {
     Some(match event {
+        Event::Rewritten { standalone, .. } => format!("understood the question as: {standalone}"),
         Event::Planned { plan, .. } => {
             let steps = plan.get("steps").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
             let word = if steps == 1 { "step" } else { "steps" };

@@ -170,10 +170,10 @@ impl Prompts {
             }
             return Ok(all.into_iter().map(Arc::new).collect());
         }
-        for demo in &self.plan_demos {
+        for demo in &self.own.plan {
             all.extend(self.ready_plan(demo, catalog, "prompts/plan/demos")?);
         }
-        for demo in &self.decide_demos {
+        for demo in &self.own.decide {
             let Some(shown) = self.shown_round(demo, catalog)? else { continue };
             let (first, later) = if demo.known.trim().is_empty() { (Some(shown), None) } else { (None, Some(shown)) };
             let reply = serde_json::from_str(&demo.reply).unwrap_or_default();
@@ -187,7 +187,7 @@ impl Prompts {
                 ..Ready::default()
             });
         }
-        for demo in &self.refine_demos {
+        for demo in &self.own.refine {
             let refine = Some(self.shown_answer(demo)?);
             let place = "prompts/refine/demos".to_owned();
             all.push(Ready { place, question: demo.question.clone(), images: 1, refine, ..Ready::default() });

@@ -68,12 +68,12 @@ impl StyleDemo {
 impl Prompts {
     /// The demos of wording answers anew.
     pub fn style_demos(&self) -> &[StyleDemo] {
-        &self.style_demos
+        &self.own.style
     }
 
     /// The demos of translating questions.
     pub fn translate_demos(&self) -> &[TranslateDemo] {
-        &self.translate_demos
+        &self.own.translate
     }
 
     /// The constant part of the prompt for wording an answer anew.
@@ -82,7 +82,7 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn style_prefix(&self) -> Result<Vec<Message>> {
         let mut messages = vec![Message::system(self.render("style/system.md", context! {})?)];
-        for demo in &self.style_demos {
+        for demo in &self.own.style {
             let facts = demo.facts.clone();
             let wish = Wish { question: &demo.question, facts, wishes: &demo.wishes, keep: &demo.keep };
             messages.push(self.style_user(&wish)?);
@@ -115,7 +115,7 @@ impl Prompts {
     /// `InvalidInput` naming the faulty template.
     pub fn translate_prefix(&self) -> Result<Vec<Message>> {
         let mut messages = vec![Message::system(self.render("translate/system.md", context! {})?)];
-        for demo in &self.translate_demos {
+        for demo in &self.own.translate {
             messages.push(self.translate_user(&demo.question)?);
             messages.push(Message::assistant(spaced_json(&json!({ "english": demo.english }))?));
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-pub(crate) use self::held::unlike;
 use self::held::{Held, one_line, turned};
+pub(crate) use self::held::{left_out, unlike};
 use super::in_words::{texts_of, whole_text};
 use crate::answer::{Answer, Claim, Status};
 use crate::chat::{ChatModel, ChatRequest, layers};

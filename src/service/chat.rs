@@ -13,7 +13,7 @@ use super::admission::{Place, Turn};
 use super::images::Sent;
 use super::models::WHOLE;
 use super::refusal::Refusal;
-use super::request::Completion;
+use super::request::{Completion, Question};
 use super::run::Run;
 use super::told::Told;
 use super::{Shared, body, images, stream};
@@ -56,12 +56,12 @@ pub(super) async fn complete(
     let head = Head::new(&request);
     let config = request.settle(shared.models.get(&head.model)?.clone())?;
     let (streams, region) = (request.streams(), request.region());
-    let (question, urls) = request.question()?;
-    Task::new(question.as_str(), Vec::new()).validate()?;
-    let asked = images::check(urls, &shared)?;
+    let Question { text, earlier, images } = request.question()?;
+    Task::new(text.as_str(), Vec::new()).with_earlier(&earlier).validate()?;
+    let asked = images::check(images, &shared)?;
     // Before the turn, so that hosts that are slow keep no run waiting: they hold places, and those for a limited time.
     let sent = images::fetch(asked, &shared).await?;
-    let (task, turn) = task(&shared, place.turn().await?, config, (question, sent), region).await?;
+    let (task, turn) = task(&shared, place.turn().await?, config, ((text, earlier), sent), region).await?;
     let run = Run::begin(&shared, task, turn, traceparent(&parts.headers).as_deref());
     if let Some(with_usage) = streams {
         return Ok(stream::respond(run, head, with_usage));
@@ -86,12 +86,12 @@ async fn task(
     shared: &Shared,
     turn: Turn,
     config: Config,
-    (question, sent): (String, Vec<Sent>),
+    ((question, earlier), sent): ((String, Vec<String>), Vec<Sent>),
     region: Option<Pointed>,
 ) -> Result<(Task, Turn), Refusal> {
     let shared = Shared::clone(shared);
     let make = move || {
-        let mut task = config.task(question, images::open(sent, &shared.config)?);
+        let mut task = config.task(question, images::open(sent, &shared.config)?).with_earlier(earlier);
         if let Some(region) = region {
             task = task.with_region(region);
         }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::pointed::Pointed;
 use crate::style::Style;
-use crate::task::Mode;
+use crate::task::{Mode, latest};
 
 /// A request. What is not named here is the sampling of an LLM that writes freely (`temperature`, `seed`, `stop` ...):
 /// it has no say in answers that rest on evidence, and no notice is taken of it.
@@ -25,7 +25,7 @@ pub(super) struct Completion {
     /// The configuration that is asked; by default `lavr`, the whole.
     #[serde(default)]
     pub(super) model: Option<String>,
-    /// The conversation, of which the last question counts.
+    /// The conversation: the last question counts, with the user's own before it.
     messages: Vec<Message>,
     /// Whether the answer comes in pieces.
     #[serde(default)]
@@ -265,19 +265,29 @@ impl Completion {
         Ok(config)
     }
 
-    /// The last question, and the images that it is about: those that come with it, else those of the last message
-    /// before it that has some.
-    pub(super) fn question(self) -> Result<(String, Vec<String>), Refusal> {
-        let mut asked = self.messages.into_iter().filter(|message| message.role == "user").rev();
-        let last = asked.next().ok_or_else(|| Refusal::bad("there is no message of the role `user`"))?;
+    /// The last question, what the user asked before it, and the images that it is about: those that come with it, else
+    /// those of the last message before it that has some.
+    pub(super) fn question(self) -> Result<Question, Refusal> {
+        let mut asked: Vec<Message> = self.messages.into_iter().filter(|message| message.role == "user").collect();
+        let last = asked.pop().ok_or_else(|| Refusal::bad("there is no message of the role `user`"))?;
+        let earlier: Vec<String> = asked.iter().map(Message::text).collect();
         let (text, mut images) = last.parts()?;
         while images.is_empty()
-            && let Some(earlier) = asked.next()
+            && let Some(earlier) = asked.pop()
         {
             images = earlier.parts()?.1;
         }
-        Ok((text, images))
+        Ok(Question { text, earlier: latest(&earlier), images })
     }
+}
+
+/// A question as it stands in a conversation.
+pub(super) struct Question {
+    pub(super) text: String,
+    /// What the user asked before, oldest first, as far as it is used.
+    pub(super) earlier: Vec<String>,
+    /// The addresses of its images.
+    pub(super) images: Vec<String>,
 }
 
 /// A style whose answers have to fit a JSON Schema.
@@ -310,6 +320,12 @@ impl ResponseFormat {
 }
 
 impl Message {
+    /// Its text, whatever else it has.
+    fn text(&self) -> String {
+        let texts = self.content.0.iter().filter_map(|part| part.text.as_deref());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
     /// Its text, and the addresses of its images.
     fn parts(self) -> Result<(String, Vec<String>), Refusal> {
         let (mut texts, mut images) = (Vec::new(), Vec::new());

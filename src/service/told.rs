@@ -47,7 +47,8 @@ impl Told {
     pub(crate) fn event(&mut self, entry: &Entry) -> Option<Value> {
         let is_told = matches!(
             entry.event,
-            Event::Planned { .. }
+            Event::Rewritten { .. }
+                | Event::Planned { .. }
                 | Event::Joined { .. }
                 | Event::Faults { .. }
                 | Event::Decided { .. }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{Mode, Task};
+use super::{Mode, Task, latest};
 use crate::budget::Budget;
 use crate::chain::Chain;
 use crate::error::{Error, Result};
@@ -22,22 +22,26 @@ struct Settings {
     style: Style,
     budget: Budget,
     region: Option<Json>,
+    earlier: Vec<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let Task { budget, mode, guess, chain, style, .. } = Task::new("", Vec::new());
-        Self { mode, guess, chain, style, budget, region: None }
+        Self { mode, guess, chain, style, budget, region: None, earlier: Vec::new() }
     }
 }
 
 impl Task {
     /// How it is asked, besides its question and its images: what a trace holds, and [`Task::from_record`] reads.
     pub fn settings(&self) -> Json {
-        let Self { mode, guess, chain, style, budget, .. } = self;
+        let Self { mode, guess, chain, style, budget, earlier, .. } = self;
         let mut settings = json!({ "mode": mode, "guess": guess, "chain": chain, "style": style, "budget": budget });
         if let Some(region) = &self.region {
             settings["region"] = recorded(region);
+        }
+        if !earlier.is_empty() {
+            settings["earlier"] = json!(latest(earlier));
         }
         settings
     }
@@ -61,9 +65,10 @@ impl Task {
             Json::Null => Settings::default(),
             settings => Settings::deserialize(settings).map_err(faulty)?,
         };
-        let Settings { mode, guess, chain, style, budget, region } = settings;
+        let Settings { mode, guess, chain, style, budget, region, earlier } = settings;
         Ok(Self {
             question: question.to_owned(),
+            earlier,
             images: images.iter().map(|image| image_of_record(image, blobs)).collect::<Result<_>>()?,
             budget,
             mode,

@@ -121,7 +121,8 @@ fn canonical(label: &str) -> String {
     out + &singular(last)
 }
 
-fn singular(word: &str) -> String {
+/// A word in the singular, where it is a plural.
+pub(crate) fn singular(word: &str) -> String {
     if let Some((_, one)) = IRREGULAR.iter().find(|(many, _)| *many == word) {
         return (*one).to_owned();
     }

@@ -22,7 +22,7 @@
 
   // What an LLM call was for.
   const PURPOSES = {
-    standalone: 'let the question stand alone',
+    standalone: 'understand the question',
     translate: 'translate the question',
     plan: 'write a plan',
     sample: 'write another plan',

@@ -106,14 +106,16 @@
       const names = plans.map((_, n) => `plan ${this.plans - plans.length + n + 1}`);
       for (const step of this.steps.values()) {
         const guessed = names.filter((name) => step.from.delete(name));
-        if (guessed.length && !step.from.size) this.steps.delete(step.id);
+        // What has happened stays, whatever the plan.
+        if (guessed.length && !step.from.size && step.began === undefined && step.over === undefined)
+          this.steps.delete(step.id);
       }
       this.signatures = new Map([...this.signatures].filter(([, id]) => this.steps.has(id)));
       this.numbers.clear();
       for (const [n, plan] of plans.entries())
         for (const step of list(plan?.steps).filter(isObject)) {
           const [id, tool] = [text(step.id), text(step.tool)];
-          if (this.steps.has(id)) this.steps.get(id).from.add(names[n]);
+          if (this.steps.has(id)) this.adopt(this.steps.get(id), step.args, names[n]);
           else this.plan(id, tool, step.args, names[n]);
           this.signatures.set(JSON.stringify([tool, step.args]), id);
         }
@@ -154,6 +156,13 @@
           this.steps.get(same).from.add(from);
           continue;
         }
+        const taken = this.steps.get(id);
+        // It was taken over from another run, before the plan that has it.
+        if (taken && !taken.from.size && taken.tool === tool) {
+          this.adopt(taken, args, from);
+          added.push([signature, id]);
+          continue;
+        }
         let free = id;
         for (let n = this.numbers.get(id) ?? 2; this.steps.has(free); n += 1) {
           free = `${id.slice(0, 20)}_${n}`;
@@ -164,6 +173,13 @@
         added.push([signature, free]);
       }
       for (const [signature, id] of added) if (!this.signatures.has(signature)) this.signatures.set(signature, id);
+    }
+
+    // A step that is known is one of this plan's.
+    adopt(step, args, from) {
+      step.from.add(from);
+      step.args = args;
+      step.refs = references(args);
     }
 
     plan(id, tool, args, from) {
@@ -431,9 +447,9 @@
 
   const TOLD = new Set([
     'started',
+    'rewritten',
     'shown',
     'llm_call',
-    'rewritten',
     'planned',
     'joined',
     'decided',

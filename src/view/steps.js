@@ -51,6 +51,7 @@
         step.ms,
         step.same_as,
         step.verified.length,
+        step.args,
         step.refs,
       ]);
       const isSame = known?.key === key && known.result === step.result;

@@ -574,6 +574,7 @@ fn any_event() -> impl Strategy<Value = Event> {
                 Event::Started { lavr, question, images, model, task, at }
             }
         ),
+        (text(), text()).prop_map(|(question, standalone)| Event::Rewritten { question, standalone }),
         (text(), text(), prop::collection::vec(text(), 0..3)).prop_map(|(to, question, demos)| Event::Shown {
             to,
             question,

@@ -30,6 +30,7 @@ mod executor;
 mod experts;
 mod fakes;
 mod fetch;
+mod followup;
 mod guess;
 mod hops;
 mod image;

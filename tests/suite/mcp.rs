@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{dogs_plan, says, tools};
 use crate::fakes::{Script, arg, catalog, picture, quick, signature, spec, tool};
+use crate::followup::alone;
 use crate::service::{config, data_url, dogs};
 
 /// Longer than anything here takes.
@@ -324,6 +325,33 @@ async fn a_question_is_answered_with_its_evidence() {
     assert_eq!((&report["status"], &report["claims"][0]["steps"]), (&json!("answered"), &json!(["n"])));
     assert_eq!((images(&reply)[0].width(), images(&reply)[0].height()), (8, 6));
     assert_ne!(images(&reply)[0].pixels(), picture().pixels(), "nothing is drawn into it");
+}
+
+#[tokio::test]
+async fn a_question_goes_on_from_earlier_ones() {
+    let [plan, answer] = dogs();
+    let chat = Script::new([alone("How many dogs are there?"), plan, answer]);
+    let mut client = Client::start(chat.clone(), tools(), config()).await;
+    let listed = client.ask(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" })).await;
+    let earlier = &listed["result"]["tools"][0]["inputSchema"]["properties"]["earlier"];
+    assert_eq!((&earlier["type"], &earlier["items"]["type"]), (&json!("array"), &json!("string")), "{listed}");
+    let asked = json!({ "images": [data_url()], "question": "And dogs?", "earlier": ["How many cats are there?"] });
+    client.send(&call(2, "ask_image", &asked)).await;
+    let told = client.next().await;
+    assert_eq!(told["params"]["message"], "understood the question as: How many dogs are there?", "{told}");
+    let reply = loop {
+        let message = client.next().await;
+        if message["method"] != "notifications/progress" {
+            break message;
+        }
+    };
+    assert_eq!(text(&reply), "There are 2 dogs.");
+    assert_eq!(reply["result"]["structuredContent"]["standalone"], "How many dogs are there?");
+    for (earlier, said) in [(json!("x"), "argument `earlier`"), (json!([" "]), "earlier question 1 is empty")] {
+        let asked = json!({ "images": [data_url()], "question": "And dogs?", "earlier": earlier });
+        let reply = client.ask(&quiet(3, "ask_image", &asked)).await;
+        assert!(reply.to_string().contains(said), "{reply}");
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use serde_json::{Value as Json, json};
 
 use crate::agent::{dogs_plan, says, tools};
 use crate::fakes::{Record, Script, catalog, line, picture, quick, region, regions};
+use crate::followup::alone;
 
 /// Tools whose calls are counted; cut images bring their frames into the trace.
 fn counted(calls: &Arc<AtomicUsize>) -> Catalog {
@@ -91,6 +92,11 @@ fn ways() -> Vec<(&'static str, Task, Vec<Json>)> {
     let none = json!({ "answerable": false, "missing": "their number" });
     vec![
         ("controller", question(), vec![cut_plan(), answer()]),
+        (
+            "a question that goes on",
+            Task { question: "And how many dogs?".to_owned(), ..question().with_earlier(["How many cats are there?"]) },
+            vec![alone("How many cats?"), alone("How many dogs are there?"), cut_plan(), answer()],
+        ),
         ("a repair", question(), vec![broken, cut_plan(), answer()]),
         ("a failing step", question(), vec![fails]),
         ("no answer", question(), vec![cut_plan(), none.clone()]),
@@ -267,6 +273,22 @@ async fn a_run_is_done_anew_from_one_of_its_steps() {
     let unknown = recorded.anew_from("cats", None, &agent, Watch::default()).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::NotFound);
     assert!(unknown.to_string().contains("there are `part`, `dogs`, `n`"), "{unknown}");
+}
+
+#[tokio::test]
+async fn what_goes_on_from_earlier_questions_is_done_anew_as_it_was_understood() {
+    let folder = tempfile::tempdir().unwrap();
+    let task =
+        Task { question: "And how many dogs?".to_owned(), ..question().with_earlier(["How many cats are there?"]) };
+    let chat = Script::new([alone("How many dogs are there?"), cut_plan(), says(&["There are 2 dogs."])]);
+    let (path, then) = record(folder.path(), &task, &chat, counted(&Arc::default())).await;
+    let recorded = Recorded::open(&path).unwrap();
+    assert_eq!(recorded.task().unwrap().earlier, ["How many cats are there?"]);
+    let chat = Script::new([says(&["There are 2 dogs."])]);
+    let agent = Agent::builder().chat(Arc::<Script>::clone(&chat)).catalog(counted(&Arc::default())).build().unwrap();
+    let report = recorded.anew_from("dogs", None, &agent, Watch::default()).await.unwrap();
+    assert_eq!((report.standalone, chat.requests().len()), (then.standalone, 1));
+    assert!(chat.requests()[0].messages.last().unwrap().content.contains("How many dogs are there?"));
 }
 
 #[tokio::test]

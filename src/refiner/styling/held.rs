@@ -28,6 +28,12 @@ pub(crate) fn unlike(text: &str, said: &str) -> Option<String> {
     Held::of(&one_line(text)).faults(&one_line(said), true)
 }
 
+/// What a text leaves out or changes of the numbers and quotations of another.
+pub(crate) fn left_out(text: &str, said: &str) -> Option<String> {
+    let (held, said) = (Held::of(&one_line(text)), one_line(said));
+    held.missing_quote(&said).or_else(|| held.missing_number(&said))
+}
+
 impl Held {
     pub(super) fn of(text: &str) -> Self {
         let (quotes, own) = split_quotes(text);
@@ -66,24 +72,34 @@ impl Held {
 
     /// The first thing that another text adds to this one or, where it has to be complete, leaves out.
     pub(super) fn faults(&self, said: &str, complete: bool) -> Option<String> {
-        let missing = self.quotes.iter().find(|quote| complete && !said.contains(quote.as_str()));
-        if let Some(quote) = missing {
-            return Some(format!("it leaves out or changes \"{quote}\""));
+        if let Some(fault) = self.missing_quote(said).filter(|_| complete) {
+            return Some(fault);
         }
         let rest = self.without(said);
         let strange = |quote: &String| !squash(&self.text).contains(&squash(quote));
         if let Some(quote) = split_quotes(&rest).0.into_iter().find(strange) {
             return Some(format!("\"{}\" is in quotes and was not read", one_line(&quote)));
         }
-        let own = numbers(&rest);
-        if let Some(number) = own.iter().find(|number| !self.knows(number)) {
+        if let Some(number) = numbers(&rest).iter().find(|number| !self.knows(number)) {
             return Some(format!("the number {} stands in no fact", number.token));
         }
+        self.missing_number(said).filter(|_| complete)
+    }
+
+    /// The first quotation that another text has not, or not letter by letter.
+    fn missing_quote(&self, said: &str) -> Option<String> {
+        let missing = self.quotes.iter().find(|quote| !said.contains(quote.as_str()));
+        missing.map(|quote| format!("it leaves out or changes \"{quote}\""))
+    }
+
+    /// The first number outside of quotations that another text has not.
+    fn missing_number(&self, said: &str) -> Option<String> {
+        let own = numbers(&self.without(said));
         let has = |needed: &str| {
             own.iter().any(|number| number.token == needed || number.parts().contains(&needed.to_owned()))
         };
         let made_up = |needed: &str| needed.split(['/', '-', ':']).all(has);
-        let left = self.numbers.iter().find(|needed| complete && !has(needed) && !made_up(needed));
+        let left = self.numbers.iter().find(|needed| !has(needed) && !made_up(needed));
         // It may stand inside of a quotation that was kept.
         let left = left.filter(|needed| !self.quotes.iter().any(|quote| quote == *needed));
         left.map(|number| format!("it leaves out the number {number}"))

@@ -76,7 +76,8 @@ fn of_run(id: &str, summary: &str) -> OperationBuilder {
 /// `POST /v1/chat/completions`
 pub(in crate::service) fn complete() -> Told {
     let about = "The question is the text of the last message of the role `user`, about the images of that message, or \
-                 of the last one before it that has some. Fields of the protocol that are not named here are not \
+                 of the last one before it that has some. The questions of the user before it say what it goes on from; \
+                 answers have no say. Fields of the protocol that are not named here are not \
                  noticed.";
     let body = RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, schema("ChatCompletionRequest"));
     let answers = "The answer. With `stream`, it comes in pieces, each a `chat.completion.chunk`, after chunks that tell \

@@ -154,6 +154,7 @@ fn form() -> ObjectBuilder {
         .schema_type(Type::Object)
         .description(Some("A question about files. `guess`, `box` and `schema` are JSON."))
         .property("question", text("the question"))
+        .property("earlier", list(text("what the user asked before it, oldest first")))
         .property("image", list(file.into()))
         .property("model", text("the configuration; by default `lavr`"))
         .property("mode", text("as in `Settings`"))

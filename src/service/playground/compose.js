@@ -115,7 +115,9 @@
     dock(isDocked, images) {
       this.isDocked = this.tray.isDocked = isDocked;
       this.form.classList.toggle('docked', isDocked);
-      this.tray.set(images, images.length > 0);
+      // Images that were chosen for the next question stay.
+      const chosen = isDocked && !this.tray.isLocked && this.tray.images.some((image) => !images.includes(image));
+      if (!chosen) this.tray.set(images, images.length > 0);
       this.options.open = false;
     }
 
@@ -198,7 +200,7 @@
   function formOf(question, settings, images, earlier) {
     const form = new FormData();
     form.append('question', question);
-    if (earlier.length) form.append('earlier', JSON.stringify(earlier));
+    for (const asked of earlier) form.append('earlier', asked);
     for (const { blob, name } of images) form.append('image', blob, name);
     for (const [name, value] of Object.entries(settings))
       form.append(name, typeof value === 'string' ? value : JSON.stringify(value));

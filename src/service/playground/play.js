@@ -189,7 +189,7 @@
 
     // The user's own questions before the next one. Another plan for a question does not ask it again.
     earlier() {
-      const asked = this.turns.filter((turn) => !turn.record.from).map((turn) => turn.record.question);
+      const asked = this.turns.filter((turn, n) => !n || !turn.record.from).map((turn) => turn.record.question);
       return asked.slice(-MOST_EARLIER);
     }
 

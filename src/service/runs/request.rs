@@ -14,6 +14,7 @@ use crate::pointed::Pointed;
 use crate::service::refusal::Refusal;
 use crate::service::request::{Settings, with_schema};
 use crate::service::{body, images};
+use crate::task::Task;
 
 /// The header with the client's own name for a request.
 const KEY: &str = "idempotency-key";
@@ -30,6 +31,9 @@ pub(in crate::service) struct Asked {
     /// The question.
     #[serde(default)]
     question: String,
+    /// What the user asked before it, oldest first, where it goes on from that: questions alone, no answers.
+    #[serde(default)]
+    earlier: Vec<String>,
     /// Its images: `data:` URLs in Base64, or addresses that the service may fetch.
     #[serde(default)]
     images: Vec<String>,
@@ -100,6 +104,7 @@ impl RunRequest {
         let limits = SizeLimit::new().per_field(config.images.max_bytes.max(MAX_FIELD));
         let mut form = Multipart::with_constraints(whole, boundary, Constraints::new().size_limit(limits));
         let (mut fields, mut settings, mut files) = (Map::new(), Map::new(), Vec::new());
+        let mut earlier = Vec::new();
         let mut hash = Sha256::new();
         while let Some(field) = form.next_field().await.map_err(faulty)? {
             let name = field.name().unwrap_or_default().to_owned();
@@ -115,6 +120,10 @@ impl RunRequest {
             }
             let text = String::from_utf8(bytes.to_vec())
                 .map_err(|_| Refusal::bad(format!("the field `{name}` of the form is no UTF-8 text")))?;
+            if name == "earlier" {
+                earlier.push(text);
+                continue;
+            }
             match name.as_str() {
                 "question" | "model" => fields.insert(name, Value::String(text)),
                 "mode" | "chain" | "style" => settings.insert(name, Value::String(text)),
@@ -125,13 +134,14 @@ impl RunRequest {
                 }
                 other => {
                     let message = format!(
-                        "the form has a field `{other}`; there are question, image, model, mode, guess, chain, style, \
-                         box and schema"
+                        "the form has a field `{other}`; there are question, earlier, image, model, mode, guess, \
+                         chain, style, box and schema"
                     );
                     return Err(Refusal::bad(message));
                 }
             };
         }
+        fields.insert("earlier".to_owned(), json!(earlier));
         if !settings.is_empty() {
             fields.insert("settings".to_owned(), Value::Object(settings));
         }
@@ -146,10 +156,10 @@ impl RunRequest {
     /// # Errors
     /// When it asks a question of its own as well, or none of both.
     pub(super) fn origin(&self) -> Result<Option<(&From, Option<&Value>)>, Refusal> {
-        let Asked { question, images, model, settings, schema, from, plan } = &self.asked;
+        let Asked { question, earlier, images, model, settings, schema, from, plan } = &self.asked;
         let own = !question.is_empty() || !images.is_empty() || model.is_some() || settings.is_some();
         match from {
-            Some(_) if own || schema.is_some() => {
+            Some(_) if own || !earlier.is_empty() || schema.is_some() => {
                 Err(Refusal::bad("`from`: such a run asks what the other one did; leave all but `plan` out"))
             }
             None if plan.is_some() => {
@@ -164,8 +174,9 @@ impl RunRequest {
         self.asked.model.as_deref()
     }
 
-    pub(super) fn question(&self) -> &str {
-        &self.asked.question
+    /// Its question with what was asked before, as a task without images.
+    pub(super) fn question(&self) -> Task {
+        Task::new(self.asked.question.as_str(), Vec::new()).with_earlier(&self.asked.earlier)
     }
 
     /// What the user points at, in the first image.

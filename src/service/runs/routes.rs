@@ -85,8 +85,8 @@ async fn ask(
     }
     let model = asked.model().unwrap_or(WHOLE).to_owned();
     let config = asked.settle(shared.models.get(&model)?.clone())?;
-    let (question, region) = (asked.question().to_owned(), asked.region());
-    Task::new(question.as_str(), Vec::new()).validate()?;
+    let (question, region) = (asked.question(), asked.region());
+    question.validate()?;
     let (urls, files) = asked.images();
     images::check_count(urls.len() + files.len(), &shared.config)?;
     let addresses = images::check(urls, &shared)?;
@@ -154,14 +154,15 @@ async fn permit(shared: &Shared) -> Result<OwnedSemaphorePermit, Refusal> {
 async fn task(
     shared: &Shared,
     config: Config,
-    (question, sent): (String, Vec<Sent>),
+    (question, sent): (Task, Vec<Sent>),
     region: Option<Pointed>,
 ) -> Result<Task, Refusal> {
     let permit = permit(shared).await?;
     let shared = Shared::clone(shared);
     let make = move || {
         let _permit = permit;
-        let mut task = config.task(question, images::open(sent, &shared.config)?);
+        let mut task = config.task(question.question, images::open(sent, &shared.config)?);
+        task = task.with_earlier(question.earlier);
         if let Some(region) = region {
             task = task.with_region(region);
         }

@@ -125,6 +125,44 @@ async fn a_run_is_recorded_and_replayed() {
     assert!(one_line(&twice).contains("was recorded before and is not written over"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_goes_on_from_earlier_ones_and_is_replayed_as_it_was_understood() {
+    let step = json!({ "id": "size", "tool": "measure", "args": { "what": "width", "image": "$image" } });
+    let plan = json!({ "steps": [step], "result": "$size" });
+    let answer = json!({ "answerable": true, "answer": ["The image is {size} pixels wide."] });
+    let alone = json!({ "question": "How many pixels wide is the image?" });
+    let replies = [alone, plan, answer].map(|reply| Answer::streamed(&[&reply.to_string()]));
+    let server = Server::start(replies).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (llm, trace, kept) = (format!("{}#m", server.base()), path("run.jsonl"), path("replies.jsonl"));
+    let ask = async |args: Vec<String>| {
+        let run = move || {
+            let asked = ["ask", &picture(), "And wide?", "--after", "How many pixels high is the image?"];
+            lavr().args(asked).args(args).output().unwrap()
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let args = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    let first = ask(args(&["--llm", &llm, "--trace", &trace, "--llm-cache", &kept])).await;
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    let said = "understood as: How many pixels wide is the image?";
+    assert!(String::from_utf8_lossy(&first.stderr).contains(said), "{first:?}");
+    assert!(String::from_utf8_lossy(&first.stdout).contains("pixels wide"), "{first:?}");
+    let again = ask(args(&["--llm", &llm, "--llm-cache", &kept, "--json"])).await;
+    let report: Json = serde_json::from_slice(&again.stdout).unwrap();
+    assert_eq!(report["standalone"], "How many pixels wide is the image?", "{report}");
+    assert_eq!((&report["usage"]["reused_calls"], server.asked().len()), (&json!(3), 3), "{report}");
+    let replayed = lavr().args(["replay", &trace, "--json"]).output().unwrap();
+    let replayed: Json = serde_json::from_slice(&replayed.stdout).unwrap();
+    assert_eq!((&replayed["answer"], &replayed["standalone"]), (&report["answer"], &report["standalone"]));
+    let shown = lavr().args(["view", &trace, "-o", &path("run.html")]).output().unwrap();
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    let empty = lavr().args(["ask", &picture(), "And wide?", "--after", " ", "--llm", &llm]).output().unwrap();
+    assert_eq!(empty.status.code(), Some(2));
+    assert!(one_line(&empty).contains("earlier question 1 is empty"), "{empty:?}");
+}
+
 /// An evaluation that is run twice asks once, and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_evaluation_with_kept_replies_asks_once() {

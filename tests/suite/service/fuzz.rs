@@ -133,6 +133,7 @@ fn good(path: &str, run: &str) -> Vec<Json> {
             let settings = json!({ "mode": "controller", "guess": false, "box": [0, 0, 4, 4] });
             let mut set = asked.clone();
             set["settings"] = settings;
+            set["earlier"] = json!(["What was it?"]);
             set["schema"] = json!({ "type": "object" });
             let plan =
                 json!({ "steps": [{ "id": "b", "tool": "wait", "args": { "image": "$image" } }], "result": "$b" });
@@ -154,7 +155,7 @@ fn good(path: &str, run: &str) -> Vec<Json> {
 
 /// A form, whole or broken.
 fn form() -> impl Strategy<Value = String> {
-    let names = select(vec!["question", "image", "model", "mode", "guess", "box", "schema", "settings", ""]);
+    let names = select(vec!["question", "earlier", "image", "model", "mode", "guess", "box", "schema", "settings", ""]);
     let ends = select(vec!["--x--\r\n", "--x-", "", "--y--\r\n", "--x\r\n"]);
     (prop::collection::vec((names, "\\PC{0,20}"), 0..4), select(vec!["--x", "--y", "--", "x"]), ends).prop_map(
         |(fields, boundary, end)| {

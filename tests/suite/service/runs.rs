@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use super::{Running, client, config, data_url, dogs};
 use crate::agent::{dogs_plan, says, tools};
 use crate::fakes::{Script, catalog, picture, quick, regions, signature, spec, tool};
+use crate::followup::alone;
 
 fn kept_in(folder: &std::path::Path) -> Config {
     let runs = RunsConfig { folder: Some(folder.to_owned()), ..RunsConfig::default() };
@@ -127,7 +128,9 @@ async fn a_run_is_shown_as_a_trace_a_page_and_a_picture() {
 
 #[tokio::test]
 async fn a_form_with_files_asks_too() {
-    let service = Running::scripted(dogs()).await;
+    let [plan, answer] = dogs();
+    let followed = [alone("How many dogs are there?"), plan, answer];
+    let service = Running::scripted(dogs().into_iter().chain(followed)).await;
     let boundary = "----form";
     let mut body = Vec::new();
     for (name, value) in [("question", "How many dogs are there?"), ("guess", "false"), ("mode", "controller")] {
@@ -143,10 +146,22 @@ async fn a_form_with_files_asks_too() {
         let kind = format!("multipart/form-data; boundary={boundary}");
         client().post(service.url("/v1/runs")).header("content-type", kind).body(body).send()
     };
-    let response = form(body).await.unwrap();
+    let response = form(body.clone()).await.unwrap();
     assert_eq!(response.status(), 202);
     let run: Json = response.json().await.unwrap();
     assert_eq!(ended(&service, run["id"].as_str().unwrap()).await["answer"], "There are 2 dogs.");
+
+    // A field for each question that was asked before.
+    let mut followed = Vec::new();
+    for earlier in ["How many people are there?", "And cats?"] {
+        followed.extend(
+            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"earlier\"\r\n\r\n{earlier}\r\n").bytes(),
+        );
+    }
+    followed.extend(&body);
+    let run: Json = form(followed).await.unwrap().json().await.unwrap();
+    let events = events(&service, run["id"].as_str().unwrap(), None).await;
+    assert_eq!(events[0].2["task"]["earlier"], json!(["How many people are there?", "And cats?"]), "{events:?}");
 
     let part = |name: &str, value: &str| {
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--{boundary}--\r\n")
@@ -155,6 +170,11 @@ async fn a_form_with_files_asks_too() {
         (part("questions", "x"), "the form has a field `questions`"),
         (part("guess", "perhaps"), "the field `guess` of the form is no JSON"),
         (part("question", ""), "the question is empty"),
+        (
+            part("question", "x").replace("--\r\n", "\r\n")
+                + &part("earlier", " ").replacen(&format!("--{boundary}\r\n"), "", 1),
+            "earlier question 1 is empty",
+        ),
         (part("image", "x"), "the question is empty"),
         ("no form".to_owned(), "the form cannot be read"),
     ] {
@@ -166,6 +186,42 @@ async fn a_form_with_files_asks_too() {
     let text =
         client().post(service.url("/v1/runs")).header("content-type", "text/plain").body("x").send().await.unwrap();
     assert_eq!(text.status(), 415);
+}
+
+#[tokio::test]
+async fn a_run_goes_on_from_what_was_asked_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let [plan, answer] = dogs();
+    let chat = Script::new([alone("How many dogs are there?"), plan, answer.clone(), answer]);
+    let service = Running::start(chat.clone(), tools(), kept_in(folder.path()), "").await;
+    let asked = json!({ "question": "And dogs?", "earlier": ["How many cats are there?"], "images": [data_url()] });
+    let id = begin(&service, &asked).await;
+    let all = events(&service, &id, None).await;
+    let told = all.iter().find(|(_, name, _)| name == "rewritten").map(|(.., told)| told.clone()).unwrap();
+    assert_eq!((&told["question"], &told["standalone"]), (&json!("And dogs?"), &json!("How many dogs are there?")));
+    let end = &all.last().unwrap().2;
+    assert_eq!((&end["answer"], &end["report"]["standalone"]), (&json!("There are 2 dogs."), &told["standalone"]));
+    assert_eq!(end["question"], "And dogs?");
+    let drawn = get(&service, &format!("/v1/runs/{id}/images/1/annotated")).await;
+    assert_eq!(drawn.status(), 200, "it is done again from its trace, as it was understood");
+    // What goes out from it asks what it asked.
+    let again = begin(&service, &json!({ "from": { "run": id, "step": "dogs" } })).await;
+    let again = ended(&service, &again).await;
+    assert_eq!((&again["answer"], &again["report"]["standalone"]), (&json!("There are 2 dogs."), &told["standalone"]));
+    assert_eq!(chat.requests().len(), 4);
+    let both = json!({ "from": { "run": id, "step": "dogs" }, "earlier": ["How many cats are there?"] });
+    for (body, said) in [
+        (both, "leave all but `plan` out"),
+        (
+            json!({ "question": "And dogs?", "earlier": ["", "x"], "images": [data_url()] }),
+            "earlier question 1 is empty",
+        ),
+        (json!({ "question": "And dogs?", "earlier": "x", "images": [data_url()] }), "invalid type"),
+    ] {
+        let (status, told) = post(&service, &body).await;
+        assert_eq!(status, 400, "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains(said), "{told}");
+    }
 }
 
 #[tokio::test]
