@@ -13,7 +13,7 @@ mod verify;
 mod vote;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 pub use report::{Report, Timings, placed};
 
@@ -40,7 +40,7 @@ use crate::reason::{Arbiter, Asker, Critic, Infiller, Look, Recall, Splitter};
 use crate::refiner::{Guesser, Refiner, SemanticsRefiner, Styler};
 use crate::task::{Mode, Task};
 use crate::tool::{Catalog, SharedTool, builtin};
-use crate::trace::{Entry, Event, Past, Trace};
+use crate::trace::{self, Entry, Event, Past, Trace};
 
 /// Answers questions about images. Cheap to clone; all clones share models and tools.
 #[derive(Clone)]
@@ -401,7 +401,7 @@ impl Agent {
             images: task.images.iter().map(|i| json!({ "blob": i.digest() })).collect(),
             model: self.0.model.clone(),
             task: task.settings(),
-            at: Some(humantime::format_rfc3339_millis(SystemTime::now()).to_string()),
+            at: Some(trace::now()),
         };
         cx.emit(event, &task.all_images());
     }

@@ -64,7 +64,7 @@ pub async fn serve(
     let server = Server::new(service::Shared::clone(&shared), Reach::Machine);
     let served = answered(rmcp::service::serve_server_with_ct(server, transport, stop).await).await;
     drop(all);
-    shared.end_spans().await;
+    shared.end_runs().await;
     served
 }
 

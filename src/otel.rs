@@ -46,7 +46,7 @@ fn scope() -> InstrumentationScope {
 }
 
 /// What they are of.
-fn named(resource: ResourceBuilder, name: &str) -> Resource {
+fn named(resource: ResourceBuilder) -> Resource {
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-    resource.with_service_name(name.to_owned()).with_attribute(version).build()
+    resource.with_service_name("lavr").with_attribute(version).build()
 }

@@ -86,8 +86,10 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Sends what is left of the spans of runs.
-    pub(crate) async fn end_spans(&self) {
+    /// Waits for runs that were stopped, but not for long, and sends what is left of their spans.
+    pub(crate) async fn end_runs(&self) {
+        self.runs.going.close();
+        drop(tokio::time::timeout(GRACE, self.runs.going.wait()).await);
         if let Some(spans) = &self.spans {
             spans.end().await;
         }
@@ -173,7 +175,7 @@ impl Ready {
         runs::go_on(&self.shared)?;
         let shared = Shared::clone(&self.shared);
         self.answer(&stop).await;
-        shared.end_spans().await;
+        shared.end_runs().await;
         Ok(())
     }
 

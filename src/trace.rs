@@ -6,6 +6,7 @@ mod source;
 mod writer;
 
 use std::collections::HashSet;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -210,6 +211,11 @@ pub enum Event {
         /// What the run used.
         usage: Usage,
     },
+}
+
+/// The time now, as [`Event::Started`] has it.
+pub(crate) fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }
 
 impl Event {

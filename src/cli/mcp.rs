@@ -4,8 +4,10 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::options::{ServerOptions, agent};
-use super::{Exit, Stop, usage};
+use super::serve::note_spans;
+use super::{Exit, Stop, output, usage};
 use crate::mcp;
+use crate::otel;
 
 #[derive(Args)]
 #[command(after_help = "A client starts this program by itself. For most, this goes into their configuration:\n\n  \
@@ -31,9 +33,15 @@ pub(super) struct McpArgs {
 }
 
 pub(super) async fn run(args: McpArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
-    let config = args.server.config().map_err(usage)?;
+    let mut config = args.server.config().map_err(usage)?;
+    // The environment is that of the client, and may mean the client alone.
+    config.service.otlp = otel::from_env(config.service.otlp).unwrap_or_else(|error| {
+        output::note(&format!("no spans are sent: {error}"));
+        None
+    });
     config.service.validate().map_err(usage)?;
     let agent = agent(&config, &cancel).await?;
+    note_spans(&config);
     mcp::stdio(agent, &config, cancel).await?;
     Ok(Exit::Answered)
 }

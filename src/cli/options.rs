@@ -17,7 +17,6 @@ use crate::cx::EventSink;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::read_at_most;
 use crate::image::Image;
-use crate::otel;
 use crate::task::Mode;
 use crate::trace::TraceWriter;
 
@@ -296,7 +295,6 @@ impl ServerOptions {
         if config.declares_tools() {
             return Err(Error::invalid("tools that are only declared cannot run, so nothing could be answered"));
         }
-        config.service.otlp = otel::from_env(config.service.otlp)?;
         Ok(config)
     }
 }

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::options::{ServerOptions, agent};
 use super::{Exit, Stop, output, usage};
+use crate::config::Config;
 use crate::error::Error;
+use crate::otel;
 use crate::service::{self, ApiKeys, Ready};
 
 #[derive(Args)]
@@ -33,6 +35,7 @@ pub(super) struct ServeArgs {
 pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Exit, Stop> {
     let mut config = args.server.config().map_err(usage)?;
     config.service.listen = args.listen.unwrap_or(config.service.listen);
+    config.service.otlp = otel::from_env(config.service.otlp).map_err(usage)?;
     let keys = ApiKeys::from_env(&config.service).map_err(usage)?;
     service::check(&config, &keys).map_err(usage)?;
     let address = config.service.listen;
@@ -44,14 +47,19 @@ pub(super) async fn run(args: ServeArgs, cancel: CancellationToken) -> Result<Ex
     let ready = Ready::new(listener, agent, &config, keys)?;
     let who = if is_open { "without a key, for this machine alone" } else { "for those with an API key" };
     output::note(&format!("listening on http://{address} ({who}); Ctrl-C stops"));
-    if let Some(otlp) = &config.service.otlp {
-        let contents = if otlp.contents { "with all contents" } else { "without contents" };
-        output::note(&format!("runs are sent to an OpenTelemetry collector, {contents}"));
-    }
+    note_spans(&config);
     stop_on_terminate(cancel.clone())?;
     ready.serve(cancel).await?;
     output::note("stopped");
     Ok(Exit::Answered)
+}
+
+/// Says that runs are told to others.
+pub(super) fn note_spans(config: &Config) {
+    if let Some(otlp) = &config.service.otlp {
+        let contents = if otlp.contents { "with all contents" } else { "without contents" };
+        output::note(&format!("runs are sent to an OpenTelemetry collector, {contents}"));
+    }
 }
 
 /// A service is mostly stopped by its supervisor.

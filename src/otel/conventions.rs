@@ -45,10 +45,13 @@ pub const OUTPUT_TYPE: &str = "gen_ai.output.type";
 
 /// The tool of a step.
 pub const TOOL_NAME: &str = "gen_ai.tool.name";
-/// The step's id.
+/// The step's id; without contents its number, `step-1` ...
 pub const TOOL_CALL_ID: &str = "gen_ai.tool.call.id";
 /// What kind of tool it is: always `function`.
 pub const TOOL_TYPE: &str = "gen_ai.tool.type";
+
+/// An event of a run: a step did not run, as what it needs is not there.
+pub const STEP_LEFT_OUT: &str = "step_left_out";
 
 /// Content: what was asked, as messages.
 pub const INPUT_MESSAGES: &str = "gen_ai.input.messages";
@@ -80,5 +83,5 @@ pub const ROUNDS: &str = "lavr.run.rounds";
 pub const LLM_CALLS: &str = "lavr.run.llm_calls";
 /// How many images the question is about.
 pub const IMAGES: &str = "lavr.run.images";
-/// The run began in another process, and goes on in this span.
+/// The run began elsewhere, in another process or as a step of another run, and goes on in this span.
 pub const RESUMED: &str = "lavr.run.resumed";

@@ -12,7 +12,7 @@ use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_http::{HttpClient, HttpError};
-use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -45,6 +45,7 @@ impl Exporter {
     pub(crate) fn new(otlp: &Otlp) -> Result<Self> {
         let faulty = |e| Error::invalid(format!("spans cannot be sent: {e}"));
         let mut exporter = SpanExporter::builder().with_http().with_http_client(Sender::new()?);
+        exporter = exporter.with_protocol(protocol());
         if let Some(endpoint) = &otlp.endpoint {
             exporter = exporter.with_endpoint(format!("{}/{PATH}", endpoint.trim_end_matches('/')));
         }
@@ -73,7 +74,7 @@ impl Drop for Exporter {
     /// The provider waits for what is sent last, which goes by the runtime that may be waiting here.
     fn drop(&mut self) {
         let provider = self.provider.clone();
-        std::thread::spawn(move || drop(provider.shutdown_with_timeout(PATIENCE)));
+        drop(std::thread::Builder::new().spawn(move || drop(provider.shutdown_with_timeout(PATIENCE))));
     }
 }
 
@@ -99,6 +100,15 @@ pub(crate) fn below(traceparent: Option<&str>) -> Context {
     TraceContextPropagator::new().extract_with_context(&Context::new(), &carrier)
 }
 
+/// The form of what is sent, as the environment says: [`super::from_env`] refuses what is neither.
+fn protocol() -> Protocol {
+    let said = ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"].into_iter().find_map(|name| {
+        let said = std::env::var(name).ok()?;
+        Some(said.trim().to_lowercase()).filter(|said| !said.is_empty())
+    });
+    if said.as_deref() == Some("http/json") { Protocol::HttpJson } else { Protocol::HttpBinary }
+}
+
 /// How long a collector may take, as the environment says.
 fn timeout() -> Duration {
     let said = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"].into_iter().find_map(|name| {
@@ -111,9 +121,11 @@ fn timeout() -> Duration {
 /// What the environment says of this service, and its name where it says none.
 fn resource() -> Resource {
     let said = Resource::builder().build();
-    let name = said.iter().find(|(key, _)| key.as_str() == "service.name").map(|(_, name)| name.to_string());
-    let name = name.filter(|name| !name.starts_with("unknown_service"));
-    super::named(Resource::builder(), name.as_deref().unwrap_or("lavr"))
+    let has_name = said
+        .iter()
+        .any(|(key, name)| key.as_str() == "service.name" && !name.to_string().starts_with("unknown_service"));
+    // A service of another name has a version of its own.
+    if has_name { said } else { super::named(Resource::builder()) }
 }
 
 /// Sends on the runtime of the service: whoever collects spans has a thread of its own, and no runtime.

@@ -11,7 +11,7 @@ use opentelemetry_proto::transform::common::tonic::ResourceAttributesWithSchema;
 use opentelemetry_proto::transform::trace::tonic::group_spans_by_resource_and_scope;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
+use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracerProvider, Span, SpanData, SpanLimits, SpanProcessor};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -20,29 +20,42 @@ use crate::cx::EventSink as _;
 use crate::error::{Error, Result};
 use crate::trace::{Entry, Event, RawEntry};
 
-/// A trace as OTLP in its JSON form: what a collector takes as a file, or at `/v1/traces`.
+/// A trace as OTLP in its JSON form, on one line: what a collector takes as a file, or at `/v1/traces`.
 ///
-/// The ids of spans follow from the trace, so that the same trace has the same. Traces say when their run began; those of
-/// earlier versions do not, and count as if they ended at `end`. Events that this version does not know are left out. With
-/// `contents`, prompts, replies, arguments and results are in it; images never are.
+/// The ids of spans follow from the trace, so that the same trace has the same. Traces say when their run began; those
+/// of earlier versions do not, and count as if they ended at `end`. How long a run rested before it was gone on with is
+/// not known, and counts as nothing. Events that this version does not know are left out. With `contents`, prompts,
+/// replies, arguments and results are in it; images never are.
 ///
 /// # Errors
 /// `InvalidInput` when no run began in the trace.
 pub fn otlp(entries: &[RawEntry], end: SystemTime, contents: bool) -> Result<String> {
     let known = entries.iter().filter_map(|entry| serde_json::from_value::<Entry>(json!(entry)).ok());
     let known: Vec<Entry> = known.collect();
-    let resource = super::named(Resource::builder_empty(), "lavr");
+    let resource = super::named(Resource::builder_empty());
     let spans = spans(&known, began(&known, end)?, contents, Ids::of(entries), &resource);
-    let resource = ResourceAttributesWithSchema::from(&resource);
+    let mut resource = ResourceAttributesWithSchema::from(&resource);
+    resource.attributes.0.sort_by(|a, b| a.key.cmp(&b.key));
     let data = TracesData { resource_spans: group_spans_by_resource_and_scope(spans, &resource) };
-    serde_json::to_string_pretty(&data).map_err(|e| Error::internal("spans have no JSON form").with_source(e))
+    let json = serde_json::to_string(&data).map_err(|e| Error::internal("spans have no JSON form").with_source(e))?;
+    Ok(json + "\n")
 }
+
+/// Whatever the environment says of those that are sent.
+const LIMITS: SpanLimits = SpanLimits {
+    max_events_per_span: 100_000,
+    max_attributes_per_span: 128,
+    max_links_per_span: 1_000,
+    max_attributes_per_event: 128,
+    max_attributes_per_link: 128,
+};
 
 fn spans(entries: &[Entry], zero: SystemTime, contents: bool, ids: Ids, resource: &Resource) -> Vec<SpanData> {
     let kept = Kept::default();
     let provider = SdkTracerProvider::builder()
         .with_id_generator(ids)
         .with_sampler(Sampler::AlwaysOn)
+        .with_span_limits(LIMITS)
         .with_span_processor(kept.clone())
         .with_resource(resource.clone())
         .build();
@@ -63,9 +76,20 @@ fn began(entries: &[Entry], end: SystemTime) -> Result<SystemTime> {
         return Err(Error::invalid("no run began in it; give a file that `lavr ask --trace` wrote"));
     };
     let at = at.and_then(|at| humantime::parse_rfc3339(at).ok());
-    let last = entries.last().map_or(t_ms, |entry| entry.t_ms);
-    let (known, t_ms) = at.map_or((end, last), |at| (at, t_ms));
+    let (known, t_ms) = at.map_or_else(|| (end, length(entries)), |at| (at, t_ms));
     Ok(known.checked_sub(Duration::from_millis(t_ms)).unwrap_or(SystemTime::UNIX_EPOCH))
+}
+
+/// How long a run went on by its clocks, of which each goes on where the one before it stopped.
+fn length(entries: &[Entry]) -> u64 {
+    let (mut before, mut now) = (0, 0);
+    for entry in entries {
+        if entry.t_ms.saturating_add(before) < now {
+            before = now;
+        }
+        now = entry.t_ms.saturating_add(before);
+    }
+    now
 }
 
 /// Keeps what ends.

@@ -1,10 +1,10 @@
 //! The spans of one run, from its events.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use opentelemetry::trace::{Link, Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer};
+use opentelemetry::trace::{Link, Span, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt as _, Tracer};
 use opentelemetry::{Context, KeyValue, Value};
 use serde_json::{Value as Json, json};
 
@@ -20,16 +20,29 @@ use crate::trace::{Entry, Event};
 /// Most characters of a text in an attribute.
 const LONGEST: usize = 16_000;
 
+/// Whose the embedded LLM is.
+const OWN: &str = "lavr";
+
+/// How what has no end of its own failed.
+const CUT_OFF: &str = "cut_off";
+
 /// Makes spans of the events of one run: one of the run, below it one of each LLM call and each step, with links to the
 /// steps that it needs. Names are those of [`conventions`](super::conventions).
 ///
-/// Questions, prompts, replies, arguments, results and messages of failures are contents: they are left out, unless
-/// [`with_contents`](Self::with_contents) asks for them. Images are in no span.
-pub struct Spans<T: Tracer> {
+/// Questions, prompts, replies, arguments, results, messages of failures, and the ids of steps, which an LLM chose, are
+/// contents: they are left out, unless [`with_contents`](Self::with_contents) asks for them. Images are in no span.
+///
+/// What goes on when this is dropped was cut off: a panic ended the run, or it goes on in another process.
+pub struct Spans<T>
+where
+    T: Tracer<Span: Send + Sync + 'static>,
+{
     tracer: T,
     contents: bool,
     parent: Context,
     attributes: Vec<KeyValue>,
+    /// Events come as they happen.
+    is_live: bool,
     state: Mutex<State<T::Span>>,
 }
 
@@ -39,50 +52,58 @@ struct State<S> {
     zero: Option<SystemTime>,
     /// How far its clock has come, in milliseconds.
     now: u64,
-    llm: Vec<KeyValue>,
-    model: String,
+    /// What is added to its clock: it starts anew when a run is gone on with.
+    before: u64,
+    is_over: bool,
+    llm: Llm,
     question: String,
     /// The run's span.
     run: Option<Context>,
     /// Steps that go on.
-    open: HashMap<String, S>,
+    open: BTreeMap<String, S>,
+    /// Steps by the order in which they came, from 1.
+    numbers: HashMap<String, usize>,
     /// Steps that are over, or go on.
     steps: HashMap<String, SpanContext>,
     /// Which steps a step needs.
     needs: HashMap<String, Vec<String>>,
 }
 
-impl<T: Tracer> Spans<T>
+impl<T> Spans<T>
 where
-    T::Span: Send + Sync + 'static,
+    T: Tracer<Span: Send + Sync + 'static>,
 {
     /// Spans of a run that begins now.
     pub fn new(tracer: T) -> Self {
         let state = State {
             zero: None,
             now: 0,
-            llm: Vec::new(),
-            model: String::new(),
+            before: 0,
+            is_over: false,
+            llm: Llm::default(),
             question: String::new(),
             run: None,
-            open: HashMap::new(),
+            open: BTreeMap::new(),
+            numbers: HashMap::new(),
             steps: HashMap::new(),
             needs: HashMap::new(),
         };
         let (parent, state) = (Context::new(), Mutex::new(state));
-        Self { tracer, contents: false, parent, attributes: Vec::new(), state }
+        Self { tracer, contents: false, parent, attributes: Vec::new(), is_live: true, state }
     }
 
     /// The run is a part of what this context holds.
     #[must_use]
-    pub fn below(self, parent: Context) -> Self {
-        Self { parent, ..self }
+    pub fn below(mut self, parent: Context) -> Self {
+        self.parent = parent;
+        self
     }
 
     /// Whether contents are told, too.
     #[must_use]
-    pub fn with_contents(self, contents: bool) -> Self {
-        Self { contents, ..self }
+    pub fn with_contents(mut self, contents: bool) -> Self {
+        self.contents = contents;
+        self
     }
 
     /// An attribute of the run's span.
@@ -104,26 +125,26 @@ where
         self
     }
 
-    /// The run's clock began then, and not when its first event comes.
+    /// The run is over already, and its clock began then.
     #[must_use]
-    pub fn begun(self, zero: SystemTime) -> Self {
+    pub fn begun(mut self, zero: SystemTime) -> Self {
         self.state().zero = Some(zero);
+        self.is_live = false;
         self
     }
 
     /// No more events come. What goes on was cut off.
     pub fn cut_off(&self) {
         let state = &mut *self.state();
-        let now = state.at(state.now);
-        for (_, mut span) in state.open.drain() {
-            span.set_attribute(KeyValue::new(name::ERROR_TYPE, "cut_off"));
-            span.end_with_timestamp(now);
-        }
+        let last = state.at(state.now);
+        let now = if self.is_live { last.max(SystemTime::now()) } else { last };
+        state.abandon_steps(now);
         if let Some(run) = state.run.take() {
-            run.span().set_attribute(KeyValue::new(name::ERROR_TYPE, "cut_off"));
+            run.span().set_attribute(KeyValue::new(name::ERROR_TYPE, CUT_OFF));
             run.span().set_status(Status::error(""));
             run.span().end_with_timestamp(now);
         }
+        state.is_over = true;
     }
 
     fn state(&self) -> MutexGuard<'_, State<T::Span>> {
@@ -140,7 +161,7 @@ where
             KeyValue::new(name::AGENT_NAME, "lavr"),
             KeyValue::new(name::AGENT_VERSION, env!("CARGO_PKG_VERSION")),
         ];
-        attributes.extend(state.llm.iter().chain(&self.attributes).cloned());
+        attributes.extend(state.llm.named().into_iter().chain(self.attributes.iter().cloned()));
         if self.contents {
             let message = json!([message("user", &state.question)]);
             attributes.push(KeyValue::new(name::INPUT_MESSAGES, message.to_string()));
@@ -164,7 +185,8 @@ where
             KeyValue::new(name::PURPOSE, purpose.clone()),
             KeyValue::new(name::OUTPUT_TYPE, if schema.is_some() { "json" } else { "text" }),
         ];
-        attributes.extend(state.llm.iter().cloned());
+        attributes.extend(state.llm.named());
+        attributes.extend(state.llm.place.iter().cloned());
         attributes.extend(tokens(*prompt_tokens, *cached_tokens, *completion_tokens));
         attributes.extend(reused.then(|| KeyValue::new(name::REUSED, true)));
         if reply.is_some() {
@@ -180,8 +202,8 @@ where
             }));
         }
         // A model in the same process is called by nobody's client.
-        let kind = if state.is_remote() { SpanKind::Client } else { SpanKind::Internal };
-        let builder = SpanBuilder::from_name(format!("{} {}", name::CHAT, state.model))
+        let kind = if state.llm.is_own() { SpanKind::Internal } else { SpanKind::Client };
+        let builder = SpanBuilder::from_name(format!("{} {}", name::CHAT, state.llm.model))
             .with_kind(kind)
             .with_start_time(state.at(t_ms.saturating_sub(*ms)))
             .with_attributes(attributes);
@@ -198,11 +220,11 @@ where
         let mut attributes = vec![
             KeyValue::new(name::OPERATION, name::EXECUTE_TOOL),
             KeyValue::new(name::TOOL_NAME, tool.to_owned()),
-            KeyValue::new(name::TOOL_CALL_ID, id.to_owned()),
+            KeyValue::new(name::TOOL_CALL_ID, self.id_of(state, id)),
             KeyValue::new(name::TOOL_TYPE, "function"),
         ];
         if let Some(args) = args.filter(|_| self.contents) {
-            attributes.push(KeyValue::new(name::TOOL_CALL_ARGUMENTS, short(&args.to_string())));
+            attributes.push(KeyValue::new(name::TOOL_CALL_ARGUMENTS, short_json(args)));
         }
         let needed = state.needs.get(id).into_iter().flatten();
         let links = needed.filter_map(|id| Some(Link::with_context(state.steps.get(id)?.clone()))).collect();
@@ -221,14 +243,19 @@ where
     fn end_step(&self, state: &mut State<T::Span>, t_ms: u64, event: &Event) {
         let Event::StepEnded { id, tool, result, error, same_as, ms, .. } = event else { return };
         if !state.open.contains_key(id) {
+            if error.is_some() {
+                // It was left out: no tool was executed.
+                let at = state.at(t_ms);
+                return self.run(state, t_ms).span().add_event_with_timestamp(name::STEP_LEFT_OUT, at, Vec::new());
+            }
             self.begin_step(state, t_ms.saturating_sub(*ms), id, tool, None);
         }
         let Some(mut span) = state.open.remove(id) else { return };
         if let Some(same_as) = same_as {
-            span.set_attribute(KeyValue::new(name::SAME_AS, same_as.clone()));
+            span.set_attribute(KeyValue::new(name::SAME_AS, self.id_of(state, same_as)));
         }
         if let Some(result) = result.as_ref().filter(|_| self.contents) {
-            span.set_attribute(KeyValue::new(name::TOOL_CALL_RESULT, short(&result.to_string())));
+            span.set_attribute(KeyValue::new(name::TOOL_CALL_RESULT, short_json(result)));
         }
         if let Some(failure) = error {
             span.set_attribute(KeyValue::new(name::ERROR_TYPE, failure.kind.as_str()));
@@ -246,23 +273,35 @@ where
         let run = self.run(state, t_ms);
         let span = run.span();
         span.set_attributes(used(usage));
+        if !self.attributes.iter().any(|attribute| attribute.key.as_str() == name::RESUMED) {
+            // Else what was used before is counted where it was.
+            span.set_attributes(tokens(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens));
+        }
         let status = answer.map_or("failed", |answer| answer.status.as_str());
         span.set_attribute(KeyValue::new(name::STATUS, status));
         if let Some(answer) = answer.filter(|_| self.contents) {
-            let said = json!([message("assistant", &answer.text)]);
-            span.set_attribute(KeyValue::new(name::OUTPUT_MESSAGES, said.to_string()));
+            let mut said = message("assistant", &answer.text);
+            said["finish_reason"] = json!(if error.is_some() { "error" } else { "stop" });
+            span.set_attribute(KeyValue::new(name::OUTPUT_MESSAGES, json!([said]).to_string()));
         }
         if let Some(failure) = error {
             span.set_attribute(KeyValue::new(name::ERROR_TYPE, failure.kind.as_str()));
             span.set_status(self.status(failure));
         }
         let now = state.at(t_ms);
-        // Steps that a limit left behind end with their run.
-        for (_, mut step) in state.open.drain() {
-            step.end_with_timestamp(now);
-        }
+        // Steps that a limit left behind.
+        state.abandon_steps(now);
         span.end_with_timestamp(now);
-        state.run = None;
+        (state.run, state.is_over) = (None, true);
+    }
+
+    /// A step's id, which is an LLM's word; without contents its number.
+    fn id_of(&self, state: &mut State<T::Span>, id: &str) -> String {
+        if self.contents {
+            return short(id);
+        }
+        let next = state.numbers.len() + 1;
+        format!("step-{}", state.numbers.entry(id.to_owned()).or_insert(next))
     }
 
     /// What a failure says may hold contents.
@@ -271,15 +310,28 @@ where
     }
 }
 
-impl<T: Tracer + Send + Sync> EventSink for Spans<T>
+impl<T> Drop for Spans<T>
 where
-    T::Span: Send + Sync + 'static,
+    T: Tracer<Span: Send + Sync + 'static>,
+{
+    fn drop(&mut self) {
+        self.cut_off();
+    }
+}
+
+impl<T> EventSink for Spans<T>
+where
+    T: Tracer<Span: Send + Sync + 'static> + Send + Sync,
 {
     fn event(&self, entry: &Entry, _images: &[&Image]) {
-        let (t_ms, state) = (entry.t_ms, &mut *self.state());
-        let since = Duration::from_millis(t_ms);
+        let state = &mut *self.state();
+        // Work that a tool left behind may tell of itself when all is said.
+        if state.is_over {
+            return;
+        }
+        let since = Duration::from_millis(entry.t_ms);
         state.zero.get_or_insert_with(|| SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH));
-        state.now = t_ms;
+        let t_ms = state.clock(entry.t_ms);
         state.learn(&entry.event);
         match &entry.event {
             Event::Started { images, .. } => {
@@ -306,11 +358,20 @@ impl<S> State<S> {
         zero.checked_add(Duration::from_millis(t_ms)).unwrap_or(zero)
     }
 
+    /// The time since the run began, of an event by the run's clock.
+    fn clock(&mut self, t_ms: u64) -> u64 {
+        if t_ms.saturating_add(self.before) < self.now {
+            self.before = self.now;
+        }
+        self.now = t_ms.saturating_add(self.before);
+        self.now
+    }
+
     /// What later spans have to know.
     fn learn(&mut self, event: &Event) {
         match event {
             Event::Started { question, model, .. } => {
-                (self.llm, self.model) = llm(model);
+                self.llm = Llm::of(model);
                 question.clone_into(&mut self.question);
             }
             Event::Planned { plan, .. } => {
@@ -329,35 +390,57 @@ impl<S> State<S> {
     fn expect<'a>(&mut self, steps: impl Iterator<Item = &'a Json>) {
         self.needs.extend(steps.filter_map(Written::of).map(|step| (step.id, step.needs)));
     }
+}
 
-    fn is_remote(&self) -> bool {
-        self.llm.iter().any(|attribute| attribute.key.as_str() == name::SERVER_ADDRESS)
+impl<S: Span> State<S> {
+    /// Ends the steps that go on, for another reason than their own.
+    fn abandon_steps(&mut self, now: SystemTime) {
+        while let Some((_, mut span)) = self.open.pop_first() {
+            span.set_attribute(KeyValue::new(name::ERROR_TYPE, CUT_OFF));
+            span.set_status(Status::error(""));
+            span.end_with_timestamp(now);
+        }
     }
 }
 
-/// An LLM, from its name in a trace, and the name alone.
-fn llm(model: &str) -> (Vec<KeyValue>, String) {
-    let Some((address, own)) = model.rsplit_once('#') else {
-        let attributes = vec![KeyValue::new(name::PROVIDER, "lavr"), KeyValue::new(name::MODEL, model.to_owned())];
-        return (attributes, model.to_owned());
-    };
-    // Whatever speaks OpenAI's protocol; the address tells who it is.
-    let mut attributes = vec![KeyValue::new(name::PROVIDER, "openai"), KeyValue::new(name::MODEL, own.to_owned())];
-    if let Ok(url) = reqwest::Url::parse(address) {
-        attributes.extend(url.host_str().map(|host| KeyValue::new(name::SERVER_ADDRESS, host.to_owned())));
-        let port = url.port_or_known_default().map(i64::from);
-        attributes.extend(port.map(|port| KeyValue::new(name::SERVER_PORT, port)));
+/// An LLM, as far as its name in a trace tells.
+#[derive(Default)]
+struct Llm {
+    provider: &'static str,
+    model: String,
+    /// Where it is.
+    place: Vec<KeyValue>,
+}
+
+impl Llm {
+    fn of(model: &str) -> Self {
+        let Some((address, own)) = model.rsplit_once('#') else {
+            let provider = if model.starts_with("local:") { OWN } else { "_OTHER" };
+            return Self { provider, model: model.to_owned(), place: Vec::new() };
+        };
+        let mut place = Vec::new();
+        if let Ok(url) = reqwest::Url::parse(address) {
+            place.extend(url.host_str().map(|host| KeyValue::new(name::SERVER_ADDRESS, host.to_owned())));
+            let port = url.port_or_known_default().map(i64::from);
+            place.extend(port.map(|port| KeyValue::new(name::SERVER_PORT, port)));
+        }
+        // Whatever speaks OpenAI's protocol; the address tells who it is.
+        Self { provider: "openai", model: own.to_owned(), place }
     }
-    (attributes, own.to_owned())
+
+    fn named(&self) -> Vec<KeyValue> {
+        vec![KeyValue::new(name::PROVIDER, self.provider), KeyValue::new(name::MODEL, self.model.clone())]
+    }
+
+    /// It is in this process.
+    fn is_own(&self) -> bool {
+        self.provider == OWN
+    }
 }
 
 fn used(usage: &Usage) -> Vec<KeyValue> {
-    let mut attributes = tokens(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
-    for (name, count) in [(name::STEPS, usage.steps), (name::ROUNDS, usage.rounds), (name::LLM_CALLS, usage.llm_calls)]
-    {
-        attributes.push(count_of(name, count));
-    }
-    attributes
+    let counts = [(name::STEPS, usage.steps), (name::ROUNDS, usage.rounds), (name::LLM_CALLS, usage.llm_calls)];
+    counts.into_iter().map(|(name, count)| count_of(name, count)).collect()
 }
 
 /// Tokens as the conventions count them: those of a prompt with those whose state was there.
@@ -385,6 +468,13 @@ fn messages(prompt: &[Message]) -> Json {
 /// A message as the conventions have it.
 fn message(role: &str, text: &str) -> Json {
     json!({ "role": role, "parts": [{ "type": "text", "content": short(text) }] })
+}
+
+/// A value as JSON, which one that is too long stays: how it begins, and that there is more.
+fn short_json(json: &Json) -> String {
+    let text = json.to_string();
+    let short = short(&text);
+    if short.len() == text.len() { text } else { json!({ "truncated": true, "begins": short }).to_string() }
 }
 
 fn short(text: &str) -> String {

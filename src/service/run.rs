@@ -76,7 +76,7 @@ impl Run {
         sinks.extend(shared.spans.iter().map(|spans| Arc::new(spans.spans(traceparent)) as Arc<dyn EventSink>));
         let watch = Watch { cancel: cancel.clone(), sinks, past: None };
         let agent = shared.agent.clone();
-        let report = tokio::spawn(async move {
+        let report = shared.runs.going.spawn(async move {
             let counted = metrics.run();
             let report = agent.ask_watched(&task, watch).await;
             counted.ended(&report);

@@ -1,10 +1,13 @@
 //! Runs as spans of OpenTelemetry: written from a trace, and sent to a collector.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lavr::chat::{Capabilities, ChatModel, ChatReply, ChatRequest};
 use lavr::config::{Config, Otlp, ServiceConfig};
+use lavr::cx::Cx;
 use lavr::otel::{conventions, otlp};
 use lavr::trace::{Entry, RawEntry};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -118,8 +121,7 @@ fn a_trace_becomes_spans_of_the_run_its_llm_calls_and_its_steps() {
         run,
         &json!({
             "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "lavr", "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": "tiny", "server.address": "llm.example", "server.port": 8080,
-            "gen_ai.usage.input_tokens": 220, "gen_ai.usage.cache_read.input_tokens": 200,
+            "gen_ai.request.model": "tiny", "gen_ai.usage.input_tokens": 220, "gen_ai.usage.cache_read.input_tokens": 200,
             "gen_ai.usage.output_tokens": 10, "lavr.run.status": "answered", "lavr.run.steps": 3, "lavr.run.images": 1,
         }),
     );
@@ -131,14 +133,14 @@ fn a_trace_becomes_spans_of_the_run_its_llm_calls_and_its_steps() {
         &json!({
             "gen_ai.operation.name": "chat", "gen_ai.request.model": "tiny", "gen_ai.output.type": "json",
             "gen_ai.usage.input_tokens": 110, "gen_ai.usage.output_tokens": 5, "lavr.llm.purpose": "plan",
-            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.response.finish_reasons": ["stop"], "server.address": "llm.example", "server.port": 8080,
         }),
     );
     let step = named(&spans, "execute_tool detect_objects");
     has(
         step,
         &json!({
-            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "detect_objects", "gen_ai.tool.call.id": "dogs",
+            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "detect_objects", "gen_ai.tool.call.id": "step-1",
             "gen_ai.tool.type": "function",
         }),
     );
@@ -187,7 +189,7 @@ fn the_same_trace_has_the_same_spans() {
 #[test]
 fn contents_are_told_only_when_they_are_asked_for() {
     let bare = otlp(&entries(), SystemTime::now(), false).unwrap();
-    for content in ["secret", "How many dogs", "There are 2", "the plan", "rex", "ab", "\"label\""] {
+    for content in ["secret", "How many dogs", "There are 2", "the plan", "rex", "sha256", "\"label\"", "\"dogs\""] {
         assert!(!written_values(&bare).contains(content), "{content}: {bare}");
     }
     let spans = written(&otlp(&entries(), SystemTime::now(), true).unwrap());
@@ -203,9 +205,44 @@ fn contents_are_told_only_when_they_are_asked_for() {
     assert_eq!(text(step, conventions::TOOL_CALL_ARGUMENTS), r#"{"label":"dog"}"#);
     assert_eq!(text(step, conventions::TOOL_CALL_RESULT), r#"["rex"]"#);
     assert_eq!(named(&spans, "execute_tool read_text").status.as_ref().unwrap().message, "no text in the secret image");
+    assert_eq!(text(step, conventions::TOOL_CALL_ID), "dogs");
     let run = named(&spans, "invoke_agent lavr");
     assert!(text(run, conventions::INPUT_MESSAGES).contains("How many dogs?"));
     assert!(text(run, conventions::OUTPUT_MESSAGES).contains("There are 2 dogs."));
+}
+
+/// A run that was gone on with: its clock starts anew, and what is told when all is said is none of it.
+#[test]
+fn spans_go_on_where_a_run_was_gone_on_with() {
+    let mut entries = entries();
+    for (entry, t_ms) in entries.iter_mut().skip(5).zip([3, 9, 10, 11, 60, 61]) {
+        entry.t_ms = t_ms;
+    }
+    let late = json!({ "t_ms": 90, "event": "verified", "step": "n", "finding": "confirmed", "why": "" });
+    entries.push(serde_json::from_value(late).unwrap());
+    let spans = written(&otlp(&entries, SystemTime::now(), false).unwrap());
+    let zero = nanos(humantime::parse_rfc3339(WHEN).unwrap());
+    let times = |name: &str| {
+        let span = named(&spans, name);
+        ((span.start_time_unix_nano - zero) / 1_000_000, (span.end_time_unix_nano - zero) / 1_000_000)
+    };
+    assert_eq!(spans.len(), 6);
+    assert!(spans.iter().all(|span| span.start_time_unix_nano <= span.end_time_unix_nano), "{spans:#?}");
+    // 53 ms before, and then from 0 again.
+    assert_eq!(times("execute_tool read_text"), (53, 56));
+    assert_eq!(times("execute_tool detect_objects"), (52, 62));
+    assert_eq!(times("invoke_agent lavr"), (0, 114));
+}
+
+/// Long values stay JSON.
+#[test]
+fn long_contents_are_cut_off() {
+    let mut entries = entries();
+    entries[6].rest["result"] = json!("x".repeat(40_000));
+    let spans = written(&otlp(&entries, SystemTime::now(), true).unwrap());
+    let result = &attributes(&named(&spans, "execute_tool detect_objects").attributes)[conventions::TOOL_CALL_RESULT];
+    let result: Json = serde_json::from_str(result.as_str().unwrap()).unwrap();
+    assert_eq!((&result["truncated"], result["begins"].as_str().unwrap().len()), (&json!(true), 16_004));
 }
 
 /// All texts of spans but ids.
@@ -224,6 +261,9 @@ fn a_run_that_was_cut_off_ends_where_its_trace_does() {
     }
     let run = named(&spans, "invoke_agent lavr");
     assert_eq!(run.end_time_unix_nano - run.start_time_unix_nano, 53_000_000);
+    assert!(
+        spans.iter().filter(|span| !span.name.starts_with("chat")).all(|span| span.status.as_ref().unwrap().code == 2)
+    );
     let error = otlp(&cut[1..], SystemTime::now(), false).unwrap_err().to_string();
     assert!(error.contains("no run began in it"), "{error}");
 }
@@ -257,10 +297,8 @@ impl Collector {
     async fn spans(&self) -> Vec<Span> {
         let mut all = Vec::new();
         for request in self.0.received_requests().await.unwrap() {
-            let taken = match request.headers["content-type"].to_str().unwrap() {
-                "application/json" => serde_json::from_slice::<ExportTraceServiceRequest>(&request.body).unwrap(),
-                _ => ExportTraceServiceRequest::decode(request.body.as_slice()).unwrap(),
-            };
+            assert_eq!(request.headers["content-type"], "application/x-protobuf");
+            let taken = ExportTraceServiceRequest::decode(request.body.as_slice()).unwrap();
             all.extend(spans(&taken.resource_spans));
         }
         all
@@ -330,11 +368,12 @@ async fn an_address_that_is_none_is_refused() {
     }
 }
 
-/// `lavr mcp` with these variables, whose client goes at once.
-fn mcp(variables: &[(&str, &str)]) -> std::process::Output {
+/// `lavr serve` with these variables, which does not come to listen.
+fn serve(variables: &[(&str, &str)]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lavr"));
-    command.arg("mcp").env_remove("LAVR_LLM").env_remove("LAVR_CONFIG");
-    command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap()
+    // Not without a key.
+    command.args(["serve", "--listen", "0.0.0.0:0"]).env_remove("LAVR_CONFIG").env_remove("LAVR_API_KEY");
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 #[test]
@@ -344,11 +383,43 @@ fn what_the_environment_asks_for_and_is_not_spoken_is_refused() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "port 4318"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc", "`http/protobuf`"),
         ("OTEL_TRACES_EXPORTER", "zipkin", "`otlp`"),
+        ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "perhaps", "`span_only`"),
     ] {
-        let output = mcp(&[endpoint, (variable, value)]);
+        let output = serve(&[endpoint, (variable, value)]);
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains(variable) && told.contains(said), "{told}");
+        // Where spans are switched off, none of it counts.
+        let told = serve(&[endpoint, (variable, value), ("OTEL_SDK_DISABLED", "true")]).stderr;
+        assert!(!String::from_utf8_lossy(&told).contains(variable));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_panics_ends_as_one_that_was_cut_off() {
+    let collector = Collector::start().await;
+    let service = Running::start(Arc::new(Panics), tools(), collector.config(), "").await;
+    let (status, _) = service.ask(&question("How many dogs are there?")).await;
+    assert_eq!(status.as_u16(), 500);
+    service.stop.cancel();
+    service.ended.await.unwrap().unwrap();
+    let spans = collector.spans().await;
+    let run = named(&spans, "invoke_agent lavr");
+    has(run, &json!({ "error.type": "cut_off" }));
+    assert_eq!(run.status.as_ref().unwrap().code, 2);
+}
+
+/// An LLM with a defect.
+struct Panics;
+
+#[async_trait::async_trait]
+impl ChatModel for Panics {
+    async fn complete(&self, _cx: &Cx, _request: &ChatRequest) -> lavr::error::Result<ChatReply> {
+        panic!("a defect")
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { model: "local:broken".to_owned(), context: 8_000, constrained: true, images: false }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::service::told::Told;
 use crate::service::{Shared, body};
 use crate::task::Task;
 use crate::tool::annotate;
-use crate::trace::{Entry, Past, RawEntry};
+use crate::trace::{self, Entry, Event, Past, RawEntry};
 use crate::view;
 
 pub(in crate::service) fn routes() -> [Route; 8] {
@@ -142,7 +142,13 @@ async fn origin(
     let (recorded, task) = read.await.map_err(|error| events::kept_badly(&error))?;
     let unfit = |error: Error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, "unfit_plan", error.to_string());
     let plan = plan.map(|plan| shared.agent.plan_of(&plan, &task)).transpose().map_err(unfit)?;
-    Ok((recorded.before(step, plan.as_ref()).map_err(unfit)?, task))
+    let mut before = recorded.before(step, plan.as_ref()).map_err(unfit)?;
+    for entry in &mut before {
+        if let Event::Started { at, .. } = &mut entry.event {
+            *at = Some(trace::now());
+        }
+    }
+    Ok((before, task))
 }
 
 /// Leave to decode images; given back when it is dropped, which is when the decoding is over.
