@@ -68,9 +68,15 @@ async fn tell(shared: &Shared, run: &Arc<One>, after: Option<u64>, out: &Out) {
     let is_new = |n: usize| after.is_none_or(|after| n as u64 > after);
     loop {
         // What happens while this is told is told in the next turn.
-        let over = state.borrow_and_update().end.is_some();
+        let (over, happened) = {
+            let state = state.borrow_and_update();
+            (state.end.is_some(), state.events)
+        };
+        // Of a run from an earlier process the number of events is not known here.
+        let is_told = next > 0 && next >= happened;
         // Where the trace cannot be read, the end is told all the same.
-        for entry in entries(shared, run, next).await.unwrap_or_default() {
+        let new = if is_told { Vec::new() } else { entries(shared, run, next).await.unwrap_or_default() };
+        for entry in new {
             let event = told.line(&entry);
             if is_new(next) {
                 send(out, next, None, &event).await;
