@@ -3,11 +3,11 @@
 //!
 //!     cargo bench --bench service -- [PART[=SECONDS]]...
 //!
-//! The parts are `rate`, `overload`, `runs` and `memory`; without one it does all of them, in about 15 minutes. Requests are
-//! made by `wrk` (<https://github.com/wg/wrk>), and by a client of this program's own where runs are followed to their
-//! end or each status has times of its own. Service and clients are processes of their own on one machine, over the
-//! loopback. The LLM is played back and the tools are operations and a stand-in for a detector, so that what is measured
-//! is `lavr` and not a model. Prints one table in Markdown.
+//! The parts are `rate`, `overload`, `runs` and `memory`; without one it does all of them, in about 15 minutes. Requests
+//! are made by `wrk` (<https://github.com/wg/wrk>), and by a client of this program's own where runs are followed to
+//! their end or each status has times of its own. Service and clients are processes of their own on one machine, over
+//! the loopback. The LLM is played back and the tools are operations and a stand-in for a detector, so that what is
+//! measured is `lavr` and not a model. Prints one table in Markdown.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 
 mod asked;
