@@ -90,6 +90,10 @@ impl Parts {
     pub(crate) async fn end_runs(&self) {
         self.runs.going.close();
         drop(tokio::time::timeout(GRACE, self.runs.going.wait()).await);
+        self.end_spans().await;
+    }
+
+    async fn end_spans(&self) {
         if let Some(spans) = &self.spans {
             spans.end().await;
         }
@@ -175,7 +179,7 @@ impl Ready {
         runs::go_on(&self.shared)?;
         let shared = Shared::clone(&self.shared);
         self.answer(&stop).await;
-        shared.end_runs().await;
+        shared.end_spans().await;
         Ok(())
     }
 
@@ -198,7 +202,7 @@ impl Ready {
         };
         tokio::select! {
             () = listened => {}
-            () = overdue => tracing::warn!("connections were open when the service ended"),
+            () = overdue => tracing::warn!("connections or runs were open when the service ended"),
         }
     }
 }

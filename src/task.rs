@@ -171,6 +171,11 @@ impl Task {
             return Err(Error::invalid("the question is empty; ask something about the image"));
         }
         check_length("the question", &self.question)?;
+        let most = Self::MAX_EARLIER_GIVEN;
+        if self.earlier.len() > most {
+            let message = format!("there are more than {most} earlier questions; give the last few");
+            return Err(Error::invalid(message));
+        }
         for (n, earlier) in self.earlier.iter().enumerate() {
             let name = format!("earlier question {}", n + 1);
             if earlier.trim().is_empty() {

@@ -60,5 +60,8 @@ fn part(arg: &str) -> Outcome<(&'static str, u64)> {
         let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
         return Err(format!("there is no part `{name}`; there are {}", names.join(", ")).into());
     };
-    Ok((name, seconds.map_or(Ok(usual), str::parse)?))
+    match seconds.map_or(Ok(usual), str::parse)? {
+        0 => Err(format!("`{arg}`: give a second or more").into()),
+        seconds => Ok((name, seconds)),
+    }
 }

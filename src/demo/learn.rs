@@ -196,7 +196,7 @@ fn observations(entries: &[Entry], plan: &Plan) -> Vec<Seen> {
 
 /// Whether a call was made when the steps were over.
 fn is_of_refiner(purpose: &str) -> bool {
-    !matches!(purpose, "plan" | "decide" | "repair")
+    !matches!(purpose, "standalone" | "translate" | "plan" | "decide" | "repair")
 }
 
 /// What a step said of the image.

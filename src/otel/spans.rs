@@ -300,8 +300,7 @@ where
         if self.contents {
             return short(id);
         }
-        let next = state.numbers.len() + 1;
-        format!("step-{}", state.numbers.entry(id.to_owned()).or_insert(next))
+        format!("step-{}", state.number(id))
     }
 
     /// What a failure says may hold contents.
@@ -370,6 +369,9 @@ impl<S> State<S> {
     /// What later spans have to know.
     fn learn(&mut self, event: &Event) {
         match event {
+            Event::StepStarted { id, .. } | Event::StepEnded { id, .. } => {
+                self.number(id);
+            }
             Event::Started { question, model, .. } => {
                 self.llm = Llm::of(model);
                 question.clone_into(&mut self.question);
@@ -384,6 +386,12 @@ impl<S> State<S> {
             Event::Decided { calls, .. } => self.expect(calls.iter()),
             _ => {}
         }
+    }
+
+    /// A step's number, by the order in which they come.
+    fn number(&mut self, id: &str) -> usize {
+        let next = self.numbers.len() + 1;
+        *self.numbers.entry(id.to_owned()).or_insert(next)
     }
 
     /// These steps may come.

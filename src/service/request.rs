@@ -270,14 +270,14 @@ impl Completion {
     pub(super) fn question(self) -> Result<Question, Refusal> {
         let mut asked: Vec<Message> = self.messages.into_iter().filter(|message| message.role == "user").collect();
         let last = asked.pop().ok_or_else(|| Refusal::bad("there is no message of the role `user`"))?;
-        let earlier: Vec<String> = asked.iter().map(Message::text).collect();
+        let earlier = latest(asked.iter().map(Message::text));
         let (text, mut images) = last.parts()?;
         while images.is_empty()
             && let Some(earlier) = asked.pop()
         {
             images = earlier.parts()?.1;
         }
-        Ok(Question { text, earlier: latest(&earlier), images })
+        Ok(Question { text, earlier, images })
     }
 }
 
@@ -320,9 +320,10 @@ impl ResponseFormat {
 }
 
 impl Message {
-    /// Its text, whatever else it has.
+    /// Its text, whatever else it has: parts of other types may repeat what stands in an image.
     fn text(&self) -> String {
-        let texts = self.content.0.iter().filter_map(|part| part.text.as_deref());
+        let parts = self.content.0.iter().filter(|part| part.kind == "text");
+        let texts = parts.filter_map(|part| part.text.as_deref());
         texts.collect::<Vec<_>>().join("\n")
     }
 

@@ -184,6 +184,21 @@ async fn what_nobody_asked_is_refused() {
             "it leaves out or changes \"A-7\"",
         ),
         (task("Where are they?", &[BEFORE]), BEFORE, "it leaves out \"where\""),
+        (
+            task("And the other one?", &["What colour is the car?"]),
+            "What colour is the car?",
+            "an earlier question again",
+        ),
+        (
+            task("And the handbag?", &["What colour is the hand?"]),
+            "What colour is the hand?",
+            "it leaves out \"handbag\"",
+        ),
+        (
+            task("안경 안 쓴 사람은?", &["사람이 몇 명 있나요?"]),
+            "안경 쓴 사람은 몇 명 있나요?",
+            "it leaves out the \"not\"",
+        ),
         (task("那貓呢？", &["照片裡有幾隻狗？"]), "照片裡有幾隻狗？", "it leaves out \"猫\""),
         (task("那貓呢？", &["照片裡有幾隻狗？"]), "照片裡有幾隻白貓？", "\"白\" stands in none"),
         (task("那麼貓呢？", &["画面中有几只狗？"]), "画面中有几只猫？", "it is not in Traditional Chinese"),
@@ -287,7 +302,7 @@ async fn what_the_user_points_at_stays_this() {
 async fn the_demos_stand_the_check() {
     let prompts = Prompts::builtin().unwrap();
     let demos = prompts.standalone_demos();
-    assert!(demos.iter().any(|demo| demo.question == demo.standalone) && (4..=6).contains(&demos.len()));
+    assert!(demos.iter().any(|demo| demo.question == demo.standalone) && demos.len() >= 4);
     for demo in demos {
         let earlier: Vec<&str> = demo.earlier.iter().map(String::as_str).collect();
         let (next, _) = next(&task(&demo.question, &earlier), &demo.standalone).await;

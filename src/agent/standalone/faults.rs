@@ -1,5 +1,7 @@
 //! What is wrong with a rewritten question: it has to ask what was asked, in the words of the user's own questions.
 
+use std::collections::HashSet;
+
 use super::free::{is_free, is_free_sign};
 use crate::refiner::left_out;
 use crate::style::{Language, is_han};
@@ -8,15 +10,25 @@ use crate::tool::labels::singular;
 use crate::words::{is_unspaced, words};
 
 /// Words that deny, and characters that do.
-const DENYING: [&str; 9] = ["no", "not", "none", "nothing", "nobody", "never", "without", "neither", "cannot"];
+const DENYING: [&str; 11] =
+    ["no", "not", "none", "nothing", "nobody", "never", "without", "neither", "cannot", "안", "못"];
 const DENYING_SIGNS: [char; 7] = ['不', '沒', '没', '無', '无', '未', '非'];
+/// Parts of words that deny, in Korean and Japanese.
+const DENYING_PARTS: [&str; 6] = ["않", "없", "ない", "ません", "なく", "ずに"];
+/// Words that ask for something else than what was asked for before.
+const OTHER: [&str; 7] = ["other", "others", "another", "else", "rest", "instead", "remaining"];
 /// Words that point at what the user points at.
 const POINTING: [&str; 4] = ["this", "that", "these", "here"];
-/// Fewest letters of a word that another form of it begins with, and most that follow them.
+/// Fewest letters of a word that another form of it begins with.
 const STEM: usize = 4;
-const ENDING: usize = 4;
-/// Fewest syllables that two forms of a Korean word begin with alike.
+/// What follows them, in the languages whose function words are known.
+const ENDINGS: [&str; 27] = [
+    "s", "es", "d", "ed", "ing", "r", "er", "est", "ly", "y", "n", "en", "ern", "e", "em", "a", "as", "o", "os", "i",
+    "x", "is", "nt", "ent", "ons", "ez", "st",
+];
+/// Fewest syllables that two forms of a Korean word begin with alike; of shorter ones what may follow.
 const HANGUL_STEM: usize = 2;
+const PARTICLES: [&str; 14] = ["은", "는", "이", "가", "을", "를", "의", "에", "도", "와", "과", "만", "로", "에는"];
 
 /// What was asked.
 pub(super) struct Asked<'a> {
@@ -44,7 +56,15 @@ pub(super) fn fault(asked: &Asked<'_>, standalone: &str) -> Option<String> {
         .or_else(|| left_out(asked.question, standalone))
         .or_else(|| turned(asked, standalone))
         .or_else(|| lost(asked, standalone))
+        .or_else(|| repeated(asked, standalone))
         .or_else(|| added(asked, standalone))
+}
+
+/// Which earlier question it repeats, where another thing was asked for.
+fn repeated(asked: &Asked<'_>, standalone: &str) -> Option<String> {
+    let another = words(asked.question).iter().any(|word| OTHER.contains(&word.as_str()));
+    let is_old = another && asked.earlier.iter().any(|earlier| words(earlier) == words(standalone));
+    is_old.then(|| "it is an earlier question again, and another thing was asked for".to_owned())
 }
 
 /// How it is not in the language of what was asked, as far as that tells.
@@ -78,6 +98,7 @@ fn denies(text: &str) -> bool {
         DENYING_SIGNS.contains(sign) && (at(n.checked_sub(1)).is_none() || at(n.checked_sub(1)) != at(Some(n + 1)))
     };
     lower.contains("n't")
+        || DENYING_PARTS.iter().any(|part| lower.contains(part))
         || words(&lower).iter().any(|word| DENYING.contains(&word.as_str()))
         || signs.iter().enumerate().any(|(n, sign)| deny(n, sign))
 }
@@ -112,7 +133,9 @@ impl Content {
         // Both forms of Chinese characters count as one.
         let text = Language::Simplified.spell(text);
         let spaced: String = text.chars().map(|c| if is_unspaced(c) { ' ' } else { c }).collect();
-        Self { words: words(&spaced), signs: text.chars().filter(|c| is_unspaced(*c)).collect() }
+        let mut seen = HashSet::new();
+        let words = words(&spaced).into_iter().filter(|word| seen.insert(word.clone())).collect();
+        Self { words, signs: text.chars().filter(|c| is_unspaced(*c)).collect() }
     }
 
     /// Whether some word is a form of this one.
@@ -133,11 +156,12 @@ fn are_akin(one: &str, other: &str) -> bool {
     let rest = |word: &str| word.chars().skip(same).collect::<String>();
     let (less, more) = if one.len() < other.len() { (rest(one), rest(other)) } else { (rest(other), rest(one)) };
     if one.chars().any(is_hangul) {
-        return same >= HANGUL_STEM || less.is_empty();
+        return same >= HANGUL_STEM || (less.is_empty() && PARTICLES.contains(&more.as_str()));
     }
     // "happy" and "happier", too.
-    let goes_on = less.is_empty() || (less == "y" && more.starts_with('i'));
-    root(one) == root(other) || (same >= STEM && goes_on && more.chars().count() <= ENDING)
+    let goes_on = if less == "y" { more.strip_prefix('i') } else { less.is_empty().then_some(more.as_str()) };
+    let goes_on = goes_on.is_some_and(|ending| ENDINGS.contains(&ending));
+    root(one) == root(other) || (same >= STEM && goes_on)
 }
 
 /// A word without the endings of English that make other forms of it: `sit` of `sitting`, `dog` of `dogs`.

@@ -20,6 +20,8 @@ pub(super) struct Keeper {
     run: Arc<One>,
     known: Mutex<Following>,
     spans: Option<Spans<SdkTracer>>,
+    /// How far the run's clock had come in earlier lives.
+    before: u64,
     failed: AtomicBool,
 }
 
@@ -28,8 +30,16 @@ impl Keeper {
         let Accepted { id, traceparent, .. } = &run.accepted;
         let spans = shared.spans.as_ref().map(|spans| spans.spans(traceparent.as_deref()));
         let spans = spans.map(|spans| spans.with(RUN_ID, id.clone()).after(known));
+        let before = known.last().map_or(0, |entry| entry.t_ms);
         let known = Mutex::new(Following::new(known));
-        Self { shared: Shared::clone(shared), run: Arc::clone(run), known, spans, failed: AtomicBool::new(false) }
+        Self {
+            shared: Shared::clone(shared),
+            run: Arc::clone(run),
+            known,
+            spans,
+            before,
+            failed: AtomicBool::new(false),
+        }
     }
 }
 
@@ -42,6 +52,9 @@ impl EventSink for Keeper {
         if self.known.lock().unwrap_or_else(PoisonError::into_inner).is_known(&entry.event) {
             return;
         }
+        let shifted = (self.before > 0)
+            .then(|| Entry { t_ms: entry.t_ms.saturating_add(self.before), event: entry.event.clone() });
+        let entry = shifted.as_ref().unwrap_or(entry);
         self.shared.metrics.event(entry, images);
         if let Some(spans) = &self.spans {
             spans.event(entry, images);

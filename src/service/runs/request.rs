@@ -1,9 +1,12 @@
 //! Requests for runs: JSON, or a form with files.
 
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use multer::{Constraints, Multipart, SizeLimit};
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -23,6 +26,35 @@ const MAX_KEY: usize = 255;
 /// Longest field of a form that is no file, in bytes.
 const MAX_FIELD: u64 = 128 << 10;
 
+/// What is said of too many earlier questions.
+const TOO_MANY: &str = "there are too many earlier questions; give the last few";
+
+/// Reads no more questions than may be given.
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Few;
+
+    impl<'de> Visitor<'de> for Few {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of questions")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut read = Vec::new();
+            while let Some(question) = seq.next_element()? {
+                if read.len() == Task::MAX_EARLIER_GIVEN {
+                    return Err(serde::de::Error::custom(TOO_MANY));
+                }
+                read.push(question);
+            }
+            Ok(read)
+        }
+    }
+
+    deserializer.deserialize_seq(Few)
+}
+
 /// A question, its images, and how it is asked.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = RunRequest)]
@@ -32,7 +64,7 @@ pub(in crate::service) struct Asked {
     #[serde(default)]
     question: String,
     /// What the user asked before it, oldest first, where it goes on from that: questions alone, no answers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "few")]
     earlier: Vec<String>,
     /// Its images: `data:` URLs in Base64, or addresses that the service may fetch.
     #[serde(default)]
@@ -121,6 +153,9 @@ impl RunRequest {
             let text = String::from_utf8(bytes.to_vec())
                 .map_err(|_| Refusal::bad(format!("the field `{name}` of the form is no UTF-8 text")))?;
             if name == "earlier" {
+                if earlier.len() == Task::MAX_EARLIER_GIVEN {
+                    return Err(Refusal::bad(TOO_MANY));
+                }
                 earlier.push(text);
                 continue;
             }
