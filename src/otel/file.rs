@@ -16,6 +16,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::Spans;
+use super::spans::Clock;
 use crate::cx::EventSink as _;
 use crate::error::{Error, Result};
 use crate::trace::{Entry, Event, RawEntry};
@@ -80,16 +81,11 @@ fn began(entries: &[Entry], end: SystemTime) -> Result<SystemTime> {
     Ok(known.checked_sub(Duration::from_millis(t_ms)).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
-/// How long a run went on by its clocks, of which each goes on where the one before it stopped.
+/// How long a run went on.
 fn length(entries: &[Entry]) -> u64 {
-    let (mut before, mut now) = (0, 0);
-    for entry in entries {
-        if entry.t_ms.saturating_add(before) < now {
-            before = now;
-        }
-        now = entry.t_ms.saturating_add(before);
-    }
-    now
+    let mut clock = Clock::default();
+    entries.iter().for_each(|entry| clock.shows(entry.t_ms));
+    clock.now
 }
 
 /// Keeps what ends.

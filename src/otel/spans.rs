@@ -46,14 +46,29 @@ where
     state: Mutex<State<T::Span>>,
 }
 
+/// The clock of a run, which starts anew when the run is gone on with.
+#[derive(Default)]
+pub(super) struct Clock {
+    /// Milliseconds since the run began.
+    pub(super) now: u64,
+    /// What it had come to when it started anew.
+    before: u64,
+}
+
+impl Clock {
+    pub(super) fn shows(&mut self, t_ms: u64) {
+        if t_ms.saturating_add(self.before) < self.now {
+            self.before = self.now;
+        }
+        self.now = t_ms.saturating_add(self.before);
+    }
+}
+
 /// What is known of the run.
 struct State<S> {
     /// When its clock began.
     zero: Option<SystemTime>,
-    /// How far its clock has come, in milliseconds.
-    now: u64,
-    /// What is added to its clock: it starts anew when a run is gone on with.
-    before: u64,
+    clock: Clock,
     is_over: bool,
     llm: Llm,
     question: String,
@@ -77,8 +92,7 @@ where
     pub fn new(tracer: T) -> Self {
         let state = State {
             zero: None,
-            now: 0,
-            before: 0,
+            clock: Clock::default(),
             is_over: false,
             llm: Llm::default(),
             question: String::new(),
@@ -136,7 +150,7 @@ where
     /// No more events come. What goes on was cut off.
     pub fn cut_off(&self) {
         let state = &mut *self.state();
-        let last = state.at(state.now);
+        let last = state.at(state.clock.now);
         let now = if self.is_live { last.max(SystemTime::now()) } else { last };
         state.abandon_steps(now);
         if let Some(run) = state.run.take() {
@@ -330,7 +344,8 @@ where
         }
         let since = Duration::from_millis(entry.t_ms);
         state.zero.get_or_insert_with(|| SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH));
-        let t_ms = state.clock(entry.t_ms);
+        state.clock.shows(entry.t_ms);
+        let t_ms = state.clock.now;
         state.learn(&entry.event);
         match &entry.event {
             Event::Started { images, .. } => {
@@ -355,15 +370,6 @@ impl<S> State<S> {
     fn at(&self, t_ms: u64) -> SystemTime {
         let zero = self.zero.unwrap_or(SystemTime::UNIX_EPOCH);
         zero.checked_add(Duration::from_millis(t_ms)).unwrap_or(zero)
-    }
-
-    /// The time since the run began, of an event by the run's clock.
-    fn clock(&mut self, t_ms: u64) -> u64 {
-        if t_ms.saturating_add(self.before) < self.now {
-            self.before = self.now;
-        }
-        self.now = t_ms.saturating_add(self.before);
-        self.now
     }
 
     /// What later spans have to know.
